@@ -1,0 +1,63 @@
+//! Every bound of the domain, with its arithmetic. A limit that clients meet is documented in `docs/ERRORS.md`.
+
+/// Largest amount of money in one order or benefit: 10¹² fen = 10 billion yuan.
+/// With a percentage in hundredths of a percent (≤ 10⁴) a product stays below 10¹⁶ < 2⁶³: no overflow.
+pub const AMOUNT_FEN_MAX: u64 = 1_000_000_000_000;
+
+/// Member numbers fit 34 of the 35 bits that seven radix-32 symbols hold: 17 billion members, ten times China.
+pub const MEMBER_NO_END: u64 = 1 << 34;
+
+/// Campaign numbers fit four radix-32 symbols: 4 × 5 = 20 bits, one million campaigns a province.
+pub const CAMPAIGN_NO_END: u32 = 1 << 20;
+
+/// Coupons one member may ever hold of one campaign. Ordinals 0–63 fit two radix-32 symbols with four zero bits,
+/// which together with three zero symbols make the 20 redundant bits of a code… 64 = 2⁶.
+pub const ORDINAL_END: u8 = 64;
+
+/// Redemptions in a coupon's life, reversed ones included. 32 × (about 260 bytes) keeps an item near 8 KB,
+/// so that one write stays below ten units.
+pub const REDEMPTIONS_MAX: usize = 32;
+
+/// Units of use of one coupon. Not more than its redemptions, or the last units could never be used.
+pub const USES_MAX: u8 = 32;
+
+/// A redemption reported by a merchant counts at the time the merchant says, this far back: 72 hours.
+pub const LATE_REPORT_SECONDS_MAX: i64 = 72 * 3600;
+
+/// How far ahead of our clock a merchant's clock may run: five minutes, as Standard Webhooks tolerates.
+pub const CLOCK_SKEW_SECONDS_MAX: i64 = 300;
+
+/// Bytes of an order number: the longest in the field is WeChat Pay's `out_trade_no`, 32; twice that.
+pub const ORDER_NO_BYTES_MAX: usize = 64;
+
+/// Characters of a cashier's name and of a reason. Two of 64 characters at three bytes are 384 of an item's 1 024 bytes.
+pub const FREE_TEXT_CHARS_MAX: usize = 64;
+
+/// Bytes of an acquisition channel's name.
+pub const CHANNEL_BYTES_MAX: usize = 32;
+
+/// Bytes of a merchant's, store's or benefit's id after its prefix.
+pub const SLUG_BYTES_MAX: usize = 24;
+
+/// Bytes of a merchant's own number for a store.
+pub const STORE_NO_BYTES_MAX: usize = 32;
+
+/// Stores named in one campaign's scope: 1 000 × 28 bytes stays well inside DynamoDB's 400 KB item.
+pub const STORES_IN_SCOPE_MAX: usize = 1_000;
+
+/// Characters of a campaign's terms: 10 000 × 3 bytes = 30 KB, one tenth of an item.
+pub const TERMS_TEXT_CHARS_MAX: usize = 10_000;
+
+/// Stock of one campaign: ten thousand million, more than every phone in China.
+pub const STOCK_MAX: u64 = 10_000_000_000;
+
+/// Days of a relative validity: ten years.
+pub const VALIDITY_DAYS_MAX: u16 = 3_660;
+
+/// Hours in which a redemption may be reversed: one year.
+pub const REVERSAL_HOURS_MAX: u16 = 8_784;
+
+/// Bytes of an idempotency key, and the fewest (API.md).
+pub const IDEMPOTENCY_KEY_BYTES_MIN: usize = 16;
+/// See [`IDEMPOTENCY_KEY_BYTES_MIN`].
+pub const IDEMPOTENCY_KEY_BYTES_MAX: usize = 255;

@@ -1,0 +1,63 @@
+//! Where a coupon is, enciphered into sixteen symbols of base 32 (DESIGN: "the code locates itself and is never stored").
+//!
+//! `member (7 symbols) ‖ campaign (4) ‖ ordinal (2) ‖ zeros (3)`: 80 bits of which 20 are redundant — one of the member's
+//! 35, four of the ordinal's ten and the fifteen zeros. Enciphered with FF1 (NIST SP 800-38G, AES-256), so a guessed
+//! or mistyped text passes the check once in 2²⁰ and hits a live coupon with probability live / 2⁸⁰.
+
+use crate::{
+    coupon::CouponKey,
+    ids::{CROCKFORD, CampaignNo, MemberNo, Ordinal},
+};
+use aes::Aes256;
+use fpe::ff1::{FF1, FlexibleNumeralString};
+
+/// Symbols of a locator, enciphered or not.
+pub(crate) const SYMBOLS: usize = 16;
+const RADIX: u32 = 32;
+/// Bits to the right of the member, the campaign and the ordinal.
+const MEMBER_SHIFT: u32 = (4 + 2 + 3) * 5;
+const CAMPAIGN_SHIFT: u32 = (2 + 3) * 5;
+const ORDINAL_SHIFT: u32 = 3 * 5;
+
+/// One key under one tweak.
+pub(crate) struct LocatorCipher {
+    ff1: FF1<Aes256>,
+    tweak: Vec<u8>,
+}
+
+impl LocatorCipher {
+    /// The tweak is the province's code followed by the purpose: a text of one kind or province means nothing in another.
+    pub(crate) fn new(key: &[u8; 32], province: &str, purpose: &str) -> Option<Self> {
+        let ff1 = FF1::new(key, RADIX).ok()?;
+        Some(LocatorCipher { ff1, tweak: format!("{province}{purpose}").into_bytes() })
+    }
+
+    /// The enciphered place, in Crockford's base 32, capitals.
+    pub(crate) fn encipher(&self, key: CouponKey) -> String {
+        let packed = u128::from(key.member.get()) << MEMBER_SHIFT
+            | u128::from(key.campaign.get()) << CAMPAIGN_SHIFT
+            | u128::from(key.ordinal.get()) << ORDINAL_SHIFT;
+        let numerals: Vec<u16> = (0..SYMBOLS).rev().map(|i| (packed >> (i * 5)) as u16 & 31).collect();
+        let sealed = self.ff1.encrypt(&self.tweak, &FlexibleNumeralString::from(numerals));
+        let sealed: Vec<u16> = sealed.map(Into::into).unwrap_or_default();
+        sealed.iter().map(|n| char::from(CROCKFORD.get(usize::from(*n)).copied().unwrap_or(b'0'))).collect()
+    }
+
+    /// The place that these symbols name, or `None` when they were not made with this key and tweak.
+    pub(crate) fn decipher(&self, symbols: &[u8; SYMBOLS]) -> Option<CouponKey> {
+        let numerals = symbols
+            .iter()
+            .map(|byte| CROCKFORD.iter().position(|symbol| symbol == byte).and_then(|at| u16::try_from(at).ok()))
+            .collect::<Option<Vec<u16>>>()?;
+        let plain: Vec<u16> = self.ff1.decrypt(&self.tweak, &FlexibleNumeralString::from(numerals)).ok()?.into();
+        let packed = plain.iter().fold(0u128, |packed, numeral| packed << 5 | u128::from(*numeral));
+        if packed & ((1 << ORDINAL_SHIFT) - 1) != 0 {
+            return None;
+        }
+        Some(CouponKey {
+            member: MemberNo::try_from((packed >> MEMBER_SHIFT) as u64).ok()?,
+            campaign: CampaignNo::try_from((packed >> CAMPAIGN_SHIFT) as u32 & 0xF_FFFF).ok()?,
+            ordinal: Ordinal::try_from(u8::try_from((packed >> ORDINAL_SHIFT) & 0x3FF).ok()?).ok()?,
+        })
+    }
+}

@@ -1,0 +1,505 @@
+//! The rule of the house: **a unit of use is spent once, and whoever asks again with the same key hears the same answer.**
+//!
+//! [`decide`] says what a redemption would do to a coupon as it stands. It is prose for the table's conditional write: every
+//! refusal here is a clause there, and the write alone makes it true. The order of the checks is the published order of
+//! `docs/ERRORS.md`: a replay before any refusal, then expired or deactivated, not yet valid, already redeemed, held, store,
+//! minimum spend.
+
+use crate::{
+    coupon::{Coupon, CouponStatus, Redemption, RedemptionSource, Reversal},
+    idempotency::{Fingerprint, KeyHash},
+    ids::{HoldId, StoreId},
+    limits::REDEMPTIONS_MAX,
+    money::Fen,
+    terms::{ReversalPolicy, Terms},
+    text::{Cashier, OrderNo, Reason},
+    timestamp::Timestamp,
+};
+
+/// The merchant's order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Order {
+    /// Its number.
+    pub order_no: OrderNo,
+    /// Its amount before the discount, at least one fen.
+    pub amount: Fen,
+}
+
+/// A redemption as asked, checked and resolved.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RedeemRequest {
+    /// The request within its scope.
+    pub key: KeyHash,
+    /// What it asks.
+    pub fingerprint: Fingerprint,
+    /// How it reached us.
+    pub source: RedemptionSource,
+    /// When it counts.
+    pub at: Timestamp,
+    /// Where.
+    pub store_id: StoreId,
+    /// For what.
+    pub order: Order,
+    /// The hold it confirms.
+    pub hold_id: Option<HoldId>,
+    /// Who stood at the till.
+    pub cashier: Option<Cashier>,
+}
+
+impl RedeemRequest {
+    /// The fact that this request adds when nothing stands against it, under `terms`.
+    pub fn fact(&self, terms: &Terms) -> Redemption {
+        Redemption {
+            at: self.at,
+            key: self.key,
+            fingerprint: self.fingerprint,
+            source: self.source,
+            store_id: self.store_id.clone(),
+            order_no: self.order.order_no.clone(),
+            amount: self.order.amount,
+            discount: terms.benefit.discount(self.order.amount),
+            cashier: self.cashier.clone(),
+            reversal: None,
+        }
+    }
+}
+
+/// What a redemption would do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RedeemDecision {
+    /// Nothing stands against it: this is the fact to add.
+    Redeem(Redemption),
+    /// The same request has succeeded before, as redemption `index`.
+    Replay {
+        /// From 0.
+        index: usize,
+    },
+    /// The same key has succeeded with another payload.
+    KeyReused,
+    /// A rule stands against it.
+    Refused(RedeemRefusal),
+}
+
+/// Which rule, in order of precedence.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RedeemRefusal {
+    /// Its validity is over.
+    Expired {
+        /// Since when.
+        at: Timestamp,
+    },
+    /// It was taken back.
+    Deactivated,
+    /// Its validity has not begun.
+    NotYetValid {
+        /// When it begins.
+        from: Timestamp,
+    },
+    /// No unit of use is left.
+    AlreadyRedeemed {
+        /// When the last one went.
+        at: Timestamp,
+        /// Where.
+        store_id: StoreId,
+        /// On which order.
+        order_no: OrderNo,
+    },
+    /// Redeemed and reversed too often.
+    RedemptionLimit,
+    /// Another till holds it.
+    Held {
+        /// Until when.
+        until: Timestamp,
+    },
+    /// The hold that it would confirm no longer counts.
+    HoldLapsed,
+    /// The campaign is not for this store of the merchant.
+    StoreNotInScope,
+    /// The order is too small.
+    MinimumSpendNotMet {
+        /// The smallest.
+        minimum: Fen,
+    },
+}
+
+/// What redeeming `coupon` would do, under the terms it was claimed with.
+pub fn decide(coupon: &Coupon, terms: &Terms, request: &RedeemRequest) -> RedeemDecision {
+    if let Some(index) = coupon.redemptions.iter().position(|redemption| redemption.key == request.key) {
+        let same =
+            coupon.redemptions.get(index).is_some_and(|redemption| redemption.fingerprint == request.fingerprint);
+        return if same { RedeemDecision::Replay { index } } else { RedeemDecision::KeyReused };
+    }
+    match refusal(coupon, terms, request) {
+        Some(refusal) => RedeemDecision::Refused(refusal),
+        None => RedeemDecision::Redeem(request.fact(terms)),
+    }
+}
+
+/// The rule that stands against the request, if one does.
+fn refusal(coupon: &Coupon, terms: &Terms, request: &RedeemRequest) -> Option<RedeemRefusal> {
+    if coupon.deactivated_at.is_some() {
+        return Some(RedeemRefusal::Deactivated);
+    }
+    if request.at >= coupon.valid_until {
+        return Some(RedeemRefusal::Expired { at: coupon.valid_until });
+    }
+    if request.at < coupon.valid_from {
+        return Some(RedeemRefusal::NotYetValid { from: coupon.valid_from });
+    }
+    if coupon.uses_left == 0 {
+        return coupon.newest_standing_redemption().map(already_redeemed);
+    }
+    if coupon.redemptions.len() >= REDEMPTIONS_MAX {
+        return Some(RedeemRefusal::RedemptionLimit);
+    }
+    match (coupon.live_hold(request.at), &request.hold_id) {
+        (Some(hold), Some(mine)) if hold.id == *mine => {}
+        (Some(hold), _) => return Some(RedeemRefusal::Held { until: hold.until }),
+        (None, Some(_)) => return Some(RedeemRefusal::HoldLapsed),
+        (None, None) => {}
+    }
+    terms_refusal(terms, &request.store_id, request.order.amount)
+}
+
+/// The rule of the terms alone that stands against a redemption. It needs no coupon, so it is also asked before the write.
+pub fn terms_refusal(terms: &Terms, store_id: &StoreId, amount: Fen) -> Option<RedeemRefusal> {
+    if !terms.stores.contains(store_id) {
+        return Some(RedeemRefusal::StoreNotInScope);
+    }
+    if amount < terms.minimum_fen {
+        return Some(RedeemRefusal::MinimumSpendNotMet { minimum: terms.minimum_fen });
+    }
+    None
+}
+
+fn already_redeemed(redemption: &Redemption) -> RedeemRefusal {
+    RedeemRefusal::AlreadyRedeemed {
+        at: redemption.at,
+        store_id: redemption.store_id.clone(),
+        order_no: redemption.order_no.clone(),
+    }
+}
+
+/// What undoing a redemption would do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ReverseDecision {
+    /// Nothing stands against it: this is the fact to add, and the end of the coupon's validity from then on.
+    Reverse {
+        /// The fact.
+        reversal: Reversal,
+        /// Moved only when the coupon had expired and the policy makes up for it.
+        valid_until: Timestamp,
+    },
+    /// The same request has succeeded before.
+    Replay,
+    /// The same key has succeeded with another payload.
+    KeyReused,
+    /// A rule stands against it.
+    Refused(ReverseRefusal),
+}
+
+/// Which rule, in order of precedence.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReverseRefusal {
+    /// There is no such redemption.
+    NotFound,
+    /// It was undone before, by another request.
+    AlreadyReversed,
+    /// The time for it is over.
+    WindowClosed,
+}
+
+/// What undoing redemption `index` of `coupon` at `now` would do.
+pub fn decide_reversal(
+    coupon: &Coupon,
+    index: usize,
+    policy: ReversalPolicy,
+    request: (KeyHash, Fingerprint, &Reason),
+    now: Timestamp,
+) -> ReverseDecision {
+    let (key, fingerprint, reason) = request;
+    let Some(redemption) = coupon.redemptions.get(index) else {
+        return ReverseDecision::Refused(ReverseRefusal::NotFound);
+    };
+    match &redemption.reversal {
+        Some(earlier) if earlier.key == key && earlier.fingerprint == fingerprint => return ReverseDecision::Replay,
+        Some(earlier) if earlier.key == key => return ReverseDecision::KeyReused,
+        Some(_) => return ReverseDecision::Refused(ReverseRefusal::AlreadyReversed),
+        None => {}
+    }
+    if now.seconds_since(redemption.at) >= i64::from(policy.window_hours) * 3600 {
+        return ReverseDecision::Refused(ReverseRefusal::WindowClosed);
+    }
+    let valid_until = made_up(coupon.valid_until, policy, now);
+    let mut reversal = Reversal {
+        at: now,
+        key,
+        fingerprint,
+        reason: reason.clone(),
+        status: CouponStatus::Active,
+        redemptions_before: coupon.redemptions.len(),
+    };
+    reversal.status = coupon.clone().with_reversal(index, reversal.clone(), valid_until).status(now);
+    ReverseDecision::Reverse { reversal, valid_until }
+}
+
+/// An expired coupon gets the policy's whole days, counted like a validity after claim: the day of the reversal is the first.
+fn made_up(valid_until: Timestamp, policy: ReversalPolicy, now: Timestamp) -> Timestamp {
+    if now < valid_until || policy.makeup_days == 0 {
+        return valid_until;
+    }
+    now.province_day().plus_days(i64::from(policy.makeup_days)).starts_at()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::coupon::{CouponKey, Hold, LeaseId};
+    use proptest::prelude::*;
+
+    const HOUR: i64 = 3600;
+
+    fn now() -> Timestamp {
+        "2026-11-22T04:00:00Z".parse().unwrap()
+    }
+
+    fn coupon() -> Coupon {
+        Coupon {
+            key: CouponKey {
+                member: 1.try_into().unwrap(),
+                campaign: 2u32.try_into().unwrap(),
+                ordinal: 0u8.try_into().unwrap(),
+            },
+            claimed_at: now().plus_seconds(-HOUR),
+            claim_key: KeyHash([0; 16]),
+            claim_fingerprint: Fingerprint([0; 16]),
+            channel: None,
+            lease_id: LeaseId([0; 16]),
+            terms_version: 1,
+            terms_sha256: crate::terms::TermsHash([0; 32]),
+            settlement_version: 1,
+            key_version: 1,
+            valid_from: now().plus_seconds(-HOUR),
+            valid_until: now().plus_seconds(HOUR),
+            uses_total: 1,
+            uses_left: 1,
+            deactivated_at: None,
+            hold: None,
+            redemptions: vec![],
+        }
+    }
+
+    fn request(key: u8) -> RedeemRequest {
+        RedeemRequest {
+            key: KeyHash([key; 16]),
+            fingerprint: Fingerprint([1; 16]),
+            source: RedemptionSource::Api,
+            at: now(),
+            store_id: "sto_tianhe".parse().unwrap(),
+            order: Order { order_no: "A1".parse().unwrap(), amount: Fen::try_from(2_000).unwrap() },
+            hold_id: None,
+            cashier: None,
+        }
+    }
+
+    fn terms() -> Terms {
+        crate::terms::tests::terms()
+    }
+
+    fn redeemed(coupon: Coupon, key: u8) -> Coupon {
+        match decide(&coupon, &terms(), &request(key)) {
+            RedeemDecision::Redeem(redemption) => coupon.with_redemption(redemption),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn in_status(status: CouponStatus) -> Coupon {
+        let hold = Some(Hold { id: "hld_other".parse().unwrap(), until: now().plus_seconds(60) });
+        match status {
+            CouponStatus::Pending => Coupon { valid_from: now().plus_seconds(1), ..coupon() },
+            CouponStatus::Active => coupon(),
+            CouponStatus::Held => Coupon { hold, ..coupon() },
+            CouponStatus::Redeemed => redeemed(coupon(), 9),
+            CouponStatus::Expired => Coupon { valid_until: now(), ..coupon() },
+            CouponStatus::Deactivated => Coupon { deactivated_at: Some(now()), ..coupon() },
+        }
+    }
+
+    /// Every transition × every state: what a redemption does in each.
+    #[test]
+    fn a_redemption_in_every_state_has_its_one_outcome() {
+        for status in CouponStatus::ALL {
+            let coupon = in_status(status);
+            assert_eq!(coupon.status(now()), status);
+            let refusal = match decide(&coupon, &terms(), &request(1)) {
+                RedeemDecision::Redeem(fact) => {
+                    assert_eq!(coupon.with_redemption(fact).status(now()), CouponStatus::Redeemed);
+                    None
+                }
+                RedeemDecision::Refused(refusal) => Some(refusal),
+                other => panic!("{other:?}"),
+            };
+            let expected = match status {
+                CouponStatus::Active => None,
+                CouponStatus::Pending => Some(RedeemRefusal::NotYetValid { from: now().plus_seconds(1) }),
+                CouponStatus::Held => Some(RedeemRefusal::Held { until: now().plus_seconds(60) }),
+                CouponStatus::Redeemed => Some(RedeemRefusal::AlreadyRedeemed {
+                    at: now(),
+                    store_id: "sto_tianhe".parse().unwrap(),
+                    order_no: "A1".parse().unwrap(),
+                }),
+                CouponStatus::Expired => Some(RedeemRefusal::Expired { at: now() }),
+                CouponStatus::Deactivated => Some(RedeemRefusal::Deactivated),
+            };
+            assert_eq!(refusal, expected, "{status:?}");
+        }
+    }
+
+    /// Every transition × every state: what a reversal does in each state a redeemed coupon can be brought into.
+    #[test]
+    fn a_reversal_in_every_state_gives_the_unit_back_once() {
+        let reason: Reason = "wrong item".parse().unwrap();
+        let reverse = |coupon: &Coupon, key: u8| {
+            decide_reversal(
+                coupon,
+                0,
+                ReversalPolicy::default(),
+                (KeyHash([key; 16]), Fingerprint([5; 16]), &reason),
+                now(),
+            )
+        };
+        for (spoil, status) in [
+            ((|_| {}) as fn(&mut Coupon), CouponStatus::Active),
+            (|c| c.valid_from = now().plus_seconds(1), CouponStatus::Pending),
+            (|c| c.valid_until = now(), CouponStatus::Expired),
+            (|c| c.deactivated_at = Some(now()), CouponStatus::Deactivated),
+            (
+                |c| c.hold = Some(Hold { id: "hld_x".parse().unwrap(), until: now().plus_seconds(9) }),
+                CouponStatus::Held,
+            ),
+        ] {
+            let mut coupon = redeemed(coupon(), 9);
+            spoil(&mut coupon);
+            let ReverseDecision::Reverse { reversal, valid_until } = reverse(&coupon, 1) else { panic!("{status:?}") };
+            assert_eq!(reversal.status, status);
+            let after = coupon.with_reversal(0, reversal, valid_until);
+            assert_eq!((after.status(now()), after.uses_left), (status, 1));
+            assert_eq!(reverse(&after, 1), ReverseDecision::Replay);
+            assert_eq!(reverse(&after, 2), ReverseDecision::Refused(ReverseRefusal::AlreadyReversed));
+        }
+        assert_eq!(reverse(&coupon(), 1), ReverseDecision::Refused(ReverseRefusal::NotFound));
+    }
+
+    #[test]
+    fn a_reversal_outside_its_window_is_refused_on_the_second() {
+        let coupon = redeemed(coupon(), 9);
+        let reason: Reason = "late".parse().unwrap();
+        let at = |now| {
+            decide_reversal(
+                &coupon,
+                0,
+                ReversalPolicy::default(),
+                (KeyHash([1; 16]), Fingerprint([5; 16]), &reason),
+                now,
+            )
+        };
+        assert!(matches!(at(now().plus_seconds(72 * HOUR - 1)), ReverseDecision::Reverse { .. }));
+        assert_eq!(at(now().plus_seconds(72 * HOUR)), ReverseDecision::Refused(ReverseRefusal::WindowClosed));
+    }
+
+    #[test]
+    fn an_expired_coupon_is_made_up_for_by_whole_days_when_the_policy_says_so() {
+        let coupon = redeemed(coupon(), 9);
+        let reason: Reason = "closed kitchen".parse().unwrap();
+        let policy = ReversalPolicy { window_hours: 72, makeup_days: 2 };
+        let later = now().plus_seconds(2 * HOUR);
+        let decision = decide_reversal(&coupon, 0, policy, (KeyHash([1; 16]), Fingerprint([5; 16]), &reason), later);
+        let ReverseDecision::Reverse { reversal, valid_until } = decision else { panic!() };
+        assert_eq!(reversal.status, CouponStatus::Active);
+        assert_eq!(valid_until.to_string(), "2026-11-23T16:00:00Z");
+    }
+
+    #[test]
+    fn the_same_key_is_a_replay_and_another_payload_is_not() {
+        let coupon = redeemed(coupon(), 1);
+        assert_eq!(decide(&coupon, &terms(), &request(1)), RedeemDecision::Replay { index: 0 });
+        let other = RedeemRequest { fingerprint: Fingerprint([2; 16]), ..request(1) };
+        assert_eq!(decide(&coupon, &terms(), &other), RedeemDecision::KeyReused);
+        let expired = Coupon { valid_until: now(), ..coupon };
+        assert_eq!(decide(&expired, &terms(), &request(1)), RedeemDecision::Replay { index: 0 });
+    }
+
+    #[test]
+    fn ones_own_hold_never_blocks_oneself_and_a_lapsed_one_blocks_nobody() {
+        let held = in_status(CouponStatus::Held);
+        let mine = RedeemRequest { hold_id: Some("hld_other".parse().unwrap()), ..request(1) };
+        assert!(matches!(decide(&held, &terms(), &mine), RedeemDecision::Redeem(_)));
+        let later = Coupon { hold: held.hold.map(|hold| Hold { until: now(), ..hold }), ..coupon() };
+        assert!(matches!(decide(&later, &terms(), &request(1)), RedeemDecision::Redeem(_)));
+        assert_eq!(decide(&later, &terms(), &mine), RedeemDecision::Refused(RedeemRefusal::HoldLapsed));
+    }
+
+    #[test]
+    fn store_and_minimum_spend_are_checked_last_in_this_order() {
+        let scoped = Terms { stores: crate::terms::StoreScope::Only(vec!["sto_other".parse().unwrap()]), ..terms() };
+        let small = RedeemRequest {
+            order: Order { order_no: "A1".parse().unwrap(), amount: Fen::try_from(1_999).unwrap() },
+            ..request(1)
+        };
+        assert_eq!(decide(&coupon(), &scoped, &small), RedeemDecision::Refused(RedeemRefusal::StoreNotInScope));
+        let minimum = Fen::try_from(2_000).unwrap();
+        assert_eq!(
+            decide(&coupon(), &terms(), &small),
+            RedeemDecision::Refused(RedeemRefusal::MinimumSpendNotMet { minimum })
+        );
+        let expired = in_status(CouponStatus::Expired);
+        assert_eq!(decide(&expired, &scoped, &small), RedeemDecision::Refused(RedeemRefusal::Expired { at: now() }));
+    }
+
+    #[test]
+    fn a_coupon_is_redeemed_at_most_32_times_in_its_life() {
+        let mut coupon = coupon();
+        let reason: Reason = "again".parse().unwrap();
+        for key in 0..32 {
+            coupon = redeemed(coupon, key);
+            let request = (KeyHash([key; 16]), Fingerprint([5; 16]), &reason);
+            let decision = decide_reversal(&coupon, usize::from(key), ReversalPolicy::default(), request, now());
+            let ReverseDecision::Reverse { reversal, valid_until } = decision else { panic!("{decision:?}") };
+            coupon = coupon.with_reversal(usize::from(key), reversal, valid_until);
+        }
+        assert_eq!(decide(&coupon, &terms(), &request(99)), RedeemDecision::Refused(RedeemRefusal::RedemptionLimit));
+    }
+
+    proptest! {
+        /// However requests arrive, the units spent and not given back never exceed the units issued.
+        #[test]
+        fn standing_redemptions_never_exceed_the_units_of_use(
+            uses in 1..=5u8,
+            steps in prop::collection::vec((any::<bool>(), 0..8u8, 0..8usize), 0..60),
+        ) {
+            let mut coupon = Coupon { uses_total: uses, uses_left: uses, ..coupon() };
+            let reason: Reason = "r".parse().unwrap();
+            let mut left = vec![];
+            for (redeem, key, index) in steps {
+                if redeem {
+                    if let RedeemDecision::Redeem(fact) = decide(&coupon, &terms(), &request(key)) {
+                        coupon = coupon.with_redemption(fact);
+                        left.push(coupon.uses_left);
+                    }
+                } else {
+                    let asked = (KeyHash([key; 16]), Fingerprint([5; 16]), &reason);
+                    if let ReverseDecision::Reverse { reversal, valid_until } =
+                        decide_reversal(&coupon, index, ReversalPolicy::default(), asked, now())
+                    {
+                        coupon = coupon.with_reversal(index, reversal, valid_until);
+                    }
+                }
+                let standing = coupon.redemptions.iter().filter(|r| r.reversal.is_none()).count();
+                prop_assert_eq!(standing + usize::from(coupon.uses_left), usize::from(uses));
+                for (index, uses_left) in left.iter().enumerate() {
+                    prop_assert_eq!(coupon.uses_left_after(index), *uses_left);
+                }
+            }
+        }
+    }
+}

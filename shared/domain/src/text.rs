@@ -1,0 +1,110 @@
+//! Text that comes from outside, bounded and clean before anything else sees it.
+
+use crate::limits::{CHANNEL_BYTES_MAX, FREE_TEXT_CHARS_MAX, ORDER_NO_BYTES_MAX};
+use std::{fmt, str::FromStr};
+
+/// One variant per way for a text to be wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum TextError {
+    /// Nothing in it.
+    #[error("must not be empty")]
+    Empty,
+    /// More than its limit.
+    #[error("is too long")]
+    TooLong,
+    /// A character that does not belong there.
+    #[error("holds a character that is not allowed")]
+    Character,
+}
+
+macro_rules! text {
+    ($(#[$doc:meta])* $name:ident, $check:expr) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub struct $name(String);
+
+        impl $name {
+            /// The text.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = TextError;
+            fn from_str(text: &str) -> Result<Self, TextError> {
+                let check: fn(&str) -> Result<(), TextError> = $check;
+                check(text).map(|()| $name(text.to_owned()))
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+    };
+}
+
+text! {
+    /// A merchant's order number: 1 to 64 visible ASCII characters.
+    OrderNo, |text| visible_ascii(text, ORDER_NO_BYTES_MAX)
+}
+
+text! {
+    /// Who stood at the till: 1 to 64 characters of free text without control characters.
+    Cashier, free_text
+}
+
+text! {
+    /// Why something was undone: 1 to 64 characters of free text without control characters.
+    Reason, free_text
+}
+
+text! {
+    /// Where a member came from, like `app` or `hall_wechat`: 1 to 32 of `a–z 0–9 _ -`.
+    Channel, |text| {
+        visible_ascii(text, CHANNEL_BYTES_MAX)?;
+        let clean = text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_' || b == b'-');
+        if clean { Ok(()) } else { Err(TextError::Character) }
+    }
+}
+
+/// Checks for 1 to `bytes_max` visible ASCII characters.
+pub fn visible_ascii(text: &str, bytes_max: usize) -> Result<(), TextError> {
+    match text.len() {
+        0 => Err(TextError::Empty),
+        n if n > bytes_max => Err(TextError::TooLong),
+        _ if text.bytes().all(|byte| byte.is_ascii_graphic()) => Ok(()),
+        _ => Err(TextError::Character),
+    }
+}
+
+fn free_text(text: &str) -> Result<(), TextError> {
+    match text.chars().count() {
+        0 => Err(TextError::Empty),
+        n if n > FREE_TEXT_CHARS_MAX => Err(TextError::TooLong),
+        _ if text.chars().any(char::is_control) => Err(TextError::Character),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_are_bounded_on_both_sides_and_free_of_control_characters() {
+        assert_eq!("".parse::<OrderNo>(), Err(TextError::Empty));
+        assert!("9".repeat(64).parse::<OrderNo>().is_ok());
+        assert_eq!("9".repeat(65).parse::<OrderNo>(), Err(TextError::TooLong));
+        assert_eq!("a b".parse::<OrderNo>(), Err(TextError::Character));
+        assert_eq!("单号".parse::<OrderNo>(), Err(TextError::Character));
+        assert!("王".repeat(64).parse::<Cashier>().is_ok());
+        assert_eq!("王".repeat(65).parse::<Cashier>(), Err(TextError::TooLong));
+        assert_eq!("a\u{0}".parse::<Cashier>(), Err(TextError::Character));
+        assert_eq!("\u{85}".parse::<Reason>(), Err(TextError::Character));
+        assert!("app-2_x".parse::<Channel>().is_ok());
+        assert_eq!("App".parse::<Channel>(), Err(TextError::Character));
+    }
+}
