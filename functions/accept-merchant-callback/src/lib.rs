@@ -1,1 +1,97 @@
+//! Callbacks: a merchant's system reports what happened at its tills, signed as Standard Webhooks.
+//!
+//! The signature is checked before anything is read. Then the report is recorded, its effect made durable, and only then
+//! answered: a sender that hears 202 need not send again, and one that sends again changes nothing. A report that breaks a
+//! rule is accepted, recorded as a discrepancy, and never changes a coupon wrongly.
 
+mod effect;
+mod event;
+
+use event::Event;
+use http::StatusCode;
+use mealticket_api::{
+    ApiError, Code, Deps, Request, Response, Route,
+    vault::Sealed,
+    webhook::{self, Headers, ID_HEADER, SIGNATURE_HEADER, TIMESTAMP_HEADER, WebhookSecret},
+};
+use mealticket_domain::{MerchantId, terms::sha256};
+use mealticket_store::{
+    catalog::MerchantRecord,
+    messages::{Receipt, Received},
+};
+use serde_json::json;
+use std::sync::Arc;
+
+/// What a merchant's system can ask.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ask {
+    /// Here is what happened.
+    Report,
+}
+
+/// The function's routes, as `infra/template.yaml` has them.
+pub const ROUTES: &[Route<Ask>] = &[("POST /v1/merchants/{merchant_id}/callbacks", Ask::Report)];
+
+/// Answers one callback.
+pub async fn handle(deps: Deps, request: Request) -> Result<Response, ApiError> {
+    let (Ask::Report, _, parameters) = request.route(ROUTES)?;
+    let body = request.body()?;
+    let (merchant, webhook_id) = signed_by(&deps, &request, parameters.first().copied().unwrap_or_default()).await?;
+    let event = Event::read(body)?;
+
+    let receipt = Receipt {
+        merchant: &merchant.merchant.id,
+        webhook_id: &webhook_id,
+        event_type: event.kind(),
+        body_sha256: sha256(body),
+        body_sealed: deps.stack.vault.seal(Sealed::WebhookBody, body)?,
+        received_at: deps.now(),
+    };
+    match deps.store.receive(&receipt).await? {
+        Received::IdReused => Err(Code::WebhookIdReused.into()),
+        Received::DoneBefore => accepted(),
+        Received::EffectIsDue => {
+            effect::take_effect(&deps, &merchant, &webhook_id, &event).await?;
+            deps.store.finish_receipt(&merchant.merchant.id, &webhook_id).await?;
+            accepted()
+        }
+    }
+}
+
+fn accepted() -> Result<Response, ApiError> {
+    Response::json(StatusCode::ACCEPTED, &json!({ "received": true }))
+}
+
+/// The merchant whose secret signed the message, and the message's id. One refusal for every defect: a stranger learns
+/// nothing, not even whether the merchant exists.
+async fn signed_by(
+    deps: &Deps,
+    request: &Request,
+    merchant_id: &str,
+) -> Result<(Arc<MerchantRecord>, String), ApiError> {
+    let invalid = || ApiError::from(Code::SignatureInvalid);
+    let id: MerchantId = merchant_id.parse().map_err(|_| invalid())?;
+    let merchant = deps.store.merchant(&id).await?.ok_or_else(invalid)?;
+    let secrets = secrets(deps, &merchant)?;
+    let headers = Headers {
+        id: request.header(ID_HEADER),
+        timestamp: request.header(TIMESTAMP_HEADER),
+        signature: request.header(SIGNATURE_HEADER),
+    };
+    match webhook::verify(headers, request.body()?, &secrets, deps.now()) {
+        Ok(webhook_id) => Ok((merchant, webhook_id.to_owned())),
+        Err(defect) => {
+            tracing::info!(merchant = %id, %defect, "a webhook was refused");
+            Err(invalid())
+        }
+    }
+}
+
+fn secrets(deps: &Deps, merchant: &MerchantRecord) -> Result<Vec<WebhookSecret>, ApiError> {
+    let open = |sealed: &Vec<u8>| {
+        let plain = deps.stack.vault.open(Sealed::WebhookSecret, sealed)?;
+        WebhookSecret::read(&String::from_utf8(plain).ok()?).ok()
+    };
+    let secrets: Option<Vec<WebhookSecret>> = merchant.webhook_secrets.iter().map(open).collect();
+    secrets.ok_or_else(|| ApiError::internal("a webhook secret does not open"))
+}

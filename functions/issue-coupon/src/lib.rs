@@ -1,1 +1,74 @@
+//! 领券: a member claims a coupon of a campaign.
+//!
+//! The rule and its one write are [`mealticket_store::claim`]; here the request is read and the outcome told.
 
+use mealticket_api::{
+    ApiError, Code, Deps, Request, Response, Route, json, random, refusals, vault::Vault, views::CouponView,
+};
+use mealticket_domain::{Campaign, CampaignNo, Channel, Coupon, Fingerprint, ShareCode, coupon::LeaseId};
+use mealticket_store::claim::{ClaimOutcome, ClaimRequest};
+use serde::Deserialize;
+use std::sync::Arc;
+
+/// What a member can ask.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ask {
+    /// One coupon of a campaign.
+    Claim,
+}
+
+/// The function's routes, as `infra/template.yaml` has them.
+pub const ROUTES: &[Route<Ask>] = &[("POST /v1/campaigns/{campaign_id}/claims", Ask::Claim)];
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ClaimCouponRequest {
+    channel: Option<String>,
+    share_code: Option<String>,
+}
+
+/// Answers one request of a member's app.
+pub async fn handle(deps: Deps, request: Request) -> Result<Response, ApiError> {
+    let (Ask::Claim, _, parameters) = request.route(ROUTES)?;
+    let principal = deps.member(&request)?;
+    let raw: ClaimCouponRequest = json::read(request.body()?)?;
+    let channel: Option<Channel> = json::parsed_if("channel", raw.channel.as_deref())?;
+    let share_code: Option<ShareCode> = json::parsed_if("share_code", raw.share_code.as_deref())?;
+    let key = request.idempotency_key()?;
+    let campaign = public_campaign(&deps, parameters.first().copied().unwrap_or_default()).await?;
+
+    let asked = ClaimRequest {
+        member: principal.member,
+        key: key.hash(&Vault::principal(principal.member), "claim"),
+        fingerprint: Fingerprint::of(&[
+            channel.as_ref().map(Channel::as_str),
+            share_code.as_ref().map(ShareCode::as_str),
+        ]),
+        channel,
+        share_code,
+        key_version: deps.stack.codes.newest_version(),
+        lease_id: LeaseId(random::bytes()?),
+        now: deps.now(),
+    };
+    match deps.store.claim(&campaign, &asked).await? {
+        ClaimOutcome::Claimed(coupon) => answer(&deps, &coupon, false).await,
+        ClaimOutcome::Replayed(coupon) => answer(&deps, &coupon, true).await,
+        ClaimOutcome::KeyReused => Err(Code::IdempotencyKeyReused.into()),
+        ClaimOutcome::Refused(refusal) => Err(refusals::claim(refusal, asked.now)),
+        ClaimOutcome::LimitReached => Err(ApiError::from(Code::LimitReached).with("limit", "per_member")),
+        ClaimOutcome::SoldOut => Err(Code::SoldOut.into()),
+    }
+}
+
+async fn public_campaign(deps: &Deps, id: &str) -> Result<Arc<Campaign>, ApiError> {
+    let missing = || ApiError::from(Code::CampaignNotFound);
+    let no: CampaignNo = id.parse().map_err(|_| missing())?;
+    let campaign = deps.store.campaign(no).await?;
+    campaign.filter(|campaign| campaign.state.is_public()).ok_or_else(missing)
+}
+
+/// 201 with the coupon as it was claimed: a repeat shows the first answer, whatever has happened to the coupon since.
+async fn answer(deps: &Deps, coupon: &Coupon, replayed: bool) -> Result<Response, ApiError> {
+    let terms = deps.store.terms(coupon.key.campaign, coupon.terms_version).await?;
+    Ok(Response::created(&CouponView::as_claimed(&deps.stack, coupon, &terms))?.replayed_if(replayed))
+}

@@ -1,1 +1,65 @@
+//! What a member sees: the wallet in one call (一点看全), coupons, campaigns, and who the member is.
 
+mod campaigns;
+mod coupons;
+mod wallet;
+
+use mealticket_api::{
+    ApiError, Code, Deps, Request, Response, Route, auth::member::MemberPrincipal, views::MemberView,
+};
+use mealticket_domain::Timestamp;
+
+/// What a member can ask.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ask {
+    /// Who am I?
+    ReadMember,
+    /// Everything at a glance.
+    ReadWallet,
+    /// My coupons, by page.
+    ListCoupons,
+    /// One coupon.
+    ReadCoupon,
+    /// The campaigns.
+    ListCampaigns,
+    /// One campaign.
+    ReadCampaign,
+}
+
+/// The function's routes, as `infra/template.yaml` has them.
+pub const ROUTES: &[Route<Ask>] = &[
+    ("GET /v1/members/me", Ask::ReadMember),
+    ("GET /v1/wallet", Ask::ReadWallet),
+    ("GET /v1/coupons", Ask::ListCoupons),
+    ("GET /v1/coupons/{coupon_id}", Ask::ReadCoupon),
+    ("GET /v1/campaigns", Ask::ListCampaigns),
+    ("GET /v1/campaigns/{campaign_id}", Ask::ReadCampaign),
+];
+
+/// A member at a moment.
+struct Reader<'a> {
+    deps: &'a Deps,
+    principal: MemberPrincipal,
+    now: Timestamp,
+}
+
+/// Answers one request of a member's app.
+pub async fn handle(deps: Deps, request: Request) -> Result<Response, ApiError> {
+    let (ask, _, parameters) = request.route(ROUTES)?;
+    let reader = Reader { deps: &deps, principal: deps.member(&request)?, now: deps.now() };
+    let id = parameters.first().copied().unwrap_or_default();
+    match ask {
+        Ask::ReadMember => read_member(&reader).await,
+        Ask::ReadWallet => wallet::read_wallet(&reader, &request).await,
+        Ask::ListCoupons => coupons::list_coupons(&reader, &request).await,
+        Ask::ReadCoupon => coupons::read_coupon(&reader, id).await,
+        Ask::ListCampaigns => campaigns::list_campaigns(&reader, &request).await,
+        Ask::ReadCampaign => campaigns::read_campaign(&reader, id).await,
+    }
+}
+
+async fn read_member(reader: &Reader<'_>) -> Result<Response, ApiError> {
+    let profile = reader.deps.store.profile(reader.principal.member).await?;
+    let profile = profile.ok_or_else(|| ApiError::from(Code::MemberNotFound))?;
+    Response::ok(&MemberView::new(&reader.deps.stack, &profile)?)
+}

@@ -1,1 +1,40 @@
+//! Sign-up and sign-in: a phone proves itself by a one-time code, and gets a session that survives lost answers.
 
+mod challenge;
+mod proof;
+mod session;
+mod sign_up;
+
+use mealticket_api::{ApiError, Deps, Request, Response, Route};
+
+/// What anyone can ask.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ask {
+    /// Send a one-time code to a phone.
+    Challenge,
+    /// Become a member.
+    SignUp,
+    /// Sign in, or go on with a session.
+    BeginSession,
+    /// Sign out.
+    EndSession,
+}
+
+/// The function's routes, as `infra/template.yaml` has them.
+pub const ROUTES: &[Route<Ask>] = &[
+    ("POST /v1/otp-challenges", Ask::Challenge),
+    ("POST /v1/members", Ask::SignUp),
+    ("POST /v1/sessions", Ask::BeginSession),
+    ("DELETE /v1/sessions", Ask::EndSession),
+];
+
+/// Answers one request of an app.
+pub async fn handle(deps: Deps, request: Request) -> Result<Response, ApiError> {
+    let (ask, _, _) = request.route(ROUTES)?;
+    match ask {
+        Ask::Challenge => challenge::send_challenge(&deps, &request).await,
+        Ask::SignUp => sign_up::sign_up_member(&deps, &request).await,
+        Ask::BeginSession => session::begin_session(&deps, &request).await,
+        Ask::EndSession => session::end_session(&deps, &request).await,
+    }
+}

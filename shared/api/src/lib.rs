@@ -1,1 +1,26 @@
+#![doc = include_str!("../README.md")]
 
+pub mod auth;
+pub mod clock;
+pub mod config;
+pub mod deps;
+pub mod json;
+pub mod problem;
+pub mod random;
+pub mod refusals;
+pub mod request;
+pub mod response;
+pub mod run;
+pub mod secrets;
+pub mod sms;
+mod telemetry;
+pub mod vault;
+pub mod views;
+pub mod webhook;
+pub mod wording;
+
+pub use clock::Clock;
+pub use deps::Deps;
+pub use problem::{ApiError, Code};
+pub use request::{Request, Route};
+pub use response::Response;

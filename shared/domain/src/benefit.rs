@@ -42,6 +42,13 @@ impl Benefit {
         }
     }
 
+    /// Units of use of one coupon.
+    pub const fn uses(&self) -> u8 {
+        match self {
+            Benefit::AmountOff { .. } | Benefit::PercentOff { .. } => 1,
+        }
+    }
+
     /// A benefit that could never take anything off is a mistake in the catalog.
     pub fn is_worth_something(&self) -> bool {
         match self {

@@ -5,7 +5,7 @@ use crate::{
     ids::{CampaignNo, HoldId, MemberNo, Ordinal, StoreId},
     money::Fen,
     terms::TermsHash,
-    text::{Cashier, Channel, OrderNo, Reason},
+    text::{Cashier, Channel, OrderNo, Reason, ShareCode},
     timestamp::Timestamp,
 };
 use std::str::FromStr;
@@ -34,6 +34,8 @@ pub struct Coupon {
     pub claim_fingerprint: Fingerprint,
     /// Through which channel.
     pub channel: Option<Channel>,
+    /// By whose link, for attribution.
+    pub share_code: Option<ShareCode>,
     /// The reservation of stock it spent.
     pub lease_id: LeaseId,
     /// The member-visible terms it was claimed under.
@@ -223,6 +225,17 @@ impl Coupon {
     /// The newest redemption that stands.
     pub fn newest_standing_redemption(&self) -> Option<&Redemption> {
         self.redemptions.iter().rev().find(|redemption| redemption.reversal.is_none())
+    }
+
+    /// The coupon as it was when it was claimed, under the terms it was claimed with: what the first answer showed.
+    #[must_use]
+    pub fn as_claimed(mut self, terms: &crate::terms::Terms) -> Self {
+        self.valid_until = terms.validity.window(self.claimed_at).1;
+        self.uses_left = self.uses_total;
+        self.deactivated_at = None;
+        self.hold = None;
+        self.redemptions.clear();
+        self
     }
 
     /// Units of use left right after redemption `index`: a replay says what the first answer said.

@@ -1,6 +1,7 @@
 //! What makes a repeated request the same request.
 
 use crate::limits::{IDEMPOTENCY_KEY_BYTES_MAX, IDEMPOTENCY_KEY_BYTES_MIN};
+use crate::text::OrderNo;
 use sha2::{Digest, Sha256};
 use std::str::FromStr;
 
@@ -45,9 +46,10 @@ impl IdempotencyKey {
 pub struct KeyHash(pub [u8; 16]);
 
 impl KeyHash {
-    /// The key of an effect that has a business key of its own, such as a merchant's report of an order.
-    pub fn of_business_key(parts: &[&str]) -> Self {
-        KeyHash(hash16(parts))
+    /// The business key of a redemption: the merchant's order, on this coupon. A report from the merchant's system has no
+    /// other key, and it must find the redemption that came in by API.
+    pub fn of_order(order_no: &OrderNo) -> Self {
+        KeyHash(hash16(&["order", order_no.as_str()]))
     }
 }
 

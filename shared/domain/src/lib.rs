@@ -30,6 +30,6 @@ pub use money::Fen;
 pub use province::Province;
 pub use redemption::{Order, RedeemDecision, RedeemRefusal, RedeemRequest, ReverseDecision, ReverseRefusal};
 pub use terms::{Price, ReversalPolicy, StoreScope, Terms, TermsHash};
-pub use text::{Cashier, Channel, OrderNo, Reason};
+pub use text::{Cashier, Channel, OrderNo, Reason, ShareCode};
 pub use timestamp::{ProvinceDay, Timestamp};
 pub use validity::Validity;

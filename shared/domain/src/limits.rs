@@ -33,7 +33,7 @@ pub const ORDER_NO_BYTES_MAX: usize = 64;
 /// Characters of a cashier's name and of a reason. Two of 64 characters at three bytes are 384 of an item's 1 024 bytes.
 pub const FREE_TEXT_CHARS_MAX: usize = 64;
 
-/// Bytes of an acquisition channel's name.
+/// Bytes of an acquisition channel's name, and of a share code.
 pub const CHANNEL_BYTES_MAX: usize = 32;
 
 /// Bytes of a merchant's, store's or benefit's id after its prefix.

@@ -84,6 +84,8 @@ pub enum LifecycleStage {
 }
 
 impl LifecycleStage {
+    const ALL: [LifecycleStage; 3] = [LifecycleStage::Newcomer, LifecycleStage::Stable, LifecycleStage::Leaving];
+
     /// The name on the wire and in the table.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -91,6 +93,13 @@ impl LifecycleStage {
             LifecycleStage::Stable => "stable",
             LifecycleStage::Leaving => "leaving",
         }
+    }
+}
+
+impl FromStr for LifecycleStage {
+    type Err = crate::ids::IdError;
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        LifecycleStage::ALL.into_iter().find(|stage| stage.as_str() == text).ok_or(crate::ids::IdError)
     }
 }
 

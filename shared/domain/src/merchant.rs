@@ -1,11 +1,12 @@
 //! Who redeems: a merchant and its stores (C1).
 
 use crate::{
-    ids::{MerchantId, StoreId},
+    ids::{IdError, MerchantId, StoreId},
     limits::STORE_NO_BYTES_MAX,
     text::{TextError, visible_ascii},
 };
 use serde::{Deserialize, Serialize};
+use std::str::FromStr;
 
 /// A merchant as the catalog has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,6 +45,44 @@ pub enum SupplyContract {
     Broker,
 }
 
+impl MerchantTier {
+    /// The name in the table.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            MerchantTier::Close => "close",
+            MerchantTier::Ordinary => "ordinary",
+        }
+    }
+}
+
+impl FromStr for MerchantTier {
+    type Err = IdError;
+    fn from_str(text: &str) -> Result<Self, IdError> {
+        [MerchantTier::Close, MerchantTier::Ordinary].into_iter().find(|known| known.as_str() == text).ok_or(IdError)
+    }
+}
+
+impl SupplyContract {
+    /// The name in the table.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            SupplyContract::Direct => "direct",
+            SupplyContract::Agent => "agent",
+            SupplyContract::Broker => "broker",
+        }
+    }
+}
+
+impl FromStr for SupplyContract {
+    type Err = IdError;
+    fn from_str(text: &str) -> Result<Self, IdError> {
+        [SupplyContract::Direct, SupplyContract::Agent, SupplyContract::Broker]
+            .into_iter()
+            .find(|known| known.as_str() == text)
+            .ok_or(IdError)
+    }
+}
+
 /// A place with a till.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -66,8 +105,13 @@ impl Store {
 }
 
 impl Merchant {
-    /// The store by our id or the merchant's own number.
-    pub fn store(&self, name: &str) -> Option<&Store> {
-        self.stores.iter().find(|store| store.store_id.as_str() == name || store.store_no == name)
+    /// The store by our id.
+    pub fn store(&self, id: &str) -> Option<&Store> {
+        self.stores.iter().find(|store| store.store_id.as_str() == id)
+    }
+
+    /// The store by the merchant's own number.
+    pub fn store_by_no(&self, store_no: &str) -> Option<&Store> {
+        self.stores.iter().find(|store| store.store_no == store_no)
     }
 }

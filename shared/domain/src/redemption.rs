@@ -47,6 +47,23 @@ pub struct RedeemRequest {
 }
 
 impl RedeemRequest {
+    /// Whether an earlier redemption is this very request. A till names it by its idempotency key; a report by its order,
+    /// reversed or not, whichever way that order came in first.
+    fn names(&self, earlier: &Redemption) -> bool {
+        match self.source {
+            RedemptionSource::Api => earlier.key == self.key,
+            RedemptionSource::Callback => earlier.order_no == self.order.order_no,
+        }
+    }
+
+    /// Whether it asked the same. Of a report only the amount can differ: the order is its name.
+    fn asks_the_same_as(&self, earlier: &Redemption) -> bool {
+        match self.source {
+            RedemptionSource::Api => earlier.fingerprint == self.fingerprint,
+            RedemptionSource::Callback => earlier.amount == self.order.amount,
+        }
+    }
+
     /// The fact that this request adds when nothing stands against it, under `terms`.
     pub fn fact(&self, terms: &Terms) -> Redemption {
         Redemption {
@@ -124,9 +141,8 @@ pub enum RedeemRefusal {
 
 /// What redeeming `coupon` would do, under the terms it was claimed with.
 pub fn decide(coupon: &Coupon, terms: &Terms, request: &RedeemRequest) -> RedeemDecision {
-    if let Some(index) = coupon.redemptions.iter().position(|redemption| redemption.key == request.key) {
-        let same =
-            coupon.redemptions.get(index).is_some_and(|redemption| redemption.fingerprint == request.fingerprint);
+    if let Some(index) = coupon.redemptions.iter().position(|earlier| request.names(earlier)) {
+        let same = coupon.redemptions.get(index).is_some_and(|earlier| request.asks_the_same_as(earlier));
         return if same { RedeemDecision::Replay { index } } else { RedeemDecision::KeyReused };
     }
     match refusal(coupon, terms, request) {
@@ -274,6 +290,7 @@ mod tests {
             claim_key: KeyHash([0; 16]),
             claim_fingerprint: Fingerprint([0; 16]),
             channel: None,
+            share_code: None,
             lease_id: LeaseId([0; 16]),
             terms_version: 1,
             terms_sha256: crate::terms::TermsHash([0; 32]),
@@ -427,6 +444,27 @@ mod tests {
         assert_eq!(decide(&coupon, &terms(), &other), RedeemDecision::KeyReused);
         let expired = Coupon { valid_until: now(), ..coupon };
         assert_eq!(decide(&expired, &terms(), &request(1)), RedeemDecision::Replay { index: 0 });
+    }
+
+    #[test]
+    fn a_report_of_an_order_confirms_its_redemption_even_when_that_was_reversed() {
+        let report = RedeemRequest { source: RedemptionSource::Callback, ..request(7) };
+        let coupon = redeemed(coupon(), 1);
+        assert_eq!(decide(&coupon, &terms(), &report), RedeemDecision::Replay { index: 0 });
+        let reason: Reason = "r".parse().unwrap();
+        let asked = (KeyHash([2; 16]), Fingerprint([5; 16]), &reason);
+        let decision = decide_reversal(&coupon, 0, ReversalPolicy::default(), asked, now());
+        let ReverseDecision::Reverse { reversal, valid_until } = decision else { panic!() };
+        let reversed = coupon.with_reversal(0, reversal, valid_until);
+        assert_eq!(decide(&reversed, &terms(), &report), RedeemDecision::Replay { index: 0 });
+        let other_amount = Order { amount: Fen::try_from(2_001).unwrap(), ..report.order.clone() };
+        let mismatch = RedeemRequest { order: other_amount, ..report.clone() };
+        assert_eq!(decide(&reversed, &terms(), &mismatch), RedeemDecision::KeyReused);
+        let other_order = Order { order_no: "A2".parse().unwrap(), ..report.order.clone() };
+        assert!(matches!(
+            decide(&reversed, &terms(), &RedeemRequest { order: other_order, ..report }),
+            RedeemDecision::Redeem(_)
+        ));
     }
 
     #[test]

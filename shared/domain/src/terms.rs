@@ -175,6 +175,11 @@ impl Terms {
     }
 }
 
+/// SHA-256 of a document that is text already.
+pub fn sha256(document: &[u8]) -> [u8; 32] {
+    Sha256::digest(document).into()
+}
+
 /// RFC 8785 for documents whose keys are ASCII and whose numbers are integers or short decimals: keys sorted, no space.
 /// Written out here because the order of `serde_json`'s own maps is another crate's feature away from changing.
 fn canonical_json(value: &serde_json::Value) -> String {

@@ -70,6 +70,11 @@ text! {
     }
 }
 
+text! {
+    /// The code of a link that brought the member here: 1 to 32 visible ASCII characters.
+    ShareCode, |text| visible_ascii(text, CHANNEL_BYTES_MAX)
+}
+
 /// Checks for 1 to `bytes_max` visible ASCII characters.
 pub fn visible_ascii(text: &str, bytes_max: usize) -> Result<(), TextError> {
     match text.len() {

@@ -1,1 +1,94 @@
+#![doc = include_str!("../README.md")]
 
+mod attributes;
+mod calls;
+pub mod catalog;
+pub mod challenges;
+pub mod claim;
+mod clauses;
+pub mod coupons;
+mod error;
+mod items;
+mod keys;
+pub mod members;
+pub mod messages;
+mod meter;
+pub mod redeem;
+pub mod reverse;
+pub mod sessions;
+pub mod stock;
+
+pub use error::{StoreError, WasApplied};
+pub use items::coupon::item_bytes;
+pub use meter::{Capacity, Meter};
+
+use aws_sdk_dynamodb::Client;
+use std::{sync::Arc, time::Duration};
+
+/// The names of the tables, as the template gives them to the functions.
+#[derive(Debug, Clone)]
+pub struct Tables {
+    /// `members`: profiles and coupons.
+    pub members: String,
+    /// `identities`: phones, one-time codes, sessions.
+    pub identities: String,
+    /// `catalog`: campaigns, terms, merchants.
+    pub catalog: String,
+    /// `stock`: units and number blocks.
+    pub stock: String,
+    /// `messages`: webhook receipts and discrepancies.
+    pub messages: String,
+}
+
+/// How long one store call goes on asking before it answers "unavailable". A function has 15 s and a claim makes at most
+/// three guarded writes: 3 × 4 s < 15 s.
+pub const GIVE_UP_AFTER: Duration = Duration::from_secs(4);
+
+/// Access to the tables. Cheap to clone; clones share caches and number blocks.
+#[derive(Clone)]
+pub struct Store {
+    client: Client,
+    tables: Arc<Tables>,
+    meter: Arc<Meter>,
+    give_up_after: Duration,
+    shared: Arc<Shared>,
+}
+
+/// What one execution environment remembers between requests.
+#[derive(Default)]
+struct Shared {
+    catalog: catalog::Cache,
+    member_numbers: members::NumberBlock,
+}
+
+impl Store {
+    /// A store over these tables. The client must not retry by itself (see [`calls`]): a retry that hides a lost answer
+    /// would make an unknown outcome look like a refusal.
+    pub fn new(client: Client, tables: Tables) -> Self {
+        Store {
+            client,
+            tables: Arc::new(tables),
+            meter: Arc::default(),
+            give_up_after: GIVE_UP_AFTER,
+            shared: Arc::default(),
+        }
+    }
+
+    /// The same store with another patience.
+    #[must_use]
+    pub fn giving_up_after(mut self, patience: Duration) -> Self {
+        self.give_up_after = patience;
+        self
+    }
+
+    /// The same store with a meter of its own: what one request costs.
+    #[must_use]
+    pub fn metered(&self) -> Self {
+        Store { meter: Arc::default(), ..self.clone() }
+    }
+
+    /// What was asked of DynamoDB through this meter so far.
+    pub fn capacity(&self) -> Capacity {
+        self.meter.capacity()
+    }
+}

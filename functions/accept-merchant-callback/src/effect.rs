@@ -1,0 +1,161 @@
+//! The effect of a report: a redemption, a confirmation, or a discrepancy.
+
+use crate::event::{Event, RedeemedReport};
+use mealticket_api::{ApiError, Code, Deps, refusals};
+use mealticket_domain::{
+    Campaign, CouponCode, CouponKey, Fen, Fingerprint, KeyHash, Order, OrderNo, RedeemRequest, StoreId, Timestamp,
+    coupon::RedemptionSource,
+    limits::{CLOCK_SKEW_SECONDS_MAX, LATE_REPORT_SECONDS_MAX},
+};
+use mealticket_store::{catalog::MerchantRecord, messages::Discrepancy, redeem::RedeemOutcome};
+use std::sync::Arc;
+
+/// Why a report is a discrepancy: a stable name, the code of the same refusal by API where there is one.
+type Reason = &'static str;
+
+/// Makes a report's effect durable. Repeating it is safe: the redemption has the order as its business key on the coupon, and
+/// a discrepancy has the webhook's id.
+pub(crate) async fn take_effect(
+    deps: &Deps,
+    merchant: &MerchantRecord,
+    webhook_id: &str,
+    event: &Event,
+) -> Result<(), ApiError> {
+    let Event::Redeemed(report) = event else { return Ok(()) };
+    let Err(broken) = redeem(deps, merchant, report).await? else { return Ok(()) };
+    let found = Discrepancy {
+        webhook_id: webhook_id.to_owned(),
+        event_type: event.kind().to_owned(),
+        reason: broken.reason.to_owned(),
+        coupon_id: broken.place.map(|place| deps.stack.ids.coupon_id(place)),
+        order_no: report.order.order_no.parse::<OrderNo>().ok().map(|order_no| order_no.to_string()),
+        redeemed_at: report.redeemed_at.parse().ok(),
+        received_at: deps.now(),
+    };
+    tracing::warn!(merchant = %merchant.merchant.id, reason = found.reason, "a report does not add up");
+    Ok(deps.store.put_discrepancy(&merchant.merchant.id, &found).await?)
+}
+
+/// A rule that a report broke, and the coupon if it is known.
+struct Broken {
+    reason: Reason,
+    place: Option<CouponKey>,
+}
+
+fn broken(reason: Reason) -> Broken {
+    Broken { reason, place: None }
+}
+
+/// Where a report leads.
+struct Located {
+    place: CouponKey,
+    key_version: u16,
+    campaign: Arc<Campaign>,
+}
+
+/// The inner result is the report's; the outer one is ours.
+async fn redeem(
+    deps: &Deps,
+    merchant: &MerchantRecord,
+    report: &RedeemedReport,
+) -> Result<Result<(), Broken>, ApiError> {
+    let (at, store_id, order) = match checked(deps, merchant, report) {
+        Ok(checked) => checked,
+        Err(reason) => return Ok(Err(broken(reason))),
+    };
+    let located = match locate(deps, merchant, report).await? {
+        Ok(located) => located,
+        Err(reason) => return Ok(Err(broken(reason))),
+    };
+    let place = located.place;
+    let asked = asked((at, store_id, order));
+    let outcome = deps.store.redeem(&located.campaign, place, located.key_version, &asked).await?;
+    Ok(judge(outcome, at).map_err(|reason| Broken { reason, place: Some(place) }))
+}
+
+/// The report's facts, each within its bounds, at a time that may still count.
+fn checked(
+    deps: &Deps,
+    merchant: &MerchantRecord,
+    report: &RedeemedReport,
+) -> Result<(Timestamp, StoreId, Order), Reason> {
+    let malformed = Code::MalformedRequest.as_str();
+    let mine = merchant.merchant.id.as_str();
+    if report.merchant_id.as_deref().is_some_and(|claimed| claimed != mine) {
+        return Err("other_merchant");
+    }
+    let at: Timestamp = report.redeemed_at.parse().map_err(|_| malformed)?;
+    let age = deps.now().seconds_since(at);
+    if age > LATE_REPORT_SECONDS_MAX {
+        return Err("too_late");
+    }
+    if age < -CLOCK_SKEW_SECONDS_MAX {
+        return Err("in_the_future");
+    }
+    let store = match (&report.store_id, &report.store_no) {
+        (Some(id), _) => merchant.merchant.store(id),
+        (None, Some(store_no)) => merchant.merchant.store_by_no(store_no),
+        (None, None) => return Err(malformed),
+    };
+    let store_id = store.map(|store| store.store_id.clone()).ok_or(Code::StoreNotFound.as_str())?;
+    let amount = Fen::try_from(report.order.amount_fen).ok().filter(|amount| *amount > Fen::ZERO).ok_or(malformed)?;
+    let order_no = report.order.order_no.parse().map_err(|_| malformed)?;
+    Ok((at, store_id, Order { order_no, amount }))
+}
+
+async fn locate(
+    deps: &Deps,
+    merchant: &MerchantRecord,
+    report: &RedeemedReport,
+) -> Result<Result<Located, Reason>, ApiError> {
+    let places = match (&report.code, &report.coupon_id) {
+        (Some(typed), _) => match typed.parse::<CouponCode>() {
+            Ok(code) if code.province() != deps.stack.codes.province() => {
+                return Ok(Err(refusals::other_province(deps, code.province()).code().as_str()));
+            }
+            Ok(code) => deps.stack.codes.locate(&code),
+            Err(_) => Vec::new(),
+        },
+        (None, Some(coupon_id)) => by_id(deps, coupon_id).await?,
+        (None, None) => return Ok(Err(Code::MalformedRequest.as_str())),
+    };
+    for (place, key_version) in places {
+        let campaign = deps.store.campaign(place.campaign).await?;
+        if let Some(campaign) = campaign.filter(|campaign| campaign.merchant_id == merchant.merchant.id) {
+            return Ok(Ok(Located { place, key_version, campaign }));
+        }
+    }
+    Ok(Err(Code::CodeNotFound.as_str()))
+}
+
+/// A coupon named by its id is taken with the key its code has now: the merchant holds no code that could be old.
+async fn by_id(deps: &Deps, coupon_id: &str) -> Result<Vec<(CouponKey, u16)>, ApiError> {
+    let Ok(place) = deps.stack.ids.coupon(coupon_id) else { return Ok(Vec::new()) };
+    let coupon = deps.store.coupon(place).await?;
+    Ok(coupon.map(|coupon| (place, coupon.key_version)).into_iter().collect())
+}
+
+fn asked((at, store_id, order): (Timestamp, StoreId, Order)) -> RedeemRequest {
+    let amount = order.amount.get().to_string();
+    RedeemRequest {
+        key: KeyHash::of_order(&order.order_no),
+        fingerprint: Fingerprint::of(&[Some(&amount)]),
+        source: RedemptionSource::Callback,
+        at,
+        store_id,
+        order,
+        hold_id: None,
+        cashier: None,
+    }
+}
+
+/// A redemption of the same order is confirmed, whichever way it came first; anything else that stands against the report is
+/// a discrepancy.
+fn judge(outcome: RedeemOutcome, at: Timestamp) -> Result<(), Reason> {
+    match outcome {
+        RedeemOutcome::Redeemed(..) | RedeemOutcome::Replayed(..) => Ok(()),
+        RedeemOutcome::KeyReused => Err("amount_mismatch"),
+        RedeemOutcome::NotFound => Err(Code::CodeNotFound.as_str()),
+        RedeemOutcome::Refused(refusal, _) => Err(refusals::redeem(&refusal, at).code().as_str()),
+    }
+}

@@ -1,0 +1,52 @@
+//! `GET /v1/campaigns…`.
+
+use crate::Reader;
+use mealticket_api::{
+    ApiError, Code, Request, Response, json,
+    views::{CampaignView, ListView},
+};
+use mealticket_domain::{Campaign, CampaignNo};
+
+/// Items of a page when the client does not say.
+const PAGE_DEFAULT: u16 = 50;
+/// Items of a page at most.
+const PAGE_MAX: u16 = 100;
+
+/// The `limit` of a list: 1 to 100.
+pub(crate) fn page_limit(request: &Request) -> Result<u16, ApiError> {
+    let Some(text) = request.query("limit") else { return Ok(PAGE_DEFAULT) };
+    let limit: u16 = json::parsed("limit", text)?;
+    if (1..=PAGE_MAX).contains(&limit) { Ok(limit) } else { Err(ApiError::malformed("limit")) }
+}
+
+/// The public campaigns by number, a page at a time. `next` is the last campaign shown.
+pub(crate) async fn list_campaigns(reader: &Reader<'_>, request: &Request) -> Result<Response, ApiError> {
+    request.only_query(&["limit", "cursor"])?;
+    let limit = usize::from(page_limit(request)?);
+    let after: Option<CampaignNo> = json::parsed_if("cursor", request.query("cursor"))?;
+    let all = reader.deps.store.campaigns().await?;
+    let public = all.iter().filter(|campaign| campaign.state.is_public());
+    let mut rest = public.filter(|campaign| after.is_none_or(|after| campaign.no > after));
+    let mut items = Vec::new();
+    let mut last = None;
+    for campaign in rest.by_ref().take(limit) {
+        items.push(view(reader, campaign).await?);
+        last = Some(campaign.no.to_string());
+    }
+    let next = last.filter(|_| rest.next().is_some());
+    Response::ok(&ListView { items, next })
+}
+
+/// One public campaign.
+pub(crate) async fn read_campaign(reader: &Reader<'_>, id: &str) -> Result<Response, ApiError> {
+    let missing = || ApiError::from(Code::CampaignNotFound);
+    let no: CampaignNo = id.parse().map_err(|_| missing())?;
+    let campaign = reader.deps.store.campaign(no).await?;
+    let campaign = campaign.filter(|campaign| campaign.state.is_public()).ok_or_else(missing)?;
+    Response::ok(&view(reader, &campaign).await?)
+}
+
+pub(crate) async fn view(reader: &Reader<'_>, campaign: &Campaign) -> Result<CampaignView, ApiError> {
+    let remaining = reader.deps.store.remaining_hint(campaign.no).await?;
+    Ok(CampaignView::new(campaign, remaining))
+}

@@ -1,0 +1,47 @@
+//! `POST /v1/redemptions`.
+
+use crate::{
+    till::{Located, Presented, Till},
+    views::RedemptionView,
+};
+use mealticket_api::{ApiError, Code, Request, Response, refusals};
+use mealticket_domain::{Fingerprint, KeyHash, RedeemRequest, StoreId, coupon::RedemptionSource};
+use mealticket_store::redeem::RedeemOutcome;
+
+/// Redeems one unit of use, once, however often the same request comes.
+pub(crate) async fn redeem_code(till: &Till<'_>, request: &Request) -> Result<Response, ApiError> {
+    let presented = Presented::read(request.body()?)?;
+    let key = request.idempotency_key()?.hash(till.principal(), "redeem");
+    let store_id = till.store(&presented.store)?;
+    let Located { place, key_version, campaign } = till.locate(&presented.typed).await?;
+
+    let asked = asked(till, presented, store_id, key);
+    match till.deps.store.redeem(&campaign, place, key_version, &asked).await? {
+        RedeemOutcome::Redeemed(coupon, index) => RedemptionView::answer(till, &coupon, index, false),
+        RedeemOutcome::Replayed(coupon, index) => RedemptionView::answer(till, &coupon, index, true),
+        RedeemOutcome::KeyReused => Err(Code::IdempotencyKeyReused.into()),
+        RedeemOutcome::Refused(refusal, _) => Err(refusals::redeem(&refusal, till.now)),
+        RedeemOutcome::NotFound => Err(Code::CodeNotFound.into()),
+    }
+}
+
+/// What the till asks, with the fingerprint of all that it asked.
+pub(crate) fn asked(till: &Till<'_>, presented: Presented, store_id: StoreId, key: KeyHash) -> RedeemRequest {
+    let fingerprint = Fingerprint::of(&[
+        Some(store_id.as_str()),
+        Some(presented.order.order_no.as_str()),
+        Some(&presented.order.amount.get().to_string()),
+        presented.hold_id.as_ref().map(|hold| hold.as_str()),
+        presented.cashier.as_ref().map(|cashier| cashier.as_str()),
+    ]);
+    RedeemRequest {
+        key,
+        fingerprint,
+        source: RedemptionSource::Api,
+        at: till.now,
+        store_id,
+        order: presented.order,
+        hold_id: presented.hold_id,
+        cashier: presented.cashier,
+    }
+}

@@ -1,0 +1,34 @@
+//! `POST /v1/redemptions/{redemption_id}/reversals`.
+
+use crate::{till::Till, views::ReversalView};
+use mealticket_api::{ApiError, Code, Request, Response, json, refusals};
+use mealticket_domain::{Fingerprint, Reason};
+use mealticket_store::reverse::{ReverseOutcome, ReverseRequest};
+use serde::Deserialize;
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ReverseRedemptionRequest {
+    reason: String,
+}
+
+/// Undoes a redemption of this merchant, once.
+pub(crate) async fn reverse_redemption(till: &Till<'_>, request: &Request, id: &str) -> Result<Response, ApiError> {
+    let raw: ReverseRedemptionRequest = json::read(request.body()?)?;
+    let reason: Reason = json::parsed("reason", &raw.reason)?;
+    let operation = format!("reverse:{id}");
+    let key = request.idempotency_key()?.hash(till.principal(), &operation);
+    let (place, index) = till.deps.stack.ids.redemption(id).map_err(|_| ApiError::from(Code::RedemptionNotFound))?;
+    if till.own_campaign(place).await?.is_none() {
+        return Err(Code::RedemptionNotFound.into());
+    }
+
+    let fingerprint = Fingerprint::of(&[Some(reason.as_str())]);
+    let asked = ReverseRequest { key, fingerprint, reason, now: till.now };
+    match till.deps.store.reverse(place, index, &asked).await? {
+        ReverseOutcome::Reversed(coupon) => ReversalView::answer(till, &coupon, index, false),
+        ReverseOutcome::Replayed(coupon) => ReversalView::answer(till, &coupon, index, true),
+        ReverseOutcome::KeyReused => Err(Code::IdempotencyKeyReused.into()),
+        ReverseOutcome::Refused(refusal) => Err(refusals::reverse(refusal)),
+    }
+}

@@ -1,0 +1,117 @@
+//! What a till sends, read and resolved: which store, which coupon, for which order.
+
+use mealticket_api::{ApiError, Code, Deps, json, refusals};
+use mealticket_domain::{Campaign, Cashier, CouponCode, CouponKey, Fen, HoldId, Order, StoreId};
+use mealticket_store::catalog::MerchantRecord;
+use serde::Deserialize;
+use std::sync::Arc;
+
+/// Who asks, and when.
+pub(crate) struct Till<'a> {
+    pub(crate) deps: &'a Deps,
+    pub(crate) merchant: &'a MerchantRecord,
+    pub(crate) now: mealticket_domain::Timestamp,
+}
+
+/// A code, a store and an order, as sent. The store is named by our id or by the merchant's own number.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RedeemCodeRequest {
+    code: String,
+    store_id: Option<String>,
+    store_no: Option<String>,
+    order: OrderRequest,
+    hold_id: Option<String>,
+    cashier: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct OrderRequest {
+    order_no: String,
+    amount_fen: u64,
+}
+
+/// The same, checked.
+pub(crate) struct Presented {
+    pub(crate) typed: String,
+    pub(crate) store: StoreName,
+    pub(crate) order: Order,
+    pub(crate) hold_id: Option<HoldId>,
+    pub(crate) cashier: Option<Cashier>,
+}
+
+/// A store as the till names it.
+pub(crate) enum StoreName {
+    Ours(String),
+    Merchants(String),
+}
+
+/// Where a code leads.
+pub(crate) struct Located {
+    pub(crate) place: CouponKey,
+    pub(crate) key_version: u16,
+    pub(crate) campaign: Arc<Campaign>,
+}
+
+impl Presented {
+    /// Reads a till's body. Only its form is judged here: a code that is no code is not found, it is not malformed.
+    pub(crate) fn read(body: &[u8]) -> Result<Self, ApiError> {
+        let raw: RedeemCodeRequest = json::read(body)?;
+        let store = match (raw.store_id, raw.store_no) {
+            (Some(id), None) => StoreName::Ours(id),
+            (None, Some(store_no)) => StoreName::Merchants(store_no),
+            (Some(_), Some(_)) => return Err(ApiError::malformed("store_no")),
+            (None, None) => return Err(ApiError::malformed("store_id")),
+        };
+        if raw.order.amount_fen == 0 {
+            return Err(ApiError::malformed("order.amount_fen"));
+        }
+        let amount = Fen::try_from(raw.order.amount_fen).map_err(|_| ApiError::malformed("order.amount_fen"))?;
+        Ok(Presented {
+            typed: raw.code,
+            store,
+            order: Order { order_no: json::parsed("order.order_no", &raw.order.order_no)?, amount },
+            hold_id: json::parsed_if("hold_id", raw.hold_id.as_deref())?,
+            cashier: json::parsed_if("cashier", raw.cashier.as_deref())?,
+        })
+    }
+}
+
+impl Till<'_> {
+    /// The merchant's store by either name.
+    pub(crate) fn store(&self, name: &StoreName) -> Result<StoreId, ApiError> {
+        let merchant = &self.merchant.merchant;
+        let store = match name {
+            StoreName::Ours(id) => merchant.store(id),
+            StoreName::Merchants(store_no) => merchant.store_by_no(store_no),
+        };
+        store.map(|store| store.store_id.clone()).ok_or_else(|| Code::StoreNotFound.into())
+    }
+
+    /// Where a typed code leads, without asking the coupon table. Malformed, unknown and another merchant's are all alike.
+    pub(crate) async fn locate(&self, typed: &str) -> Result<Located, ApiError> {
+        let code: CouponCode = typed.parse().map_err(|_| ApiError::from(Code::CodeNotFound))?;
+        let codes = &self.deps.stack.codes;
+        if code.province() != codes.province() {
+            return Err(refusals::other_province(self.deps, code.province()));
+        }
+        for (place, key_version) in codes.locate(&code) {
+            if let Some(campaign) = self.own_campaign(place).await? {
+                return Ok(Located { place, key_version, campaign });
+            }
+        }
+        Err(Code::CodeNotFound.into())
+    }
+
+    /// The campaign of a coupon, when this merchant redeems it.
+    pub(crate) async fn own_campaign(&self, place: CouponKey) -> Result<Option<Arc<Campaign>>, ApiError> {
+        let campaign = self.deps.store.campaign(place.campaign).await?;
+        Ok(campaign.filter(|campaign| campaign.merchant_id == self.merchant.merchant.id))
+    }
+
+    /// The principal of this merchant, in the scope of an idempotency key.
+    pub(crate) fn principal(&self) -> &str {
+        self.merchant.merchant.id.as_str()
+    }
+}

@@ -1,0 +1,58 @@
+//! `POST /v1/validations`: what a redemption would come to. Nothing changes.
+
+use crate::{
+    redeem::asked,
+    till::{Located, Presented, Till},
+};
+use mealticket_api::{ApiError, Code, Request, Response, refusals};
+use mealticket_domain::{Benefit, Coupon, KeyHash, RedeemDecision, Redemption};
+use serde::Serialize;
+use serde_json::json;
+
+#[derive(Serialize)]
+struct ValidView {
+    valid: bool,
+    coupon_id: String,
+    benefit: Benefit,
+    discount_fen: u64,
+    payable_fen: u64,
+}
+
+/// Answers 200 either way: a refusal is the answer to the question, not a failure to answer it.
+pub(crate) async fn validate_code(till: &Till<'_>, request: &Request) -> Result<Response, ApiError> {
+    let presented = Presented::read(request.body()?)?;
+    match would_redeem(till, presented).await {
+        Ok(view) => Response::ok(&view),
+        Err(error) if error.code().status().is_server_error() => Err(error),
+        Err(refusal) => {
+            let refusal = refusal.document(request.language(), request.request_id());
+            Response::ok(&json!({ "valid": false, "refusal": refusal }))
+        }
+    }
+}
+
+async fn would_redeem(till: &Till<'_>, presented: Presented) -> Result<ValidView, ApiError> {
+    let store_id = till.store(&presented.store)?;
+    let Located { place, key_version, campaign: _ } = till.locate(&presented.typed).await?;
+    // A validation has no idempotency key; this one belongs to nobody.
+    let asked = asked(till, presented, store_id, KeyHash([0; 16]));
+    match till.deps.store.would_redeem(place, key_version, &asked).await? {
+        Some((coupon, RedeemDecision::Redeem(redemption))) => view(till, &coupon, &redemption).await,
+        Some((_, RedeemDecision::Refused(refusal))) => Err(refusals::redeem(&refusal, till.now)),
+        Some((_, RedeemDecision::Replay { .. } | RedeemDecision::KeyReused)) => {
+            Err(ApiError::internal("a validation met its own key"))
+        }
+        None => Err(Code::CodeNotFound.into()),
+    }
+}
+
+async fn view(till: &Till<'_>, coupon: &Coupon, redemption: &Redemption) -> Result<ValidView, ApiError> {
+    let terms = till.deps.store.terms(coupon.key.campaign, coupon.terms_version).await?;
+    Ok(ValidView {
+        valid: true,
+        coupon_id: till.deps.stack.ids.coupon_id(coupon.key),
+        benefit: terms.benefit.clone(),
+        discount_fen: redemption.discount.get(),
+        payable_fen: redemption.amount.less(redemption.discount).get(),
+    })
+}

@@ -1,0 +1,42 @@
+//! A proof that a phone is in somebody's hand.
+
+use mealticket_api::{ApiError, Code, Deps};
+use mealticket_domain::Phone;
+use mealticket_store::challenges::Guess;
+use serde::Deserialize;
+
+/// A proof as sent. The operator's number-verification token (一键登录) will be another variant.
+#[derive(Debug, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
+pub(crate) enum ProofRequest {
+    SmsOtp { challenge_id: String, otp: String },
+}
+
+/// What a good proof proves, and the session that it begins: the same proof begins the same session, until that is used.
+pub(crate) struct Proven {
+    pub(crate) phone: Phone,
+    pub(crate) family_id: [u8; 16],
+}
+
+/// Characters of a challenge id: 128 bits in base64url.
+const CHALLENGE_ID_BYTES: usize = 22;
+
+/// Checks a proof. The guess is counted before it is judged.
+pub(crate) async fn check(deps: &Deps, proof: &ProofRequest) -> Result<Proven, ApiError> {
+    let ProofRequest::SmsOtp { challenge_id, otp } = proof;
+    if otp.len() != 6 || !otp.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(ApiError::malformed("proof.otp"));
+    }
+    let known = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
+    if challenge_id.len() != CHALLENGE_ID_BYTES || !challenge_id.bytes().all(known) {
+        return Err(Code::OtpExpired.into());
+    }
+    let vault = &deps.stack.vault;
+    match deps.store.guess(challenge_id, vault.otp_hash(challenge_id, otp), deps.now()).await? {
+        Guess::Right { phone_sealed } => {
+            Ok(Proven { phone: vault.open_phone(&phone_sealed)?, family_id: vault.family_of_challenge(challenge_id) })
+        }
+        Guess::Wrong { tries_left } => Err(ApiError::from(Code::OtpWrong).with("tries_left", tries_left)),
+        Guess::Unknown => Err(Code::OtpExpired.into()),
+    }
+}

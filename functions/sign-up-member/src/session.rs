@@ -1,0 +1,100 @@
+//! `POST` and `DELETE /v1/sessions`.
+
+use crate::proof::{self, ProofRequest};
+use mealticket_api::{
+    ApiError, Code, Deps, Request, Response,
+    auth::{
+        member::{ACCESS_SECONDS, MemberPrincipal},
+        refresh::{IDLE_SECONDS, RefreshToken},
+    },
+    json,
+};
+use mealticket_domain::{MemberAttributes, MemberNo};
+use mealticket_store::sessions::Presented;
+use serde::{Deserialize, Serialize};
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct BeginSessionRequest {
+    refresh_token: Option<String>,
+    proof: Option<ProofRequest>,
+}
+
+/// A session as its holder sees it.
+#[derive(Serialize)]
+pub(crate) struct SessionView {
+    access_token: String,
+    refresh_token: String,
+    expires_in: i64,
+}
+
+/// Goes on with a session, or signs a member in by a proof.
+pub(crate) async fn begin_session(deps: &Deps, request: &Request) -> Result<Response, ApiError> {
+    let raw: BeginSessionRequest = json::read(request.body()?)?;
+    let session = match (raw.refresh_token, raw.proof) {
+        (Some(token), None) => refresh(deps, &token).await?,
+        (None, Some(proof)) => sign_in(deps, &proof).await?,
+        (Some(_), Some(_)) => return Err(ApiError::malformed("refresh_token")),
+        (None, None) => return Err(ApiError::malformed("proof")),
+    };
+    Response::created(&session)
+}
+
+/// Signs out: the family of the token that asks is gone. Signing out twice is no error.
+pub(crate) async fn end_session(deps: &Deps, request: &Request) -> Result<Response, ApiError> {
+    let principal = deps.member(request)?;
+    deps.store.revoke_session(&principal.family_id).await?;
+    Ok(Response::no_content())
+}
+
+async fn refresh(deps: &Deps, text: &str) -> Result<SessionView, ApiError> {
+    let revoked = || ApiError::from(Code::SessionRevoked);
+    let token = RefreshToken::read(text, &deps.stack.vault).ok_or_else(revoked)?;
+    let now = deps.now();
+    let until = now.plus_seconds(IDLE_SECONDS);
+    match deps.store.present_refresh(&token.family_id, token.generation, now, until).await? {
+        Presented::Revoked => Err(revoked()),
+        Presented::Accepted { member } => {
+            let profile = deps.store.profile(member).await?.ok_or_else(revoked)?;
+            view(deps, member, profile.attributes, token.next().ok_or_else(revoked)?)
+        }
+    }
+}
+
+async fn sign_in(deps: &Deps, proof: &ProofRequest) -> Result<SessionView, ApiError> {
+    let proven = proof::check(deps, proof).await?;
+    let member = deps.store.member_of_phone(&deps.stack.vault.phone_hash(&proven.phone)).await?;
+    let unknown = || ApiError::from(Code::MemberNotFound);
+    let profile = deps.store.profile(member.ok_or_else(unknown)?).await?.ok_or_else(unknown)?;
+    first(deps, profile.member, profile.attributes, proven.family_id).await
+}
+
+/// The first session of a family. A proof that is presented again finds the family it began; once that was used, the proof
+/// is spent.
+pub(crate) async fn first(
+    deps: &Deps,
+    member: MemberNo,
+    attributes: MemberAttributes,
+    family_id: [u8; 16],
+) -> Result<SessionView, ApiError> {
+    let until = deps.now().plus_seconds(IDLE_SECONDS);
+    if !deps.store.begin_session(&family_id, member, until).await? {
+        return Err(Code::OtpExpired.into());
+    }
+    view(deps, member, attributes, RefreshToken { family_id, generation: 0 })
+}
+
+fn view(
+    deps: &Deps,
+    member: MemberNo,
+    attributes: MemberAttributes,
+    token: RefreshToken,
+) -> Result<SessionView, ApiError> {
+    let stack = &deps.stack;
+    let principal = MemberPrincipal { member, family_id: token.family_id, attributes };
+    Ok(SessionView {
+        access_token: stack.member_tokens.issue(&principal, &stack.ids, &stack.vault, deps.now())?,
+        refresh_token: token.expose(&stack.vault),
+        expires_in: ACCESS_SECONDS,
+    })
+}

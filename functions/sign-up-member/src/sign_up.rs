@@ -1,0 +1,76 @@
+//! `POST /v1/members`: a proven phone becomes a member, or is shown to be one.
+
+use crate::{
+    proof::{self, ProofRequest},
+    session::{self, SessionView},
+};
+use mealticket_api::{ApiError, Deps, Request, Response, json, views::MemberView};
+use mealticket_domain::{Channel, MemberNo, text::visible_ascii};
+use mealticket_store::members::{Profile, SignedUp};
+use serde::{Deserialize, Serialize};
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SignUpMemberRequest {
+    proof: ProofRequest,
+    channel: String,
+    inviter: Option<String>,
+    consent: ConsentRequest,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ConsentRequest {
+    terms_version: String,
+    privacy_version: String,
+}
+
+#[derive(Serialize)]
+struct SignUpView {
+    member: MemberView,
+    session: SessionView,
+}
+
+/// Bytes of a version agreed to.
+const VERSION_BYTES_MAX: usize = 32;
+
+/// 201 for a new member, 200 for one who was there; the proof is spent on the session either way.
+pub(crate) async fn sign_up_member(deps: &Deps, request: &Request) -> Result<Response, ApiError> {
+    let raw: SignUpMemberRequest = json::read(request.body()?)?;
+    let channel: Channel = json::parsed("channel", &raw.channel)?;
+    version("consent.terms_version", &raw.consent.terms_version)?;
+    version("consent.privacy_version", &raw.consent.privacy_version)?;
+    let inviter = raw.inviter.as_deref().map(|id| inviter(deps, id)).transpose()?;
+    let proven = proof::check(deps, &raw.proof).await?;
+
+    let phone_sealed = deps.stack.vault.seal_phone(&proven.phone)?;
+    let now = deps.now();
+    let profile = |member, attributes| Profile {
+        member,
+        phone_sealed: phone_sealed.clone(),
+        joined_at: now,
+        channel: channel.clone(),
+        inviter,
+        terms_version: raw.consent.terms_version.clone(),
+        privacy_version: raw.consent.privacy_version.clone(),
+        attributes,
+    };
+    match deps.store.sign_up(&deps.stack.vault.phone_hash(&proven.phone), now, profile).await? {
+        SignedUp::Joined(member) => Response::created(&view(deps, &member, proven.family_id).await?),
+        SignedUp::KnownAlready(member) => Response::ok(&view(deps, &member, proven.family_id).await?),
+    }
+}
+
+async fn view(deps: &Deps, profile: &Profile, family_id: [u8; 16]) -> Result<SignUpView, ApiError> {
+    let session = session::first(deps, profile.member, profile.attributes.clone(), family_id).await?;
+    Ok(SignUpView { member: MemberView::new(&deps.stack, profile)?, session })
+}
+
+fn version(field: &str, text: &str) -> Result<(), ApiError> {
+    visible_ascii(text, VERSION_BYTES_MAX).map_err(|error| ApiError::malformed(field).because(error.to_string()))
+}
+
+/// An inviter is checked for its form alone: whether such a member exists is nobody's business here.
+fn inviter(deps: &Deps, id: &str) -> Result<MemberNo, ApiError> {
+    deps.stack.ids.member(id).map_err(|_| ApiError::malformed("inviter"))
+}

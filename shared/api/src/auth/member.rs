@@ -1,0 +1,133 @@
+//! Members' access tokens: Ed25519, fifteen minutes, one audience.
+
+use super::{Rules, Times, header, unauthenticated, verify};
+use crate::{
+    problem::ApiError,
+    random,
+    secrets::{SecretsError, TokenKey, ed25519_public},
+    vault::{Sealed, Vault},
+};
+use base64::{
+    Engine,
+    engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
+};
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, encode};
+use mealticket_domain::{IdCipher, MemberAttributes, MemberNo, Timestamp};
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// An access token's life. Attributes ride in it, so this is also how old they can be.
+pub const ACCESS_SECONDS: i64 = 15 * 60;
+/// What kind of token it is (RFC 9068).
+const TYP: &str = "at+jwt";
+
+/// Makes and verifies access tokens.
+pub struct MemberTokens {
+    kid: String,
+    signing: EncodingKey,
+    verifying: DecodingKey,
+    issuer: String,
+    audience: String,
+}
+
+/// Who a member token speaks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MemberPrincipal {
+    /// The member.
+    pub member: MemberNo,
+    /// The session family, for signing out.
+    pub family_id: [u8; 16],
+    /// What the operator knew of the member when the token was made.
+    pub attributes: MemberAttributes,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Claims {
+    iss: String,
+    aud: String,
+    sub: String,
+    exp: i64,
+    nbf: i64,
+    iat: i64,
+    jti: String,
+    /// The session family.
+    sid: String,
+    /// The member's attributes, sealed.
+    att: String,
+}
+
+impl MemberTokens {
+    /// Tokens of this issuer, for its members.
+    pub fn new(key: &TokenKey, issuer: &str) -> Result<Self, SecretsError> {
+        let pkcs8 = STANDARD.decode(&key.pkcs8).map_err(|_| SecretsError("token_key is not base64"))?;
+        Ok(MemberTokens {
+            kid: key.kid.clone(),
+            signing: EncodingKey::from_ed_der(&pkcs8),
+            verifying: DecodingKey::from_ed_der(&ed25519_public(&key.pkcs8)?),
+            issuer: issuer.to_owned(),
+            audience: format!("{issuer}/members"),
+        })
+    }
+
+    /// An access token for `principal`, from `now`.
+    pub fn issue(
+        &self,
+        principal: &MemberPrincipal,
+        ids: &IdCipher,
+        vault: &Vault,
+        now: Timestamp,
+    ) -> Result<String, ApiError> {
+        let attributes = serde_json::to_vec(&principal.attributes).map_err(|_| ApiError::internal("attributes"))?;
+        let claims = Claims {
+            iss: self.issuer.clone(),
+            aud: self.audience.clone(),
+            sub: ids.member_id(principal.member),
+            exp: now.unix_seconds() + ACCESS_SECONDS,
+            nbf: now.unix_seconds(),
+            iat: now.unix_seconds(),
+            jti: random::name()?,
+            sid: URL_SAFE_NO_PAD.encode(principal.family_id),
+            att: URL_SAFE_NO_PAD.encode(vault.seal(Sealed::Attributes, &attributes)?),
+        };
+        let mut header = Header::new(Algorithm::EdDSA);
+        header.typ = Some(TYP.to_owned());
+        header.kid = Some(self.kid.clone());
+        encode(&header, &claims, &self.signing).map_err(|_| ApiError::internal("a token could not be signed"))
+    }
+
+    /// The member that a token speaks for at `now`, or 401.
+    pub fn principal(
+        &self,
+        token: Option<&str>,
+        ids: &IdCipher,
+        vault: &Vault,
+        now: Timestamp,
+    ) -> Result<MemberPrincipal, ApiError> {
+        token.and_then(|token| self.read(token, ids, vault, now)).ok_or_else(unauthenticated)
+    }
+
+    fn read(&self, token: &str, ids: &IdCipher, vault: &Vault, now: Timestamp) -> Option<MemberPrincipal> {
+        let header = header(token)?;
+        if header.typ.as_deref() != Some(TYP) || header.kid.as_deref() != Some(&self.kid) {
+            return None;
+        }
+        let rules = Rules { algorithm: Algorithm::EdDSA, issuer: &self.issuer, audience: &self.audience };
+        let claims: Claims = verify(token, &self.verifying, &rules)?;
+        let times = Times { issued_at: Some(claims.iat), not_before: Some(claims.nbf), expires: claims.exp };
+        if claims.jti.is_empty() || !times.hold(now, ACCESS_SECONDS) {
+            return None;
+        }
+        let attributes = vault.open(Sealed::Attributes, &URL_SAFE_NO_PAD.decode(claims.att).ok()?)?;
+        Some(MemberPrincipal {
+            member: ids.member(&claims.sub).ok()?,
+            family_id: URL_SAFE_NO_PAD.decode(claims.sid).ok()?.try_into().ok()?,
+            attributes: serde_json::from_slice(&attributes).ok()?,
+        })
+    }
+}
+
+impl fmt::Debug for MemberTokens {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("MemberTokens([REDACTED])")
+    }
+}

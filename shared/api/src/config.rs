@@ -1,0 +1,85 @@
+//! What a function is told from outside. The only place that reads the environment; the names are those of
+//! `infra/template.yaml`.
+
+use mealticket_domain::Province;
+use mealticket_store::Tables;
+use std::path::PathBuf;
+
+/// A function's configuration.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The stack's province.
+    pub province: Province,
+    /// Who issues member tokens and whom merchant tokens are for.
+    pub issuer: String,
+    /// Where another province's API is; `{province}` stands for its code.
+    pub province_api_pattern: String,
+    /// Where the stack's keys are.
+    pub secrets: SecretsSource,
+    /// Whether the limits on one-time codes apply.
+    pub send_limits: bool,
+    /// How much is logged: a `tracing` filter.
+    pub log_level: String,
+    /// The tables.
+    pub tables: Tables,
+}
+
+/// Where the stack's keys are.
+#[derive(Debug, Clone)]
+pub enum SecretsSource {
+    /// A git-ignored file, on one machine.
+    File(PathBuf),
+    /// Secrets Manager, by ARN.
+    Manager(String),
+}
+
+/// A variable that is missing or makes no sense. A function that meets one does not start.
+#[derive(Debug, thiserror::Error)]
+#[error("environment variable {name}: {problem}")]
+pub struct ConfigError {
+    /// Which.
+    pub name: &'static str,
+    /// Why.
+    pub problem: &'static str,
+}
+
+impl Config {
+    /// The configuration of this process.
+    #[expect(clippy::disallowed_methods, reason = "this is the one place that asks")]
+    pub fn from_env() -> Result<Self, ConfigError> {
+        Self::from_lookup(|name| std::env::var(name).ok())
+    }
+
+    /// The configuration that `lookup` gives.
+    pub fn from_lookup(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
+        let required = |name: &'static str| {
+            lookup(name).filter(|value| !value.is_empty()).ok_or(ConfigError { name, problem: "is not set" })
+        };
+        let secrets = match lookup("SECRETS_FILE") {
+            Some(file) => SecretsSource::File(PathBuf::from(file)),
+            None => SecretsSource::Manager(required("SECRETS_ARN")?),
+        };
+        let send_limits = match required("SEND_LIMITS")?.as_str() {
+            "on" => true,
+            "off" => false,
+            _ => return Err(ConfigError { name: "SEND_LIMITS", problem: "is neither on nor off" }),
+        };
+        Ok(Config {
+            province: required("PROVINCE")?
+                .parse()
+                .map_err(|_| ConfigError { name: "PROVINCE", problem: "is no province code of GB/T 2260" })?,
+            issuer: required("ISSUER")?,
+            province_api_pattern: required("PROVINCE_API_PATTERN")?,
+            secrets,
+            send_limits,
+            log_level: required("LOG_LEVEL")?,
+            tables: Tables {
+                members: required("MEMBERS_TABLE")?,
+                identities: required("IDENTITIES_TABLE")?,
+                catalog: required("CATALOG_TABLE")?,
+                stock: required("STOCK_TABLE")?,
+                messages: required("MESSAGES_TABLE")?,
+            },
+        })
+    }
+}

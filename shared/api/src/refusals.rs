@@ -1,0 +1,56 @@
+//! From the domain's and the store's refusals to codes: the facts that go with each.
+
+use crate::{
+    deps::Deps,
+    problem::{ApiError, Code},
+};
+use mealticket_domain::{ClaimRefusal, Province, RedeemRefusal, ReverseRefusal, Timestamp};
+
+/// A redemption's refusal. The facts about another order are the same merchant's own: another merchant's coupon is
+/// `code_not_found` long before.
+pub fn redeem(refusal: &RedeemRefusal, now: Timestamp) -> ApiError {
+    match refusal {
+        RedeemRefusal::Expired { at } => ApiError::from(Code::CodeExpired).at("expired_at", *at),
+        RedeemRefusal::Deactivated => Code::CodeDeactivated.into(),
+        RedeemRefusal::NotYetValid { from } => {
+            ApiError::from(Code::NotYetValid).at("valid_from", *from).retry_at(*from, now)
+        }
+        RedeemRefusal::AlreadyRedeemed { at, store_id, order_no } => ApiError::from(Code::CodeAlreadyRedeemed)
+            .at("redeemed_at", *at)
+            .with("store_id", store_id.as_str())
+            .with("order_no", order_no.as_str()),
+        RedeemRefusal::RedemptionLimit => Code::RedemptionLimit.into(),
+        RedeemRefusal::Held { until } => ApiError::from(Code::CodeHeld).at("held_until", *until).retry_at(*until, now),
+        RedeemRefusal::HoldLapsed => Code::HoldLapsed.into(),
+        RedeemRefusal::StoreNotInScope => Code::StoreNotInScope.into(),
+        RedeemRefusal::MinimumSpendNotMet { minimum } => {
+            ApiError::from(Code::MinimumSpendNotMet).with("minimum_fen", minimum.get())
+        }
+    }
+}
+
+/// A reversal's refusal.
+pub fn reverse(refusal: ReverseRefusal) -> ApiError {
+    match refusal {
+        ReverseRefusal::NotFound => Code::RedemptionNotFound.into(),
+        ReverseRefusal::AlreadyReversed => Code::AlreadyReversed.into(),
+        ReverseRefusal::WindowClosed => Code::ReversalWindowClosed.into(),
+    }
+}
+
+/// A claim's refusal.
+pub fn claim(refusal: ClaimRefusal, now: Timestamp) -> ApiError {
+    match refusal {
+        ClaimRefusal::Ended => Code::CampaignEnded.into(),
+        ClaimRefusal::Paused => Code::CampaignPaused.into(),
+        ClaimRefusal::NotStarted { starts_at } => {
+            ApiError::from(Code::NotStarted).at("starts_at", starts_at).retry_at(starts_at, now)
+        }
+    }
+}
+
+/// A code of another province: where to go.
+pub fn other_province(deps: &Deps, province: Province) -> ApiError {
+    let api = deps.stack.config.province_api_pattern.replace("{province}", province.code());
+    ApiError::from(Code::OtherProvince).with("province", province.code()).with("api", api)
+}

@@ -1,0 +1,160 @@
+//! An API Gateway v2 event, read once and bounded.
+
+use crate::{
+    problem::{ApiError, Code},
+    wording::Language,
+};
+use aws_lambda_events::apigw::ApiGatewayV2httpRequest;
+use base64::{Engine, engine::general_purpose::STANDARD};
+use http::{HeaderMap, Method};
+use mealticket_domain::IdempotencyKey;
+
+/// Bytes of a body: API.md's 64 KiB.
+pub const BODY_BYTES_MAX: usize = 64 * 1024;
+
+/// A route as the template writes it, and what the function calls it.
+pub type Route<R> = (&'static str, R);
+
+/// One request.
+#[derive(Debug, Clone)]
+pub struct Request {
+    method: Method,
+    path: String,
+    query: Vec<(String, String)>,
+    headers: HeaderMap,
+    body: Result<Vec<u8>, Code>,
+    source_ip: String,
+    request_id: String,
+}
+
+impl Request {
+    /// Reads an event. A body that is too large or not what it says it is, is remembered as the refusal it will be.
+    pub fn from_event(event: ApiGatewayV2httpRequest) -> Self {
+        let context = event.request_context;
+        let pairs = event.query_string_parameters.iter();
+        Request {
+            method: context.http.method,
+            path: event.raw_path.or(context.http.path).unwrap_or_default(),
+            query: pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
+            headers: event.headers,
+            body: body(event.body.unwrap_or_default(), event.is_base64_encoded),
+            source_ip: context.http.source_ip.unwrap_or_default(),
+            request_id: context.request_id.unwrap_or_default(),
+        }
+    }
+
+    /// Which of the function's routes this is, with the values of its path parameters in order. The path is matched here, not
+    /// taken from `routeKey`: the plain local runtime does not fill that.
+    pub fn route<'a, R: Copy>(&'a self, routes: &[Route<R>]) -> Result<(R, &'static str, Vec<&'a str>), ApiError> {
+        routes
+            .iter()
+            .find_map(|(key, route)| {
+                let (method, template) = key.split_once(' ')?;
+                let parameters = (self.method.as_str() == method).then(|| path_parameters(template, &self.path))??;
+                Some((*route, *key, parameters))
+            })
+            .ok_or_else(|| ApiError::from(Code::RouteNotFound))
+    }
+
+    /// The bytes of the body.
+    pub fn body(&self) -> Result<&[u8], ApiError> {
+        self.body.as_deref().map_err(|code| ApiError::from(*code))
+    }
+
+    /// A header's text; a header that is not ASCII counts as absent.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).and_then(|value| value.to_str().ok())
+    }
+
+    /// The first value of a query parameter.
+    pub fn query(&self, name: &str) -> Option<&str> {
+        self.query.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+
+    /// Refuses query parameters that the route does not know.
+    pub fn only_query(&self, known: &[&str]) -> Result<(), ApiError> {
+        match self.query.iter().find(|(name, _)| !known.contains(&name.as_str())) {
+            Some((name, _)) => Err(ApiError::malformed(name)),
+            None => Ok(()),
+        }
+    }
+
+    /// The client's idempotency key.
+    pub fn idempotency_key(&self) -> Result<IdempotencyKey, ApiError> {
+        const HEADER: &str = "idempotency-key";
+        if !self.headers.contains_key(HEADER) {
+            return Err(ApiError::from(Code::IdempotencyKeyMissing));
+        }
+        let key = self.header(HEADER).and_then(|text| text.parse().ok());
+        key.ok_or_else(|| ApiError::malformed("Idempotency-Key"))
+    }
+
+    /// The bearer token, if one is sent.
+    pub fn bearer(&self) -> Option<&str> {
+        let (scheme, token) = self.header("authorization")?.split_once(' ')?;
+        scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
+    }
+
+    /// The language of words.
+    pub fn language(&self) -> Language {
+        Language::accepted(self.header("accept-language"))
+    }
+
+    /// Where the request came from.
+    pub fn source_ip(&self) -> &str {
+        &self.source_ip
+    }
+
+    /// The gateway's id of this request.
+    pub fn request_id(&self) -> &str {
+        &self.request_id
+    }
+}
+
+fn body(text: String, is_base64: bool) -> Result<Vec<u8>, Code> {
+    // Base64 carries three bytes in four: a longer text cannot be a body within the bound.
+    if text.len() > BODY_BYTES_MAX.div_ceil(3) * 4 {
+        return Err(Code::BodyTooLarge);
+    }
+    let bytes = if is_base64 { STANDARD.decode(text).map_err(|_| Code::MalformedRequest)? } else { text.into_bytes() };
+    if bytes.len() > BODY_BYTES_MAX { Err(Code::BodyTooLarge) } else { Ok(bytes) }
+}
+
+/// The values of a template's `{parameters}` in a path, when the path fits it.
+fn path_parameters<'a>(template: &str, path: &'a str) -> Option<Vec<&'a str>> {
+    let (mut wanted, mut given) = (template.split('/'), path.split('/'));
+    let mut parameters = Vec::new();
+    loop {
+        match (wanted.next(), given.next()) {
+            (None, None) => return Some(parameters),
+            (Some(part), Some(value)) if part.starts_with('{') && !value.is_empty() => parameters.push(value),
+            (Some(part), Some(value)) if part == value => {}
+            _ => return None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_fits_its_template_part_by_part() {
+        let template = "/v1/redemptions/{redemption_id}/reversals";
+        assert_eq!(path_parameters(template, "/v1/redemptions/rdm_1/reversals"), Some(vec!["rdm_1"]));
+        for path in ["/v1/redemptions//reversals", "/v1/redemptions/rdm_1", "/v1/redemptions/a/b/reversals", "", "/"] {
+            assert_eq!(path_parameters(template, path), None, "{path}");
+        }
+    }
+
+    #[test]
+    fn a_body_is_bounded_on_both_sides_in_either_encoding() {
+        let exact = "x".repeat(BODY_BYTES_MAX);
+        assert_eq!(body(exact.clone(), false).map(|b| b.len()), Ok(BODY_BYTES_MAX));
+        assert_eq!(body(STANDARD.encode(&exact), true).map(|b| b.len()), Ok(BODY_BYTES_MAX));
+        let over = "x".repeat(BODY_BYTES_MAX + 1);
+        assert_eq!(body(over.clone(), false), Err(Code::BodyTooLarge));
+        assert_eq!(body(STANDARD.encode(&over), true), Err(Code::BodyTooLarge));
+        assert_eq!(body("not base64!".into(), true), Err(Code::MalformedRequest));
+    }
+}

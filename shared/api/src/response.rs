@@ -1,0 +1,88 @@
+//! What a function answers.
+
+use crate::{problem::ApiError, wording::Language};
+use aws_lambda_events::apigw::ApiGatewayV2httpResponse;
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use serde::Serialize;
+
+/// A status, headers and a body.
+#[derive(Debug, Clone)]
+pub struct Response {
+    status: StatusCode,
+    headers: HeaderMap,
+    body: String,
+}
+
+const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
+
+impl Response {
+    /// A success with a JSON body.
+    pub fn json(status: StatusCode, body: &impl Serialize) -> Result<Self, ApiError> {
+        let body = serde_json::to_string(body).map_err(|_| ApiError::internal("an answer could not be written"))?;
+        let mut response = Response { status, headers: HeaderMap::new(), body };
+        response.set(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        response.set(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        Ok(response)
+    }
+
+    /// 200 with a JSON body.
+    pub fn ok(body: &impl Serialize) -> Result<Self, ApiError> {
+        Self::json(StatusCode::OK, body)
+    }
+
+    /// 201 with a JSON body.
+    pub fn created(body: &impl Serialize) -> Result<Self, ApiError> {
+        Self::json(StatusCode::CREATED, body)
+    }
+
+    /// 204 without a body.
+    pub fn no_content() -> Self {
+        Response { status: StatusCode::NO_CONTENT, headers: HeaderMap::new(), body: String::new() }
+    }
+
+    /// Says that the answer is that of an earlier request with the same key.
+    #[must_use]
+    pub fn replayed_if(mut self, replayed: bool) -> Self {
+        if replayed {
+            self.set(REPLAYED, HeaderValue::from_static("true"));
+        }
+        self
+    }
+
+    /// A refusal as `application/problem+json` (RFC 9457).
+    pub fn problem(error: &ApiError, language: Language, request_id: &str) -> Self {
+        let mut response = Response {
+            status: error.code().status(),
+            headers: HeaderMap::new(),
+            body: error.document(language, request_id).to_string(),
+        };
+        response.set(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        response.set(header::CONTENT_LANGUAGE, HeaderValue::from_static(language.tag()));
+        response.set(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if let Some(seconds) = error.retry_after_seconds() {
+            response.set(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if response.status == StatusCode::UNAUTHORIZED {
+            response.set(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        response
+    }
+
+    fn set(&mut self, name: HeaderName, value: HeaderValue) {
+        self.headers.insert(name, value);
+    }
+
+    /// The status.
+    pub fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// The answer as API Gateway takes it.
+    pub fn into_event(self) -> ApiGatewayV2httpResponse {
+        let mut event = ApiGatewayV2httpResponse::default();
+        event.status_code = i64::from(self.status.as_u16());
+        event.headers = self.headers;
+        event.body = (!self.body.is_empty()).then(|| self.body.into());
+        event
+    }
+}

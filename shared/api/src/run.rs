@@ -1,0 +1,107 @@
+//! From an event to an answer, and from a process to a function.
+
+use crate::{
+    clock::Clock,
+    config::{Config, SecretsSource},
+    deps::{Deps, Stack},
+    problem::ApiError,
+    request::Request,
+    response::Response,
+    secrets::Secrets,
+    telemetry,
+};
+use aws_config::{BehaviorVersion, retry::RetryConfig, timeout::TimeoutConfig};
+use aws_lambda_events::apigw::{ApiGatewayV2httpRequest, ApiGatewayV2httpResponse};
+use lambda_runtime::{Error, LambdaEvent, service_fn};
+use mealticket_store::Store;
+use std::{future::Future, sync::Arc, time::Duration};
+use tokio::time::Instant;
+
+/// How long one attempt at a table call may take: DynamoDB answers in milliseconds or not at all, and a loaded laptop in
+/// less than two seconds.
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(2);
+/// How long a connection may take.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// Runs a function until its environment ends. The same binary serves one request at a time or many at once, as the platform
+/// asks (`AWS_LAMBDA_MAX_CONCURRENCY`).
+pub async fn serve<H, F>(handle: H) -> Result<(), Error>
+where
+    H: Fn(Deps, Request) -> F + Clone + Send + Sync + 'static,
+    F: Future<Output = Result<Response, ApiError>> + Send,
+{
+    let config = Config::from_env()?;
+    telemetry::start(&config.log_level);
+    let secrets = read_secrets(&config.secrets).await?;
+    let store = Store::new(client().await, config.tables.clone());
+    let deps = Deps { store, stack: Arc::new(Stack::new(config, &secrets)?), clock: Clock::system() };
+    lambda_runtime::run_concurrent(service_fn(move |event: LambdaEvent<ApiGatewayV2httpRequest>| {
+        let (deps, handle) = (deps.clone(), handle.clone());
+        async move { Ok::<ApiGatewayV2httpResponse, Error>(answer(&deps, event.payload, handle).await.into_event()) }
+    }))
+    .await
+}
+
+/// Answers one event: the handler's success, or its refusal in the caller's language. Logs the request once.
+pub async fn answer<H, F>(deps: &Deps, event: ApiGatewayV2httpRequest, handle: H) -> Response
+where
+    H: Fn(Deps, Request) -> F,
+    F: Future<Output = Result<Response, ApiError>>,
+{
+    let began = Instant::now();
+    let request = Request::from_event(event);
+    let deps = Deps { store: deps.store.metered(), ..deps.clone() };
+    let (language, request_id) = (request.language(), request.request_id().to_owned());
+    let outcome = Box::pin(handle(deps.clone(), request)).await;
+    log(&outcome, &request_id, began, deps.store.capacity());
+    outcome.unwrap_or_else(|error| Response::problem(&error, language, &request_id))
+}
+
+fn log(outcome: &Result<Response, ApiError>, request_id: &str, began: Instant, capacity: mealticket_store::Capacity) {
+    let duration_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+    let (status, code) = match outcome {
+        Ok(response) => (response.status(), "ok"),
+        Err(error) => (error.code().status(), error.code().as_str()),
+    };
+    let causes = outcome.as_ref().err().and_then(ApiError::causes);
+    let status = status.as_u16();
+    match causes {
+        Some(causes) => {
+            tracing::error!(
+                request_id,
+                status,
+                code,
+                duration_ms,
+                table.requests = capacity.requests,
+                causes,
+                "failed"
+            );
+        }
+        None => tracing::info!(request_id, status, code, duration_ms, table.requests = capacity.requests, "answered"),
+    }
+}
+
+/// A DynamoDB client for `mealticket_store`: it does not retry by itself, because the store must know what was tried.
+pub async fn client() -> aws_sdk_dynamodb::Client {
+    let timeouts =
+        TimeoutConfig::builder().connect_timeout(CONNECT_TIMEOUT).operation_attempt_timeout(ATTEMPT_TIMEOUT).build();
+    let config = aws_config::defaults(BehaviorVersion::latest())
+        .retry_config(RetryConfig::disabled())
+        .timeout_config(timeouts)
+        .load()
+        .await;
+    aws_sdk_dynamodb::Client::new(&config)
+}
+
+async fn read_secrets(source: &SecretsSource) -> Result<Secrets, Error> {
+    match source {
+        SecretsSource::File(path) => {
+            let document = tokio::task::block_in_place(|| std::fs::read_to_string(path));
+            let document = document.map_err(|error| format!("SECRETS_FILE {}: {error}", path.display()))?;
+            Ok(Secrets::from_json(&document)?)
+        }
+        SecretsSource::Manager(_) => {
+            Err("Secrets Manager is read from the first deployment on; set SECRETS_FILE".into())
+        }
+    }
+}

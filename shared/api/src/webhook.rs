@@ -1,0 +1,140 @@
+//! Standard Webhooks, version `v1` (HMAC-SHA256), verified and signed.
+//!
+//! Written here because the crate `standardwebhooks` 1.0.1 accepts an empty secret and panics on an extreme time stamp.
+//! The signature is checked before anything of the body is read.
+
+use aws_lc_rs::hmac;
+use base64::{Engine, engine::general_purpose::STANDARD};
+use mealticket_domain::{Timestamp, limits::CLOCK_SKEW_SECONDS_MAX};
+use std::fmt;
+
+/// The header that names the message.
+pub const ID_HEADER: &str = "webhook-id";
+/// The header with the Unix time of sending.
+pub const TIMESTAMP_HEADER: &str = "webhook-timestamp";
+/// The header with one or more signatures.
+pub const SIGNATURE_HEADER: &str = "webhook-signature";
+
+/// How far the time stamp may be from now, in seconds, on either side (the specification's own tolerance).
+pub const TOLERANCE_SECONDS: i64 = CLOCK_SKEW_SECONDS_MAX;
+/// Bytes of a message id.
+pub const ID_BYTES_MAX: usize = 64;
+/// Signatures looked at in one header: two secrets during a rotation, with room to spare.
+pub const SIGNATURES_MAX: usize = 8;
+/// Bytes of a secret (specification: 24 to 64).
+const SECRET_BYTES: std::ops::RangeInclusive<usize> = 24..=64;
+const SECRET_PREFIX: &str = "whsec_";
+
+/// A shared secret. `Debug` is redacted.
+#[derive(Clone)]
+pub struct WebhookSecret(hmac::Key);
+
+/// One variant per way for a message to be wrong. For tests and the log: a sender is told one thing for all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum WebhookError {
+    /// A header is missing.
+    #[error("a header is missing")]
+    MissingHeader,
+    /// Not 1 to 64 of `A–Z a–z 0–9 _ -`. A dot would make the signed text ambiguous.
+    #[error("the id is malformed")]
+    Id,
+    /// Not a plain decimal number.
+    #[error("the time stamp is malformed")]
+    Timestamp,
+    /// More than five minutes ago.
+    #[error("the time stamp is too old")]
+    TooOld,
+    /// More than five minutes ahead.
+    #[error("the time stamp is in the future")]
+    TooNew,
+    /// More than eight signatures.
+    #[error("there are too many signatures")]
+    TooManySignatures,
+    /// None of them is ours.
+    #[error("no signature matches")]
+    NoMatch,
+}
+
+/// The secret's text is not `whsec_` and 24 to 64 bytes in base64.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a webhook secret is whsec_ followed by 24 to 64 bytes in base64")]
+pub struct SecretError;
+
+impl WebhookSecret {
+    /// Reads a secret's text.
+    pub fn read(text: &str) -> Result<Self, SecretError> {
+        let bytes = text.strip_prefix(SECRET_PREFIX).and_then(|rest| STANDARD.decode(rest).ok()).ok_or(SecretError)?;
+        if SECRET_BYTES.contains(&bytes.len()) {
+            Ok(WebhookSecret(hmac::Key::new(hmac::HMAC_SHA256, &bytes)))
+        } else {
+            Err(SecretError)
+        }
+    }
+
+    /// The signature header of a message.
+    pub fn sign(&self, id: &str, timestamp: i64, body: &[u8]) -> String {
+        let mut context = hmac::Context::with_key(&self.0);
+        context.update(format!("{id}.{timestamp}.").as_bytes());
+        context.update(body);
+        format!("v1,{}", STANDARD.encode(context.sign()))
+    }
+}
+
+/// A message's headers as they came.
+#[derive(Debug, Clone, Copy)]
+pub struct Headers<'a> {
+    /// `webhook-id`.
+    pub id: Option<&'a str>,
+    /// `webhook-timestamp`.
+    pub timestamp: Option<&'a str>,
+    /// `webhook-signature`.
+    pub signature: Option<&'a str>,
+}
+
+/// Verifies that a message was signed with one of `secrets` within the tolerance of `now`, and names it.
+pub fn verify<'a>(
+    headers: Headers<'a>,
+    body: &[u8],
+    secrets: &[WebhookSecret],
+    now: Timestamp,
+) -> Result<&'a str, WebhookError> {
+    let (Some(id), Some(timestamp), Some(signatures)) = (headers.id, headers.timestamp, headers.signature) else {
+        return Err(WebhookError::MissingHeader);
+    };
+    let known = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
+    if !(1..=ID_BYTES_MAX).contains(&id.len()) || !id.bytes().all(known) {
+        return Err(WebhookError::Id);
+    }
+    let sent_at = plain_number(timestamp).ok_or(WebhookError::Timestamp)?;
+    match now.unix_seconds() - sent_at {
+        age if age > TOLERANCE_SECONDS => return Err(WebhookError::TooOld),
+        age if age < -TOLERANCE_SECONDS => return Err(WebhookError::TooNew),
+        _ => {}
+    }
+    let signatures: Vec<&str> = signatures.split(' ').collect();
+    if signatures.len() > SIGNATURES_MAX {
+        return Err(WebhookError::TooManySignatures);
+    }
+    let message = [id.as_bytes(), b".", timestamp.as_bytes(), b".", body].concat();
+    let matches = |signature: &str| {
+        let bytes = signature.strip_prefix("v1,").and_then(|text| STANDARD.decode(text).ok());
+        // `hmac::verify` compares in constant time.
+        bytes.is_some_and(|bytes| secrets.iter().any(|secret| hmac::verify(&secret.0, &message, &bytes).is_ok()))
+    };
+    if signatures.into_iter().any(matches) { Ok(id) } else { Err(WebhookError::NoMatch) }
+}
+
+/// One to eleven digits that do not begin with zero: no sign, no space, no overflow.
+fn plain_number(text: &str) -> Option<i64> {
+    let plain = (1..=11).contains(&text.len()) && !text.starts_with('0') && text.bytes().all(|b| b.is_ascii_digit());
+    if plain { text.parse().ok() } else { None }
+}
+
+impl fmt::Debug for WebhookSecret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("WebhookSecret([REDACTED])")
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,267 @@
+//! The words of refusals, in Chinese and English: something a cashier can read out.
+
+use crate::problem::Code;
+use mealticket_domain::{Province, Timestamp};
+use serde_json::{Map, Value};
+
+/// A language of words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Language {
+    /// 简体中文.
+    Zh,
+    /// English.
+    En,
+}
+
+impl Language {
+    /// The language of an `Accept-Language` header: the first of ours by weight; Chinese when none is named.
+    pub fn accepted(header: Option<&str>) -> Self {
+        let weighted = header.unwrap_or_default().split(',').filter_map(|range| {
+            let (tag, parameters) = range.split_once(';').unwrap_or((range, ""));
+            let language = match tag.trim().get(..2)?.to_ascii_lowercase().as_str() {
+                "zh" => Language::Zh,
+                "en" => Language::En,
+                _ => return None,
+            };
+            Some((language, weight(parameters)))
+        });
+        // The first of equal weights wins: `max_by` would take the last.
+        let best = weighted.fold(None, |best: Option<(Language, u16)>, next| match best {
+            Some(known) if known.1 >= next.1 => Some(known),
+            _ => Some(next),
+        });
+        best.filter(|(_, weight)| *weight > 0).map_or(Language::Zh, |(language, _)| language)
+    }
+
+    /// The tag of `Content-Language`.
+    pub const fn tag(self) -> &'static str {
+        match self {
+            Language::Zh => "zh-CN",
+            Language::En => "en",
+        }
+    }
+}
+
+/// `q=0.8` as 800; 1 000 when absent or unreadable.
+fn weight(parameters: &str) -> u16 {
+    let q = parameters.split(';').find_map(|parameter| parameter.trim().strip_prefix("q="));
+    let Some((whole, part)) = q.map(|q| q.split_once('.').unwrap_or((q, ""))) else { return 1_000 };
+    let thousandths = format!("{part:0<3}").get(..3).and_then(|digits| digits.parse::<u16>().ok()).unwrap_or(0);
+    if whole == "0" { thousandths } else { 1_000 }
+}
+
+/// A refusal's short name, the same for every occurrence.
+pub fn title(code: Code, language: Language) -> &'static str {
+    let (zh, en) = match code {
+        Code::Unauthenticated => ("请先登录", "Not signed in"),
+        Code::OtpWrong => ("验证码不正确", "Wrong one-time code"),
+        Code::OtpExpired => ("验证码已失效", "One-time code no longer valid"),
+        Code::SessionRevoked => ("登录已失效", "Session is over"),
+        Code::SignatureInvalid => ("签名无效", "Signature not valid"),
+        Code::BodyTooLarge => ("请求内容过大", "Request too large"),
+        Code::MalformedRequest => ("请求格式不正确", "Malformed request"),
+        Code::IdempotencyKeyMissing => ("缺少幂等键", "Idempotency key missing"),
+        Code::RouteNotFound => ("没有这个接口", "No such route"),
+        Code::MemberNotFound => ("会员不存在", "No such member"),
+        Code::CampaignNotFound => ("活动不存在", "No such campaign"),
+        Code::CouponNotFound => ("券不存在", "No such coupon"),
+        Code::StoreNotFound => ("门店不存在", "No such store"),
+        Code::CodeNotFound => ("券码无效", "Code not found"),
+        Code::RedemptionNotFound => ("核销记录不存在", "No such redemption"),
+        Code::IdempotencyKeyReused => ("幂等键已用于其他请求", "Idempotency key used for another request"),
+        Code::WebhookIdReused => ("通知编号已用于其他内容", "Webhook id used for another body"),
+        Code::OtherProvince => ("外省券码", "Code of another province"),
+        Code::CodeDeactivated => ("券已停用", "Coupon deactivated"),
+        Code::CodeExpired => ("券已过期", "Coupon expired"),
+        Code::NotYetValid => ("券尚未生效", "Coupon not valid yet"),
+        Code::CodeAlreadyRedeemed => ("券已使用", "Coupon already redeemed"),
+        Code::RedemptionLimit => ("券核销次数已达上限", "Coupon redeemed too often"),
+        Code::CodeHeld => ("券正被占用", "Coupon held"),
+        Code::HoldLapsed => ("占用已失效", "Hold lapsed"),
+        Code::StoreNotInScope => ("本店不适用", "Not for this store"),
+        Code::MinimumSpendNotMet => ("未达使用门槛", "Minimum spend not met"),
+        Code::AlreadyReversed => ("已撤销", "Already reversed"),
+        Code::ReversalWindowClosed => ("已过撤销期限", "Too late to reverse"),
+        Code::CampaignEnded => ("活动已结束", "Campaign over"),
+        Code::CampaignPaused => ("活动暂停", "Campaign paused"),
+        Code::NotStarted => ("活动未开始", "Campaign not started"),
+        Code::LimitReached => ("已达领取上限", "Limit reached"),
+        Code::SoldOut => ("已抢光", "Sold out"),
+        Code::TooManyMessages => ("验证码发送过于频繁", "Too many messages"),
+        Code::TemporarilyUnavailable => ("系统繁忙", "Temporarily unavailable"),
+        Code::Internal => ("系统错误", "Internal error"),
+    };
+    match language {
+        Language::Zh => zh,
+        Language::En => en,
+    }
+}
+
+/// What happened this time, in a sentence or two, from the facts that the client may know anyway.
+pub fn detail(code: Code, facts: &Map<String, Value>, language: Language) -> String {
+    let facts = Facts { facts, language };
+    let (zh, en) = match code {
+        Code::MalformedRequest => match facts.text("field") {
+            Some(".") | None => {
+                ("请求不是有效的 JSON。".into(), "The request is not the JSON that is expected.".into())
+            }
+            Some(field) => (
+                format!("字段 {field} 缺失、多余或不符合要求。"),
+                format!("The field {field} is missing, unknown or not valid."),
+            ),
+        },
+        Code::OtpWrong => (
+            format!("验证码不正确，还可以再试 {} 次。", facts.number("tries_left")),
+            format!("The code is wrong; {} tries are left.", facts.number("tries_left")),
+        ),
+        Code::OtherProvince => (
+            format!("这是{0}的券码，请到{0}使用。", facts.province()),
+            format!("This code is from {}; it can be used there.", facts.province()),
+        ),
+        Code::CodeExpired => (
+            format!("该券已于 {} 过期。", facts.clock("expired_at")),
+            format!("The coupon expired at {}.", facts.clock("expired_at")),
+        ),
+        Code::NotYetValid => (
+            format!("该券 {} 起才能使用。", facts.clock("valid_from")),
+            format!("The coupon can be used from {}.", facts.clock("valid_from")),
+        ),
+        Code::CodeAlreadyRedeemed => (
+            format!("该券已于 {} 使用，不能再次使用。", facts.clock("redeemed_at")),
+            format!("The coupon was redeemed at {} and cannot be used again.", facts.clock("redeemed_at")),
+        ),
+        Code::CodeHeld => (
+            format!("该券正在另一笔订单中使用，{} 后可重试。", facts.clock("held_until")),
+            format!("The coupon is held for another order until {}.", facts.clock("held_until")),
+        ),
+        Code::MinimumSpendNotMet => (
+            format!("订单满 {} 元才能使用。", facts.yuan("minimum_fen")),
+            format!("The order must be at least {} yuan.", facts.yuan("minimum_fen")),
+        ),
+        Code::NotStarted => (
+            format!("活动将于 {} 开始。", facts.clock("starts_at")),
+            format!("The campaign begins at {}.", facts.clock("starts_at")),
+        ),
+        Code::Unauthenticated => ("请登录后重试。".into(), "Send a valid bearer token.".into()),
+        Code::OtpExpired => ("验证码已失效，请重新获取。".into(), "Ask for a new one-time code.".into()),
+        Code::SessionRevoked => ("登录已失效，请重新登录。".into(), "Sign in again.".into()),
+        Code::SignatureInvalid => {
+            ("通知的签名、时间或编号无效。".into(), "The webhook's signature, time stamp or id is not valid.".into())
+        }
+        Code::BodyTooLarge => ("请求内容不能超过 64 KiB。".into(), "A request body is at most 64 KiB.".into()),
+        Code::IdempotencyKeyMissing => (
+            "请在 Idempotency-Key 请求头中提供 16 到 255 个字符。".into(),
+            "Send an Idempotency-Key header of 16 to 255 characters.".into(),
+        ),
+        Code::IdempotencyKeyReused => (
+            "同一个幂等键已用于另一个请求，请更换。".into(),
+            "This key has succeeded with another payload; use a new one.".into(),
+        ),
+        Code::WebhookIdReused => {
+            ("同一个通知编号已用于另一份内容。".into(), "This webhook id was received with another body.".into())
+        }
+        Code::CodeNotFound => {
+            ("没有找到这个券码，请核对后重新输入。".into(), "No coupon has this code; please check it.".into())
+        }
+        Code::StoreNotFound => ("没有找到这个门店。".into(), "The merchant has no such store.".into()),
+        Code::CodeDeactivated => {
+            ("该券已被停用，不能使用。".into(), "The coupon was taken back and cannot be used.".into())
+        }
+        Code::RedemptionLimit => {
+            ("该券的核销次数已达上限。".into(), "The coupon was redeemed and reversed too often.".into())
+        }
+        Code::HoldLapsed => ("占用已失效，请重新核销。".into(), "The hold no longer counts; redeem without it.".into()),
+        Code::StoreNotInScope => ("该券不能在本店使用。".into(), "The coupon cannot be used in this store.".into()),
+        Code::AlreadyReversed => ("这笔核销已经撤销过了。".into(), "This redemption was reversed before.".into()),
+        Code::ReversalWindowClosed => {
+            ("已超过可撤销的时间。".into(), "The time for reversing this redemption is over.".into())
+        }
+        Code::CampaignEnded => ("活动已结束。".into(), "The campaign is over.".into()),
+        Code::CampaignPaused => ("活动暂停中，请稍后再试。".into(), "The campaign is paused; try again later.".into()),
+        Code::LimitReached => ("您已达到该活动的领取上限。".into(), "You have as many as one member may have.".into()),
+        Code::SoldOut => ("已经抢光了。".into(), "None are left.".into()),
+        Code::TooManyMessages => (
+            "验证码发送过于频繁，请稍后再试。".into(),
+            "Too many one-time codes were asked for; try again later.".into(),
+        ),
+        Code::TemporarilyUnavailable => {
+            ("系统繁忙，请用同一个幂等键重试。".into(), "Send the same request again with the same key.".into())
+        }
+        Code::Internal => {
+            ("系统错误，我们已记录。".into(), "Something went wrong on our side; it has been recorded.".into())
+        }
+        Code::RouteNotFound
+        | Code::MemberNotFound
+        | Code::CampaignNotFound
+        | Code::CouponNotFound
+        | Code::RedemptionNotFound => ("没有找到，请核对编号。".into(), "Nothing has this id.".into()),
+    };
+    match language {
+        Language::Zh => zh,
+        Language::En => en,
+    }
+}
+
+struct Facts<'a> {
+    facts: &'a Map<String, Value>,
+    language: Language,
+}
+
+impl Facts<'_> {
+    fn text(&self, name: &str) -> Option<&str> {
+        self.facts.get(name).and_then(Value::as_str)
+    }
+
+    fn province(&self) -> &'static str {
+        let province = self.text("province").and_then(|code| code.parse::<Province>().ok());
+        match (province, self.language) {
+            (Some(province), Language::Zh) => province.name_zh(),
+            (Some(province), Language::En) => province.name_en(),
+            (None, Language::Zh) => "外省",
+            (None, Language::En) => "another province",
+        }
+    }
+
+    fn number(&self, name: &str) -> u64 {
+        self.facts.get(name).and_then(Value::as_u64).unwrap_or(0)
+    }
+
+    /// An instant on the province's wall clock, which is what people read.
+    fn clock(&self, name: &str) -> String {
+        let at = self.text(name).and_then(|text| text.parse::<Timestamp>().ok());
+        match (at, self.language) {
+            (Some(at), Language::Zh) => at.province_clock(),
+            (Some(at), Language::En) => format!("{} (China time)", at.province_clock()),
+            (None, Language::Zh) => "此前".into(),
+            (None, Language::En) => "an earlier time".into(),
+        }
+    }
+
+    fn yuan(&self, name: &str) -> String {
+        let fen = self.number(name);
+        if fen.is_multiple_of(100) { (fen / 100).to_string() } else { format!("{}.{:02}", fen / 100, fen % 100) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_accepted_language_is_the_heaviest_of_ours_and_chinese_otherwise() {
+        for (header, language) in [
+            (None, Language::Zh),
+            (Some(""), Language::Zh),
+            (Some("fr"), Language::Zh),
+            (Some("en"), Language::En),
+            (Some("en-US,en;q=0.9,zh;q=0.8"), Language::En),
+            (Some("en;q=0.5, zh-CN;q=0.9"), Language::Zh),
+            (Some("zh;q=0, en;q=0.1"), Language::En),
+            (Some("en;q=0"), Language::Zh),
+            (Some("券"), Language::Zh),
+            (Some(";;;,,,q=9"), Language::Zh),
+        ] {
+            assert_eq!(Language::accepted(header), language, "{header:?}");
+        }
+    }
+}

@@ -1,0 +1,177 @@
+//! One-time codes: five different guesses, counted before any is judged.
+//!
+//! Every guess is put into a set by one conditional write, and only then compared. The set holds five; the same guess again
+//! takes no place. So guesses sent at once cannot outrun the count, and who lost the answer to the right code may send it
+//! again.
+
+use crate::{
+    Store,
+    attributes::{Item, Reader, binary, binary_set, instant, item, number},
+    calls::Write,
+    clauses::{EXISTS, all},
+    error::StoreError,
+    keys,
+};
+use mealticket_domain::Timestamp;
+
+/// Different guesses at one code.
+pub const GUESSES_MAX: usize = 5;
+
+/// A one-time code that was sent.
+pub struct Challenge {
+    /// Names it: random, given to the client.
+    pub id: String,
+    /// The phone, sealed by the caller.
+    pub phone_sealed: Vec<u8>,
+    /// A keyed hash of the id and the code.
+    pub otp_hash: [u8; 16],
+    /// First instant at which it no longer counts; the table forgets it later.
+    pub expires_at: Timestamp,
+}
+
+/// What a guess came to.
+#[derive(Debug)]
+pub enum Guess {
+    /// It is the code; whose phone it proves.
+    Right {
+        /// Sealed.
+        phone_sealed: Vec<u8>,
+    },
+    /// It is not, or the guesses are used up.
+    Wrong {
+        /// Different guesses left.
+        tries_left: usize,
+    },
+    /// There is no such challenge, or its time is over.
+    Unknown,
+}
+
+/// Messages that may be sent in a window.
+#[derive(Debug, Clone, Copy)]
+pub struct Quota {
+    /// Names the counter.
+    pub scope: &'static str,
+    /// Messages in one window.
+    pub messages_max: u32,
+    /// Which window `now` lies in.
+    pub window: i64,
+    /// When the next window begins.
+    pub window_until: Timestamp,
+    /// Seconds between two messages.
+    pub gap_seconds: i64,
+}
+
+/// What asking for a place in a quota came to.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Quotum {
+    /// The message may be sent.
+    Granted,
+    /// Not before then.
+    Exhausted {
+        /// When to ask again.
+        retry_at: Timestamp,
+    },
+}
+
+/// The code still counts.
+const IS_NOT_EXPIRED: &str = "expires_at > :now";
+/// The guess has been made before, or there is a place for another.
+const GUESS_HAS_A_PLACE: &str =
+    "attribute_not_exists(guesses) OR contains(guesses, :guess) OR size(guesses) < :guesses_max";
+
+impl Store {
+    /// Keeps a challenge. Its id is random, so it is new.
+    pub async fn put_challenge(&self, challenge: &Challenge) -> Result<(), StoreError> {
+        let attributes: Item = item([
+            ("phone_sealed", Some(binary(&challenge.phone_sealed))),
+            ("otp_hash", Some(binary(&challenge.otp_hash))),
+            ("expires_at", Some(instant(challenge.expires_at))),
+        ]);
+        let call = self.client.put_item().table_name(&self.tables.identities);
+        self.put(call.set_item(Some(keys::challenge(&challenge.id).with(attributes)))).await.map(drop)
+    }
+
+    /// Counts a guess, then judges it.
+    pub async fn guess(&self, challenge_id: &str, guess: [u8; 16], now: Timestamp) -> Result<Guess, StoreError> {
+        let call = self.client.update_item().table_name(&self.tables.identities);
+        let call = call
+            .set_key(Some(keys::challenge(challenge_id).attributes()))
+            .condition_expression(all(&[EXISTS, IS_NOT_EXPIRED, GUESS_HAS_A_PLACE]))
+            .update_expression("ADD guesses :guesses")
+            .set_expression_attribute_values(Some(item([
+                (":now", Some(instant(now))),
+                (":guess", Some(binary(&guess))),
+                (":guesses", Some(binary_set(&[&guess]))),
+                (":guesses_max", Some(number(GUESSES_MAX))),
+            ])));
+        let counted = match self.update(call).await? {
+            Write::Done(counted) => counted,
+            Write::Refused(Some(item)) if Reader::new(&item, "challenge").instant("expires_at")? > now => {
+                return Ok(Guess::Wrong { tries_left: 0 });
+            }
+            Write::Refused(_) => return Ok(Guess::Unknown),
+        };
+        let read = Reader::new(&counted, "challenge");
+        if read.array::<16>("otp_hash")? == guess {
+            return Ok(Guess::Right { phone_sealed: read.bytes("phone_sealed")?.to_vec() });
+        }
+        let made = counted.get("guesses").and_then(|set| set.as_bs().ok()).map_or(0, Vec::len);
+        Ok(Guess::Wrong { tries_left: GUESSES_MAX.saturating_sub(made) })
+    }
+
+    /// Takes a place in a quota: one write, two when a window begins.
+    pub async fn take_quota(&self, quota: Quota, hash: &[u8; 32], now: Timestamp) -> Result<Quotum, StoreError> {
+        const SAME_WINDOW: &str = "send_window = :window";
+        const NEW_WINDOW: &str = "attribute_not_exists(pk) OR send_window <> :window";
+        const IS_BELOW_THE_MAXIMUM: &str = "messages < :messages_max";
+        const GAP_IS_OVER: &str = "attribute_not_exists(last_at) OR last_at <= :gap_began";
+        let counted =
+            self.quota_write(quota, hash, now, &[SAME_WINDOW, IS_BELOW_THE_MAXIMUM, GAP_IS_OVER], "messages + :one");
+        let stands = match counted.await? {
+            Write::Done(_) => return Ok(Quotum::Granted),
+            Write::Refused(stands) => stands,
+        };
+        let stands = match self.quota_write(quota, hash, now, &[NEW_WINDOW, GAP_IS_OVER], ":one").await? {
+            Write::Done(_) => return Ok(Quotum::Granted),
+            Write::Refused(later) => later.or(stands).unwrap_or_default(),
+        };
+        let read = Reader::new(&stands, "quota");
+        let gap_until = read.instant("last_at")?.plus_seconds(quota.gap_seconds);
+        let full =
+            read.number::<i64>("send_window")? == quota.window && read.number::<u32>("messages")? >= quota.messages_max;
+        Ok(Quotum::Exhausted { retry_at: if full { quota.window_until.max(gap_until) } else { gap_until } })
+    }
+
+    async fn quota_write(
+        &self,
+        quota: Quota,
+        hash: &[u8; 32],
+        now: Timestamp,
+        clauses: &[&str],
+        messages: &str,
+    ) -> Result<Write, StoreError> {
+        // The counter outlives its window by a day, so that the gap holds across midnight.
+        let forget_at = quota.window_until.plus_seconds(86_400);
+        let mut values = item([
+            (":one", Some(number(1))),
+            (":window", Some(number(quota.window))),
+            (":now", Some(instant(now))),
+            (":gap_began", Some(instant(now.plus_seconds(-quota.gap_seconds)))),
+            (":forget_at", Some(instant(forget_at))),
+        ]);
+        let condition = all(clauses);
+        if condition.contains(":messages_max") {
+            values.insert(":messages_max".to_owned(), number(quota.messages_max));
+        }
+        let call = self.client.update_item().table_name(&self.tables.identities);
+        let call = call
+            .set_key(Some(keys::send_quota(quota.scope, hash).attributes()))
+            .condition_expression(condition)
+            .update_expression(format!(
+                "SET send_window = :window, messages = {messages}, last_at = :now, expires_at = :forget_at"
+            ))
+            .set_expression_attribute_values(Some(values));
+        // A repeat of a lost answer may count twice or meet its own gap: one message fewer is sent, never one more.
+        self.update(call).await
+    }
+}

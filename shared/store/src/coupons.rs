@@ -1,0 +1,90 @@
+//! Reading coupons.
+
+use crate::{
+    Store,
+    attributes::{Item, Reader, item, number},
+    calls::Write,
+    clauses::{EXISTS, IS_NEW, all},
+    error::StoreError,
+    items, keys,
+};
+use mealticket_domain::{CampaignNo, Coupon, CouponKey, MemberNo};
+
+/// A page of a member's coupons, in the order of campaign and ordinal.
+pub struct CouponPage {
+    /// The coupons.
+    pub coupons: Vec<Coupon>,
+    /// The last one read, when there are more.
+    pub next: Option<CouponKey>,
+}
+
+/// What putting a coupon came to.
+pub(crate) enum Placed {
+    /// It is there now.
+    Placed,
+    /// This place was taken before.
+    Taken(Box<Coupon>),
+}
+
+impl Store {
+    /// The coupon as it stands, strongly consistent: one read unit per 4 KB.
+    pub async fn coupon(&self, key: CouponKey) -> Result<Option<Coupon>, StoreError> {
+        let call = self.client.get_item().table_name(&self.tables.members);
+        let call = call.set_key(Some(keys::coupon(key).attributes())).consistent_read(true);
+        self.get(call).await?.as_ref().map(items::coupon::from_item).transpose()
+    }
+
+    /// A member's coupons of one campaign, strongly consistent. At most 64, the bound of ordinals.
+    pub async fn coupons_of_campaign(&self, member: MemberNo, campaign: CampaignNo) -> Result<Vec<Coupon>, StoreError> {
+        let call = self.query_prefix(&self.tables.members, keys::member_partition(member), &keys::coupons_of(campaign));
+        let items = self.query_all(call.consistent_read(true)).await?;
+        items.iter().map(items::coupon::from_item).collect()
+    }
+
+    /// At most `limit` of a member's coupons after `from`, eventually consistent: half a read unit per 4 KB.
+    pub async fn coupons(
+        &self,
+        member: MemberNo,
+        from: Option<CouponKey>,
+        limit: u16,
+    ) -> Result<CouponPage, StoreError> {
+        let call = self
+            .query_prefix(&self.tables.members, keys::member_partition(member), keys::COUPONS)
+            .limit(i32::from(limit))
+            .set_exclusive_start_key(from.map(|key| keys::coupon(key).attributes()));
+        let page = self.query(call).await?;
+        Ok(CouponPage {
+            coupons: page.items.iter().map(items::coupon::from_item).collect::<Result<_, _>>()?,
+            next: page.next.as_ref().map(read_key).transpose()?,
+        })
+    }
+
+    /// Puts a coupon where none is. The key is the limit: a place is taken once and never freed.
+    pub(crate) async fn place_coupon(&self, coupon: &Coupon) -> Result<Placed, StoreError> {
+        let call = self.client.put_item().table_name(&self.tables.members);
+        let call = call.set_item(Some(items::coupon::to_item(coupon))).condition_expression(IS_NEW);
+        match self.put(call).await? {
+            Write::Done(_) => Ok(Placed::Placed),
+            Write::Refused(Some(item)) => Ok(Placed::Taken(Box::new(items::coupon::from_item(&item)?))),
+            Write::Refused(None) => Err(StoreError::Corrupt { item: "coupon", attribute: "pk" }),
+        }
+    }
+
+    /// Raises the version of the key that a coupon's code is made with: the old code dies, the wallet shows a new one.
+    /// Only ever from the version that the caller saw.
+    pub async fn rotate_code(&self, key: CouponKey, from: u16, to: u16) -> Result<bool, StoreError> {
+        const KEY_VERSION_IS_AS_SEEN: &str = "key_version = :from";
+        let call = self.client.update_item().table_name(&self.tables.members);
+        let call = call
+            .set_key(Some(keys::coupon(key).attributes()))
+            .condition_expression(all(&[EXISTS, KEY_VERSION_IS_AS_SEEN]))
+            .update_expression("SET key_version = :to")
+            .set_expression_attribute_values(Some(item([(":from", Some(number(from))), (":to", Some(number(to)))])));
+        Ok(matches!(self.update(call).await?, Write::Done(_)))
+    }
+}
+
+fn read_key(key: &Item) -> Result<CouponKey, StoreError> {
+    let read = Reader::new(key, "coupon");
+    keys::read_coupon(read.str("pk")?, read.str("sk")?).ok_or_else(|| read.corrupt("sk"))
+}

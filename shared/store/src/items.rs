@@ -1,0 +1,3 @@
+//! One file per kind of item: item ⇄ domain.
+
+pub(crate) mod coupon;

@@ -1,0 +1,153 @@
+//! A coupon's item. Names are short because they are paid for with every write: one redemption and one reversal with the
+//! longest texts stay within 1 024 bytes (asserted in `tests/it/size.rs`).
+
+use crate::{
+    attributes::{Item, Reader, binary, instant, item, number, text},
+    error::StoreError,
+    keys,
+};
+use aws_sdk_dynamodb::types::AttributeValue;
+use mealticket_domain::{Coupon, Fen, Fingerprint, Hold, KeyHash, Redemption, Reversal, TermsHash, coupon::LeaseId};
+
+/// The item's version; readers of a newer one must not guess.
+const SCHEMA: u8 = 1;
+
+/// The item of a coupon as it is claimed.
+pub(crate) fn to_item(coupon: &Coupon) -> Item {
+    keys::coupon(coupon.key).with(item([
+        ("schema", Some(number(SCHEMA))),
+        ("claimed_at", Some(instant(coupon.claimed_at))),
+        ("claim_key", Some(binary(&coupon.claim_key.0))),
+        ("claim_print", Some(binary(&coupon.claim_fingerprint.0))),
+        ("channel", coupon.channel.as_ref().map(|channel| text(channel.as_str()))),
+        ("share_code", coupon.share_code.as_ref().map(|code| text(code.as_str()))),
+        ("lease_id", Some(binary(&coupon.lease_id.0))),
+        ("terms_version", Some(number(coupon.terms_version))),
+        ("terms_sha256", Some(binary(&coupon.terms_sha256.0))),
+        ("settlement_version", Some(number(coupon.settlement_version))),
+        ("key_version", Some(number(coupon.key_version))),
+        ("valid_from", Some(instant(coupon.valid_from))),
+        ("valid_until", Some(instant(coupon.valid_until))),
+        ("uses_total", Some(number(coupon.uses_total))),
+        ("uses_left", Some(number(coupon.uses_left))),
+        ("redemptions", Some(AttributeValue::L(coupon.redemptions.iter().map(redemption_map).collect()))),
+    ]))
+}
+
+/// The coupon of an item.
+pub(crate) fn from_item(item: &Item) -> Result<Coupon, StoreError> {
+    let read = Reader::new(item, "coupon");
+    if read.number::<u8>("schema")? != SCHEMA {
+        return Err(read.corrupt("schema"));
+    }
+    let key = keys::read_coupon(read.str("pk")?, read.str("sk")?).ok_or_else(|| read.corrupt("sk"))?;
+    let hold = match read.has("hold_id") {
+        true => Some(Hold { id: read.parsed("hold_id")?, until: read.instant("hold_until")? }),
+        false => None,
+    };
+    Ok(Coupon {
+        key,
+        claimed_at: read.instant("claimed_at")?,
+        claim_key: KeyHash(read.array("claim_key")?),
+        claim_fingerprint: Fingerprint(read.array("claim_print")?),
+        channel: read.optional("channel", Reader::parsed)?,
+        share_code: read.optional("share_code", Reader::parsed)?,
+        lease_id: LeaseId(read.array("lease_id")?),
+        terms_version: read.number("terms_version")?,
+        terms_sha256: TermsHash(read.array("terms_sha256")?),
+        settlement_version: read.number("settlement_version")?,
+        key_version: read.number("key_version")?,
+        valid_from: read.instant("valid_from")?,
+        valid_until: read.instant("valid_until")?,
+        uses_total: read.number("uses_total")?,
+        uses_left: read.number("uses_left")?,
+        deactivated_at: read.optional("deactivated_at", Reader::instant)?,
+        hold,
+        redemptions: read.maps("redemptions")?.into_iter().map(redemption).collect::<Result<_, _>>()?,
+    })
+}
+
+pub(crate) fn redemption_map(redemption: &Redemption) -> AttributeValue {
+    AttributeValue::M(item([
+        ("at", Some(instant(redemption.at))),
+        ("key", Some(binary(&redemption.key.0))),
+        ("print", Some(binary(&redemption.fingerprint.0))),
+        ("via", Some(text(redemption.source.as_str()))),
+        ("store", Some(text(redemption.store_id.as_str()))),
+        ("order", Some(text(redemption.order_no.as_str()))),
+        ("amount", Some(number(redemption.amount.get()))),
+        ("discount", Some(number(redemption.discount.get()))),
+        ("cashier", redemption.cashier.as_ref().map(|cashier| text(cashier.as_str()))),
+        ("reversal", redemption.reversal.as_ref().map(reversal_map)),
+    ]))
+}
+
+pub(crate) fn reversal_map(reversal: &Reversal) -> AttributeValue {
+    AttributeValue::M(item([
+        ("at", Some(instant(reversal.at))),
+        ("key", Some(binary(&reversal.key.0))),
+        ("print", Some(binary(&reversal.fingerprint.0))),
+        ("reason", Some(text(reversal.reason.as_str()))),
+        ("status", Some(text(reversal.status.as_str()))),
+        ("before", Some(number(reversal.redemptions_before))),
+    ]))
+}
+
+fn redemption(map: &Item) -> Result<Redemption, StoreError> {
+    let read = Reader::new(map, "redemption");
+    let money = |attribute| -> Result<Fen, StoreError> {
+        Fen::try_from(read.number::<u64>(attribute)?).map_err(|_| read.corrupt(attribute))
+    };
+    Ok(Redemption {
+        at: read.instant("at")?,
+        key: KeyHash(read.array("key")?),
+        fingerprint: Fingerprint(read.array("print")?),
+        source: read.parsed("via")?,
+        store_id: read.parsed("store")?,
+        order_no: read.parsed("order")?,
+        amount: money("amount")?,
+        discount: money("discount")?,
+        cashier: read.optional("cashier", Reader::parsed)?,
+        reversal: read.optional("reversal", |read, name| reversal(read.map(name)?))?,
+    })
+}
+
+fn reversal(map: &Item) -> Result<Reversal, StoreError> {
+    let read = Reader::new(map, "reversal");
+    Ok(Reversal {
+        at: read.instant("at")?,
+        key: KeyHash(read.array("key")?),
+        fingerprint: Fingerprint(read.array("print")?),
+        reason: read.parsed("reason")?,
+        status: read.parsed("status")?,
+        redemptions_before: read.number("before")?,
+    })
+}
+
+/// Bytes of a coupon's item as DynamoDB counts them: names and text in UTF-8, numbers about one byte per two digits and
+/// one more, three bytes for a list or map and one per element (developer guide, "Item sizes and formats").
+pub fn item_bytes(coupon: &Coupon) -> usize {
+    let mut item = to_item(coupon);
+    let keys = coupon.redemptions.iter().flat_map(|r| {
+        [Some(r.key), Some(KeyHash::of_order(&r.order_no)), r.reversal.as_ref().map(|r| r.key)].into_iter().flatten()
+    });
+    let keys = keys.map(|key| aws_sdk_dynamodb::primitives::Blob::new(key.0)).collect();
+    item.insert("keys".to_owned(), AttributeValue::Bs(keys));
+    map_bytes(&item)
+}
+
+fn map_bytes(map: &Item) -> usize {
+    map.iter().map(|(name, value)| name.len() + value_bytes(value)).sum()
+}
+
+fn value_bytes(value: &AttributeValue) -> usize {
+    match value {
+        AttributeValue::S(text) => text.len(),
+        AttributeValue::N(digits) => digits.len().div_ceil(2) + 1,
+        AttributeValue::B(bytes) => bytes.as_ref().len(),
+        AttributeValue::Bs(set) => set.iter().map(|bytes| bytes.as_ref().len()).sum(),
+        AttributeValue::L(list) => 3 + list.iter().map(|value| 1 + value_bytes(value)).sum::<usize>(),
+        AttributeValue::M(map) => 3 + map.len() + map_bytes(map),
+        _ => 1,
+    }
+}

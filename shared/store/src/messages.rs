@@ -1,0 +1,134 @@
+//! Webhooks received, and what did not add up.
+
+use crate::{
+    Store,
+    attributes::{Item, Reader, binary, instant, item, text},
+    calls::Write,
+    clauses::{EXISTS, IS_NEW},
+    error::StoreError,
+    keys,
+};
+use aws_sdk_dynamodb::types::AttributeValue;
+use mealticket_domain::{MerchantId, Timestamp};
+
+/// Webhook ids are remembered this long: Standard Webhooks' own schedule of retries spans 75 hours; seven days outlive it.
+pub const RECEIPT_SECONDS: i64 = 7 * 86_400;
+
+/// A webhook as it arrived.
+pub struct Receipt<'a> {
+    /// Who sent it.
+    pub merchant: &'a MerchantId,
+    /// Its id.
+    pub webhook_id: &'a str,
+    /// What it reports.
+    pub event_type: &'a str,
+    /// SHA-256 of the body.
+    pub body_sha256: [u8; 32],
+    /// The body, sealed by the caller: it may hold a code.
+    pub body_sealed: Vec<u8>,
+    /// When.
+    pub received_at: Timestamp,
+}
+
+/// What recording a webhook came to.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Received {
+    /// Its effect is still due: it is new, or an earlier delivery was cut off.
+    EffectIsDue,
+    /// Its effect is durable.
+    DoneBefore,
+    /// The id was used for another body.
+    IdReused,
+}
+
+/// A well-signed report that broke a rule.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Discrepancy {
+    /// The webhook.
+    pub webhook_id: String,
+    /// What it reported.
+    pub event_type: String,
+    /// The rule, as the error code of the same refusal by API.
+    pub reason: String,
+    /// The coupon, when it is known.
+    pub coupon_id: Option<String>,
+    /// The merchant's order, when it is known.
+    pub order_no: Option<String>,
+    /// When the merchant says it happened.
+    pub redeemed_at: Option<Timestamp>,
+    /// When the report arrived.
+    pub received_at: Timestamp,
+}
+
+impl Store {
+    /// Records a webhook before its effect, so that the same id with another body is noticed whatever happens.
+    pub async fn receive(&self, receipt: &Receipt<'_>) -> Result<Received, StoreError> {
+        let attributes: Item = item([
+            ("event_type", Some(text(receipt.event_type))),
+            ("body_sha256", Some(binary(&receipt.body_sha256))),
+            ("body_sealed", Some(binary(&receipt.body_sealed))),
+            ("received_at", Some(instant(receipt.received_at))),
+            ("done", Some(AttributeValue::Bool(false))),
+            ("expires_at", Some(instant(receipt.received_at.plus_seconds(RECEIPT_SECONDS)))),
+        ]);
+        let call = self.client.put_item().table_name(&self.tables.messages);
+        let item = keys::receipt(receipt.merchant, receipt.webhook_id).with(attributes);
+        match self.put(call.set_item(Some(item)).condition_expression(IS_NEW)).await? {
+            Write::Done(_) | Write::Refused(None) => Ok(Received::EffectIsDue),
+            Write::Refused(Some(earlier)) => {
+                let read = Reader::new(&earlier, "receipt");
+                if read.array::<32>("body_sha256")? != receipt.body_sha256 {
+                    return Ok(Received::IdReused);
+                }
+                Ok(if read.flag("done")? { Received::DoneBefore } else { Received::EffectIsDue })
+            }
+        }
+    }
+
+    /// Marks a webhook's effect as durable.
+    pub async fn finish_receipt(&self, merchant: &MerchantId, webhook_id: &str) -> Result<(), StoreError> {
+        let call = self.client.update_item().table_name(&self.tables.messages);
+        let call = call
+            .set_key(Some(keys::receipt(merchant, webhook_id).attributes()))
+            .condition_expression(EXISTS)
+            .update_expression("SET done = :yes")
+            .expression_attribute_values(":yes", AttributeValue::Bool(true));
+        self.update(call).await.map(drop)
+    }
+
+    /// Records what did not add up. The same webhook again is the same discrepancy.
+    pub async fn put_discrepancy(&self, merchant: &MerchantId, found: &Discrepancy) -> Result<(), StoreError> {
+        let attributes: Item = item([
+            ("event_type", Some(text(&found.event_type))),
+            ("reason", Some(text(&found.reason))),
+            ("coupon_id", found.coupon_id.as_ref().map(text)),
+            ("order_no", found.order_no.as_ref().map(text)),
+            ("redeemed_at", found.redeemed_at.map(instant)),
+            ("received_at", Some(instant(found.received_at))),
+        ]);
+        let call = self.client.put_item().table_name(&self.tables.messages);
+        let item = keys::discrepancy(merchant, &found.webhook_id).with(attributes);
+        self.put(call.set_item(Some(item)).condition_expression(IS_NEW)).await.map(drop)
+    }
+
+    /// A merchant's discrepancies: at most one page of 1 MB.
+    pub async fn discrepancies(&self, merchant: &MerchantId) -> Result<Vec<Discrepancy>, StoreError> {
+        let call = self.query_partition(&self.tables.messages, keys::discrepancy_partition(merchant));
+        let page = self.query(call).await?;
+        page.items.iter().map(read_discrepancy).collect()
+    }
+}
+
+fn read_discrepancy(item: &Item) -> Result<Discrepancy, StoreError> {
+    let read = Reader::new(item, "discrepancy");
+    let owned = |attribute| read.optional(attribute, Reader::str).map(|value| value.map(str::to_owned));
+    Ok(Discrepancy {
+        webhook_id: read.str("sk")?.to_owned(),
+        event_type: read.str("event_type")?.to_owned(),
+        reason: read.str("reason")?.to_owned(),
+        coupon_id: owned("coupon_id")?,
+        order_no: owned("order_no")?,
+        redeemed_at: read.optional("redeemed_at", Reader::instant)?,
+        received_at: read.instant("received_at")?,
+    })
+}

@@ -1,0 +1,212 @@
+//! Redeeming a coupon (核销): **one conditional update whose clauses are the rule of [`mealticket_domain::redemption`].**
+//!
+//! Nothing is read first. The code says where the item is; the terms it was claimed under are assumed to be the campaign's
+//! newest, and that assumption is itself a clause. When the table refuses, it hands the item over, and the pure rule says
+//! which refusal it was, or that the same request had succeeded before.
+
+use crate::{
+    Store,
+    attributes::{Item, binary, binary_set, instant, item, number, text},
+    calls::Write,
+    clauses::{EXISTS, all},
+    error::StoreError,
+    items, keys,
+};
+use aws_sdk_dynamodb::types::AttributeValue;
+use mealticket_domain::{
+    Campaign, Coupon, CouponKey, KeyHash, RedeemDecision, RedeemRefusal, RedeemRequest, Terms,
+    limits::REDEMPTIONS_MAX,
+    redemption::{decide, terms_refusal},
+};
+
+/// What a redemption came to.
+#[derive(Debug)]
+pub enum RedeemOutcome {
+    /// A unit of use was spent by this request: redemption `index`, the coupon's newest.
+    Redeemed(Box<Coupon>, usize),
+    /// The same request has succeeded before, as redemption `index`.
+    Replayed(Box<Coupon>, usize),
+    /// The same key has succeeded with another payload.
+    KeyReused,
+    /// A rule stands against it; the coupon is as the table has it.
+    Refused(RedeemRefusal, Box<Coupon>),
+    /// There is no such coupon, or its code was made with another key.
+    NotFound,
+}
+
+// The clauses of the write. Each is one sentence of the rule.
+
+/// A unit of use is left, and nobody took the coupon back.
+const IS_USABLE: &str = "uses_left > :zero AND attribute_not_exists(deactivated_at)";
+/// Its validity has begun.
+const IS_VALID_ALREADY: &str = "valid_from <= :at";
+/// Its validity is not over. The clock decides, not a sweeper.
+const IS_NOT_EXPIRED: &str = "valid_until > :at";
+/// No till holds it, or the hold lapsed, or it is one's own.
+const IS_NOT_HELD_BY_ANOTHER: &str = "attribute_not_exists(hold_until) OR hold_until <= :at OR hold_id = :hold";
+/// The hold that this request confirms is the one that counts.
+const OWN_HOLD_COUNTS: &str = "hold_id = :hold AND hold_until > :at";
+/// The code was made with the key that this coupon's code is made with.
+const KEY_VERSION_MATCHES: &str = "key_version = :key_version";
+/// The discount was worked out under the terms that the member was shown.
+const TERMS_VERSION_IS_AS_ASSUMED: &str = "terms_version = :terms_version";
+/// No request with this key has succeeded on this coupon. Every redemption leaves two: the till's idempotency key, and the
+/// order's business key, which is the only one that a report has.
+const KEY_IS_NEW: &str = "attribute_not_exists(#keys) OR NOT contains(#keys, :key)";
+/// Its life is not used up.
+const IS_WITHIN_ITS_LIFE: &str = "size(redemptions) < :redemptions_max";
+
+impl Store {
+    /// Redeems one unit of use. Exactly once per request, however often it is repeated.
+    pub async fn redeem(
+        &self,
+        campaign: &Campaign,
+        place: CouponKey,
+        key_version: u16,
+        request: &RedeemRequest,
+    ) -> Result<RedeemOutcome, StoreError> {
+        if terms_refusal(&campaign.terms, &request.store_id, request.order.amount).is_some() {
+            return self.refuse_by_terms(place, key_version, request).await;
+        }
+        match self.try_redeem(place, key_version, request, &campaign.terms).await? {
+            Tried::Redeemed(coupon) => Ok(newest(coupon)),
+            Tried::Refused(None) => Ok(RedeemOutcome::NotFound),
+            Tried::Refused(Some(coupon)) if coupon.terms_version == campaign.terms.version => {
+                explain(coupon, key_version, &campaign.terms, request)
+            }
+            Tried::Refused(Some(coupon)) => self.redeem_under_its_own_terms(coupon, key_version, request).await,
+        }
+    }
+
+    /// Looks at what a redemption would come to and changes nothing: one strongly consistent read.
+    pub async fn would_redeem(
+        &self,
+        place: CouponKey,
+        key_version: u16,
+        request: &RedeemRequest,
+    ) -> Result<Option<(Coupon, RedeemDecision)>, StoreError> {
+        let Some(coupon) = self.coupon(place).await?.filter(|coupon| coupon.key_version == key_version) else {
+            return Ok(None);
+        };
+        let terms = self.terms(place.campaign, coupon.terms_version).await?;
+        let decision = decide(&coupon, &terms, request);
+        Ok(Some((coupon, decision)))
+    }
+
+    /// The newest terms refuse. Before that is said, the coupon is read: it may carry other terms, an earlier success of the
+    /// same request, or a refusal that comes first.
+    async fn refuse_by_terms(
+        &self,
+        place: CouponKey,
+        key_version: u16,
+        request: &RedeemRequest,
+    ) -> Result<RedeemOutcome, StoreError> {
+        match self.coupon(place).await? {
+            Some(coupon) => self.redeem_under_its_own_terms(Box::new(coupon), key_version, request).await,
+            None => Ok(RedeemOutcome::NotFound),
+        }
+    }
+
+    /// The coupon names the terms it was claimed under; they are frozen, so the second write assumes nothing.
+    async fn redeem_under_its_own_terms(
+        &self,
+        coupon: Box<Coupon>,
+        key_version: u16,
+        request: &RedeemRequest,
+    ) -> Result<RedeemOutcome, StoreError> {
+        if coupon.key_version != key_version {
+            return Ok(RedeemOutcome::NotFound);
+        }
+        let terms = self.terms(coupon.key.campaign, coupon.terms_version).await?;
+        if !matches!(decide(&coupon, &terms, request), RedeemDecision::Redeem(_)) {
+            return explain(coupon, key_version, &terms, request);
+        }
+        match self.try_redeem(coupon.key, key_version, request, &terms).await? {
+            Tried::Redeemed(coupon) => Ok(newest(coupon)),
+            Tried::Refused(Some(coupon)) => explain(coupon, key_version, &terms, request),
+            Tried::Refused(None) => Ok(RedeemOutcome::NotFound),
+        }
+    }
+
+    async fn try_redeem(
+        &self,
+        place: CouponKey,
+        key_version: u16,
+        request: &RedeemRequest,
+        terms: &Terms,
+    ) -> Result<Tried, StoreError> {
+        let hold_clause = if request.hold_id.is_some() { OWN_HOLD_COUNTS } else { IS_NOT_HELD_BY_ANOTHER };
+        let call = self.client.update_item().table_name(&self.tables.members);
+        let call = call
+            .set_key(Some(keys::coupon(place).attributes()))
+            .condition_expression(all(&[
+                EXISTS,
+                IS_USABLE,
+                IS_VALID_ALREADY,
+                IS_NOT_EXPIRED,
+                hold_clause,
+                KEY_VERSION_MATCHES,
+                TERMS_VERSION_IS_AS_ASSUMED,
+                KEY_IS_NEW,
+                IS_WITHIN_ITS_LIFE,
+            ]))
+            .update_expression(
+                "SET uses_left = uses_left - :one, redemptions = list_append(redemptions, :redemption) \
+                 ADD #keys :keys REMOVE hold_id, hold_until",
+            )
+            .expression_attribute_names("#keys", "keys")
+            .set_expression_attribute_values(Some(values(key_version, request, terms)));
+        Ok(match self.update(call).await? {
+            Write::Done(item) => Tried::Redeemed(Box::new(items::coupon::from_item(&item)?)),
+            Write::Refused(None) => Tried::Refused(None),
+            Write::Refused(Some(item)) => Tried::Refused(Some(Box::new(items::coupon::from_item(&item)?))),
+        })
+    }
+}
+
+enum Tried {
+    Redeemed(Box<Coupon>),
+    Refused(Option<Box<Coupon>>),
+}
+
+fn values(key_version: u16, request: &RedeemRequest, terms: &Terms) -> Item {
+    let redemption = items::coupon::redemption_map(&request.fact(terms));
+    // A hold id that cannot exist, so that the clause is false for who names none.
+    let hold = request.hold_id.as_ref().map_or("-", |hold| hold.as_str());
+    item([
+        (":zero", Some(number(0))),
+        (":one", Some(number(1))),
+        (":at", Some(instant(request.at))),
+        (":hold", Some(text(hold))),
+        (":key_version", Some(number(key_version))),
+        (":terms_version", Some(number(terms.version))),
+        (":key", Some(binary(&request.key.0))),
+        (":keys", Some(binary_set(&[&request.key.0, &KeyHash::of_order(&request.order.order_no).0]))),
+        (":redemption", Some(AttributeValue::L(vec![redemption]))),
+        (":redemptions_max", Some(number(REDEMPTIONS_MAX))),
+    ])
+}
+
+fn newest(coupon: Box<Coupon>) -> RedeemOutcome {
+    let index = coupon.redemptions.len().saturating_sub(1);
+    RedeemOutcome::Redeemed(coupon, index)
+}
+
+/// Why the table refused, told by the item it handed over. A refusal that the rule cannot explain is a difference between
+/// the clauses and the rule: a bug, and said so.
+fn explain(
+    coupon: Box<Coupon>,
+    key_version: u16,
+    terms: &Terms,
+    request: &RedeemRequest,
+) -> Result<RedeemOutcome, StoreError> {
+    if coupon.key_version != key_version {
+        return Ok(RedeemOutcome::NotFound);
+    }
+    match decide(&coupon, terms, request) {
+        RedeemDecision::Replay { index } => Ok(RedeemOutcome::Replayed(coupon, index)),
+        RedeemDecision::KeyReused => Ok(RedeemOutcome::KeyReused),
+        RedeemDecision::Refused(refusal) => Ok(RedeemOutcome::Refused(refusal, coupon)),
+        RedeemDecision::Redeem(_) => Err(StoreError::Corrupt { item: "coupon", attribute: "redemptions" }),
+    }
+}

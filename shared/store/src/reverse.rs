@@ -1,0 +1,115 @@
+//! Undoing a redemption (撤销): one read for the facts, one conditional update for the effect.
+
+use crate::{
+    Store,
+    attributes::{Item, binary_set, instant, item, number},
+    calls::Write,
+    clauses::{EXISTS, all},
+    error::StoreError,
+    items, keys,
+};
+use mealticket_domain::{
+    Coupon, CouponKey, Fingerprint, KeyHash, Reason, Reversal, ReverseDecision, ReverseRefusal, Timestamp,
+    redemption::decide_reversal,
+};
+
+/// A reversal as asked, checked.
+#[derive(Debug, Clone)]
+pub struct ReverseRequest {
+    /// The request within its scope.
+    pub key: KeyHash,
+    /// What it asks.
+    pub fingerprint: Fingerprint,
+    /// Why.
+    pub reason: Reason,
+    /// Now.
+    pub now: Timestamp,
+}
+
+/// What a reversal came to.
+#[derive(Debug)]
+pub enum ReverseOutcome {
+    /// The unit of use is back.
+    Reversed(Box<Coupon>),
+    /// The same request has succeeded before.
+    Replayed(Box<Coupon>),
+    /// The same key has succeeded with another payload.
+    KeyReused,
+    /// A rule stands against it.
+    Refused(ReverseRefusal),
+}
+
+/// The redemption has not been undone.
+const IS_NOT_REVERSED: &str = "attribute_not_exists(redemptions[{index}].reversal)";
+/// Nothing was redeemed since we looked: what is recorded about this moment is true.
+const REDEMPTIONS_ARE_AS_SEEN: &str = "size(redemptions) = :redemptions";
+/// The end of validity that the make-up was worked out from.
+const VALIDITY_IS_AS_SEEN: &str = "valid_until = :seen_until";
+
+/// Looks at the coupon at most this often: each lost race is another request's success on this one coupon, of which there
+/// can be two for each redemption.
+const LOOKS_MAX: usize = 2 * mealticket_domain::limits::REDEMPTIONS_MAX;
+
+impl Store {
+    /// Undoes redemption `index`, once.
+    pub async fn reverse(
+        &self,
+        place: CouponKey,
+        index: usize,
+        request: &ReverseRequest,
+    ) -> Result<ReverseOutcome, StoreError> {
+        let Some(mut coupon) = self.coupon(place).await? else {
+            return Ok(ReverseOutcome::Refused(ReverseRefusal::NotFound));
+        };
+        let policy = self.terms(place.campaign, coupon.terms_version).await?.reversal;
+        for _ in 0..LOOKS_MAX {
+            let asked = (request.key, request.fingerprint, &request.reason);
+            let (reversal, valid_until) = match decide_reversal(&coupon, index, policy, asked, request.now) {
+                ReverseDecision::Reverse { reversal, valid_until } => (reversal, valid_until),
+                ReverseDecision::Replay => return Ok(ReverseOutcome::Replayed(Box::new(coupon))),
+                ReverseDecision::KeyReused => return Ok(ReverseOutcome::KeyReused),
+                ReverseDecision::Refused(refusal) => return Ok(ReverseOutcome::Refused(refusal)),
+            };
+            match self.try_reverse(&coupon, index, &reversal, valid_until).await? {
+                Write::Done(item) => return Ok(ReverseOutcome::Reversed(Box::new(items::coupon::from_item(&item)?))),
+                Write::Refused(None) => return Ok(ReverseOutcome::Refused(ReverseRefusal::NotFound)),
+                Write::Refused(Some(item)) => coupon = items::coupon::from_item(&item)?,
+            }
+        }
+        Err(StoreError::Corrupt { item: "coupon", attribute: "redemptions" })
+    }
+
+    async fn try_reverse(
+        &self,
+        coupon: &Coupon,
+        index: usize,
+        reversal: &Reversal,
+        valid_until: Timestamp,
+    ) -> Result<Write, StoreError> {
+        let at_index = |expression: &str| expression.replace("{index}", &index.to_string());
+        let values: Item = item([
+            (":one", Some(number(1))),
+            (":reversal", Some(items::coupon::reversal_map(reversal))),
+            (":keys", Some(binary_set(&[&reversal.key.0]))),
+            (":redemptions", Some(number(coupon.redemptions.len()))),
+            (":seen_until", Some(instant(coupon.valid_until))),
+            (":until", Some(instant(valid_until))),
+        ]);
+        let call = self.client.update_item().table_name(&self.tables.members);
+        let call = call
+            .set_key(Some(keys::coupon(coupon.key).attributes()))
+            .condition_expression(all(&[
+                EXISTS,
+                &at_index(IS_NOT_REVERSED),
+                REDEMPTIONS_ARE_AS_SEEN,
+                VALIDITY_IS_AS_SEEN,
+            ]))
+            .update_expression(at_index(
+                "SET uses_left = uses_left + :one, valid_until = :until, redemptions[{index}].reversal = :reversal \
+                 ADD #keys :keys",
+            ))
+            .expression_attribute_names("#keys", "keys")
+            .set_expression_attribute_values(Some(values));
+        self.update(call).await
+    }
+}
