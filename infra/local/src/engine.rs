@@ -1,0 +1,82 @@
+//! The tables, in an embedded DynamoDB-compatible engine on 127.0.0.1.
+
+use crate::{Result, StackError, template::TableSpec};
+use dynoxide::{Database, server};
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+use std::{net::SocketAddr, path::Path, time::Duration};
+use tokio::{net::TcpListener, task::JoinHandle};
+
+/// A running engine. It ends with this value.
+pub struct Engine {
+    address: SocketAddr,
+    database: Database,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+/// How often expired items are removed: DynamoDB promises "within days"; tests and people would rather see it.
+const TTL_SWEEP: Duration = Duration::from_secs(5);
+
+impl Engine {
+    /// Starts the engine with these tables, kept in `file` or in memory. Tables that are there are left as they are.
+    pub async fn start(port: u16, file: Option<&Path>, tables: &[TableSpec]) -> Result<Self> {
+        let database = match file {
+            Some(path) => Database::new(&path.to_string_lossy()),
+            None => Database::memory(),
+        };
+        let database = database.map_err(|error| StackError::caused("the table engine does not start", error))?;
+        for table in tables {
+            create(&database, table)?;
+        }
+        let listener = TcpListener::bind(("127.0.0.1", port)).await.map_err(|error| {
+            StackError(format!("port {port} on 127.0.0.1 is not free ({error}); choose another with --dynamodb-port"))
+        })?;
+        let address = listener.local_addr().map_err(|error| StackError::caused("the table engine", error))?;
+        let serving = tokio::spawn(server::serve_on(listener, database.clone()));
+        let swept = database.clone();
+        let sweeping = tokio::spawn(async move {
+            loop {
+                tokio::time::sleep(TTL_SWEEP).await;
+                // A failed sweep is tried again; expiry of anything that matters is a clause of a condition, not this.
+                let _ = swept.sweep_ttl();
+            }
+        });
+        Ok(Engine { address, database, tasks: vec![serving, sweeping] })
+    }
+
+    /// The endpoint.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// The engine itself, for tests that look behind the tables.
+    pub fn database(&self) -> &Database {
+        &self.database
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        for task in &self.tasks {
+            task.abort();
+        }
+    }
+}
+
+fn create(database: &Database, table: &TableSpec) -> Result<()> {
+    let broken = |error: &dyn std::fmt::Display| StackError(format!("table {}: {error}", table.name));
+    if database.describe_table(request(json!({ "TableName": table.name }))?).is_ok() {
+        return Ok(());
+    }
+    database.create_table(request(table.create.clone())?).map_err(|error| broken(&error))?;
+    if let Some(attribute) = &table.ttl_attribute {
+        let specification = json!({ "AttributeName": attribute, "Enabled": true });
+        let update = json!({ "TableName": table.name, "TimeToLiveSpecification": specification });
+        database.update_time_to_live(request(update)?).map_err(|error| broken(&error))?;
+    }
+    Ok(())
+}
+
+fn request<T: DeserializeOwned>(value: Value) -> Result<T> {
+    serde_json::from_value(value).map_err(|error| StackError::caused("a table of the template", error))
+}

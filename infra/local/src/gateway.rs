@@ -1,0 +1,220 @@
+//! Stands before the functions as API Gateway's HTTP API does: the template's routes, payload format 2.0 with the true
+//! `routeKey`, its own 404 and 413, masked function errors, and a bounded number of requests in flight.
+
+use crate::{Result, StackError, template::RouteSpec};
+use axum::{
+    Router,
+    body::{Body, to_bytes},
+    extract::{ConnectInfo, State},
+    http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, Uri, header},
+};
+use base64::{Engine, engine::general_purpose::STANDARD};
+use mealticket_api::Clock;
+use serde_json::{Map, Value, json};
+use std::{
+    collections::{BTreeMap, HashMap},
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+use tokio::{net::TcpListener, sync::Semaphore};
+
+/// Requests in flight per function. cargo-lambda's emulator stops answering for ever at about one hundred.
+const IN_FLIGHT_MAX: usize = 64;
+/// API Gateway's own limit on a payload: 10 MB.
+const PAYLOAD_BYTES_MAX: usize = 10 * 1024 * 1024;
+/// After this, API Gateway answers 503 by itself.
+const TIMEOUT: Duration = Duration::from_secs(30);
+
+/// The gateway's routes and where their functions are.
+pub struct Gateway {
+    routes: Vec<RouteSpec>,
+    functions: HashMap<String, Arc<Semaphore>>,
+    runtime_url: String,
+    http: reqwest::Client,
+    clock: Clock,
+    requests: AtomicU64,
+}
+
+impl Gateway {
+    /// A gateway over the emulator at `runtime_url`.
+    pub fn new(routes: Vec<RouteSpec>, runtime_url: String) -> Result<Self> {
+        let functions = routes.iter().map(|route| (route.function.clone(), Arc::new(Semaphore::new(IN_FLIGHT_MAX))));
+        let http = reqwest::Client::builder().timeout(TIMEOUT).no_proxy().build();
+        Ok(Gateway {
+            functions: functions.collect(),
+            routes,
+            runtime_url,
+            http: http.map_err(|error| StackError::caused("the gateway's client", error))?,
+            clock: Clock::system(),
+            requests: AtomicU64::new(0),
+        })
+    }
+
+    /// Serves until the process ends.
+    pub async fn serve(self: Arc<Self>, listener: TcpListener) {
+        let app = Router::new().fallback(front).with_state(self).into_make_service_with_connect_info::<SocketAddr>();
+        // It ends with the runtime; there is nobody left to tell.
+        let _ = axum::serve(listener, app).await;
+    }
+
+    /// Invokes a function with an event, as Lambda's own API does.
+    pub async fn invoke(&self, function: &str, event: &Value) -> Option<Value> {
+        let url = format!("{}/2015-03-31/functions/{function}/invocations", self.runtime_url);
+        let reply = self.http.post(url).json(event).send().await.ok()?;
+        reply.json().await.ok()
+    }
+
+    fn route(&self, method: &str, path: &str) -> Option<(&RouteSpec, Map<String, Value>)> {
+        let fits = |route: &'_ RouteSpec| {
+            let (wanted, template) = route.key.split_once(' ')?;
+            if wanted == method { path_parameters(template, path) } else { None }
+        };
+        // API Gateway prefers a literal part to a parameter: `/v1/members/me` before `/v1/members/{id}`.
+        let fitting = self.routes.iter().filter_map(|route| Some((route, fits(route)?)));
+        fitting.min_by_key(|(_, parameters)| parameters.len())
+    }
+
+    fn event(&self, route: &RouteSpec, parameters: Map<String, Value>, request: &Incoming) -> Value {
+        let number = self.requests.fetch_add(1, Relaxed);
+        let (path, query) = (request.uri.path(), request.uri.query().unwrap_or_default());
+        let user_agent = request.headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok());
+        let now = self.clock.now();
+        let text = std::str::from_utf8(&request.body).ok();
+        json!({
+            "version": "2.0",
+            "routeKey": route.key,
+            "rawPath": path,
+            "rawQueryString": query,
+            "headers": joined_headers(&request.headers),
+            "queryStringParameters": joined_query(query),
+            "pathParameters": parameters,
+            "requestContext": {
+                "accountId": "000000000000", "apiId": "local", "domainName": "127.0.0.1", "domainPrefix": "local",
+                "http": {
+                    "method": request.method, "path": path, "protocol": "HTTP/1.1",
+                    "sourceIp": request.source.ip().to_string(), "userAgent": user_agent.unwrap_or_default(),
+                },
+                "requestId": format!("local-{:x}-{number:x}", now.unix_seconds()),
+                "routeKey": route.key, "stage": "$default", "time": now.to_string(),
+                "timeEpoch": now.unix_seconds() * 1000,
+            },
+            "body": text.map_or_else(|| STANDARD.encode(&request.body), str::to_owned),
+            "isBase64Encoded": text.is_none(),
+        })
+    }
+}
+
+struct Incoming {
+    method: String,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Vec<u8>,
+    source: SocketAddr,
+}
+
+async fn front(
+    State(gateway): State<Arc<Gateway>>,
+    ConnectInfo(source): ConnectInfo<SocketAddr>,
+    request: Request<Body>,
+) -> Response<Body> {
+    let (parts, body) = request.into_parts();
+    let Ok(body) = to_bytes(body, PAYLOAD_BYTES_MAX).await else {
+        return own_answer(StatusCode::PAYLOAD_TOO_LARGE, "Request Entity Too Large");
+    };
+    let method = parts.method.to_string();
+    let incoming = Incoming { method, uri: parts.uri, headers: parts.headers, body: body.to_vec(), source };
+    let Some((route, parameters)) = gateway.route(&incoming.method, incoming.uri.path()) else {
+        return own_answer(StatusCode::NOT_FOUND, "Not Found");
+    };
+    let event = gateway.event(route, parameters, &incoming);
+    let Some(places) = gateway.functions.get(&route.function) else {
+        return own_answer(StatusCode::NOT_FOUND, "Not Found");
+    };
+    let answered = tokio::time::timeout(TIMEOUT, async {
+        let _place = places.acquire().await.ok()?;
+        gateway.invoke(&route.function, &event).await
+    });
+    match answered.await {
+        Ok(Some(reply)) => from_reply(&reply).unwrap_or_else(|| {
+            // A function's error stays in its log.
+            own_answer(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error")
+        }),
+        Ok(None) | Err(_) => own_answer(StatusCode::SERVICE_UNAVAILABLE, "Service Unavailable"),
+    }
+}
+
+/// What API Gateway answers by itself.
+fn own_answer(status: StatusCode, message: &str) -> Response<Body> {
+    let mut response = Response::new(Body::from(json!({ "message": message }).to_string()));
+    *response.status_mut() = status;
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}
+
+/// A function's reply in payload format 2.0; `None` for anything else, such as a function error.
+fn from_reply(reply: &Value) -> Option<Response<Body>> {
+    let status = u16::try_from(reply.get("statusCode")?.as_u64()?).ok()?;
+    let text = reply.get("body").and_then(Value::as_str).unwrap_or_default();
+    let is_base64 = reply.get("isBase64Encoded").and_then(Value::as_bool).unwrap_or(false);
+    let body = if is_base64 { STANDARD.decode(text).ok()? } else { text.as_bytes().to_vec() };
+    let mut response = Response::new(Body::from(body));
+    *response.status_mut() = StatusCode::from_u16(status).ok()?;
+    for (name, value) in reply.get("headers").and_then(Value::as_object).into_iter().flatten() {
+        let name = HeaderName::from_bytes(name.as_bytes()).ok()?;
+        response.headers_mut().insert(name, HeaderValue::from_str(value.as_str()?).ok()?);
+    }
+    Some(response)
+}
+
+fn path_parameters(template: &str, path: &str) -> Option<Map<String, Value>> {
+    let (wanted, given): (Vec<&str>, Vec<&str>) = (template.split('/').collect(), path.split('/').collect());
+    if wanted.len() != given.len() {
+        return None;
+    }
+    let mut parameters = Map::new();
+    for (part, value) in wanted.into_iter().zip(given) {
+        match part.strip_prefix('{').and_then(|name| name.strip_suffix('}')) {
+            Some(name) if !value.is_empty() => {
+                parameters.insert(name.to_owned(), json!(value));
+            }
+            None if part == value => {}
+            _ => return None,
+        }
+    }
+    Some(parameters)
+}
+
+/// Names in small letters, several values of one name joined by commas, as payload 2.0 does.
+fn joined_headers(headers: &HeaderMap) -> BTreeMap<String, String> {
+    let mut joined: BTreeMap<String, String> = BTreeMap::new();
+    for (name, value) in headers {
+        let text = String::from_utf8_lossy(value.as_bytes()).into_owned();
+        joined.entry(name.as_str().to_owned()).and_modify(|known| *known = format!("{known},{text}")).or_insert(text);
+    }
+    joined
+}
+
+fn joined_query(query: &str) -> BTreeMap<String, String> {
+    let mut joined: BTreeMap<String, String> = BTreeMap::new();
+    for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+        let text = value.into_owned();
+        joined
+            .entry(name.into_owned())
+            .and_modify(|known| *known = format!("{known},{text}"))
+            .or_insert_with(|| text.clone());
+    }
+    joined
+}
+
+/// An event that no function has a route for: a function that answers it with 404 is up.
+pub(crate) fn probe() -> Value {
+    json!({
+        "version": "2.0", "routeKey": "GET /", "rawPath": "/", "rawQueryString": "", "headers": {},
+        "requestContext": { "http": { "method": "GET", "path": "/", "sourceIp": "127.0.0.1" }, "timeEpoch": 0 },
+        "isBase64Encoded": false,
+    })
+}

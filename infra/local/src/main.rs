@@ -1,0 +1,279 @@
+//! `cargo stack`: a province on one machine.
+
+use clap::{Args, Parser, Subcommand};
+use mealticket_api::{Clock, random};
+use mealticket_local::{
+    Result, StackError, binaries, cargo_lambda, demo, guard,
+    seed::Seed,
+    stack::{Options, Stack},
+    state::{KeyFile, StateDir},
+    template::Template,
+    workspace,
+};
+use serde_json::json;
+use std::{
+    ffi::OsString,
+    io::{BufRead, BufReader, Write},
+    path::PathBuf,
+    process::{Command, ExitCode, Stdio},
+};
+use tokio::signal::unix::{SignalKind, signal};
+
+#[derive(Parser)]
+#[command(name = "cargo stack", about = "A Mealticket province on one machine")]
+struct Cli {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Start a province and keep it running.
+    Up(Up),
+    /// Tell the whole story against a fresh province; fails when any step is wrong.
+    Demo(Demo),
+    /// Run every test, those that need the functions' binaries included.
+    Test {
+        /// Passed on to the test binaries.
+        arguments: Vec<String>,
+    },
+    /// Print a bearer token of a merchant of the seed.
+    Token(MerchantChoice),
+    /// Print the three webhook headers for a file as the body.
+    Sign {
+        #[command(flatten)]
+        merchant: MerchantChoice,
+        /// The body.
+        file: PathBuf,
+        /// The message id; random when absent.
+        #[arg(long)]
+        id: Option<String>,
+    },
+    /// Become a program that ends with its parent (used by the stack itself).
+    #[command(hide = true)]
+    Guard {
+        parent: u32,
+        program: OsString,
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<OsString>,
+    },
+}
+
+#[derive(Args)]
+struct Up {
+    /// The port of the API; 0 for any.
+    #[arg(long, default_value_t = 8780)]
+    port: u16,
+    /// The port of the tables; 0 for any.
+    #[arg(long, default_value_t = 0)]
+    dynamodb_port: u16,
+    /// Keep the tables in this directory; in memory when absent.
+    #[arg(long)]
+    data: Option<PathBuf>,
+    /// Use release binaries.
+    #[arg(long)]
+    release: bool,
+    /// Apply the limits on one-time codes.
+    #[arg(long)]
+    strict: bool,
+    /// Print one JSON object a line on standard output, and nothing else.
+    #[arg(long)]
+    json: bool,
+    /// The binaries are built already.
+    #[arg(long, hide = true)]
+    no_build: bool,
+}
+
+#[derive(Args)]
+struct Demo {
+    /// Use release binaries.
+    #[arg(long)]
+    release: bool,
+}
+
+#[derive(Args)]
+struct MerchantChoice {
+    /// The merchant.
+    #[arg(long)]
+    merchant: String,
+    /// The directory of the stack, when it was started with one that has keys of its own.
+    #[arg(long)]
+    data: Option<PathBuf>,
+}
+
+fn main() -> ExitCode {
+    let outcome = match Cli::parse().task {
+        Task::Guard { parent, program, arguments } => Err(guard::become_program(parent, &program, &arguments)),
+        Task::Up(up) => in_runtime(up_until_signal(up)),
+        Task::Demo(options) => in_runtime(tell_demo(options)),
+        Task::Test { arguments } => test(&arguments),
+        Task::Token(choice) => token(&choice),
+        Task::Sign { merchant, file, id } => sign(&merchant, &file, id),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            say(&format!("error: {error}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Runs on the main thread: children are tied to the thread that starts them.
+fn in_runtime(task: impl Future<Output = Result<()>>) -> Result<()> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    runtime.map_err(|error| StackError::caused("the runtime", error))?.block_on(task)
+}
+
+/// Progress, on standard error.
+fn say(line: &str) {
+    let _ = writeln!(std::io::stderr().lock(), "{line}");
+}
+
+/// Results, on standard output. A closed pipe is not an error of ours.
+fn print(text: &str) {
+    let mut out = std::io::stdout().lock();
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+}
+
+async fn up_until_signal(up: Up) -> Result<()> {
+    let caught = |kind| signal(kind).map_err(|error| StackError::caused("signals", error));
+    let (mut interrupt, mut terminate) = (caught(SignalKind::interrupt())?, caught(SignalKind::terminate())?);
+    let options = Options {
+        port: up.port,
+        dynamodb_port: up.dynamodb_port,
+        data: up.data,
+        release: up.release,
+        strict: up.strict,
+        no_build: up.no_build,
+    };
+    let started = tokio::select! {
+        started = Stack::start(&options, &say) => started?,
+        _ = interrupt.recv() => return Ok(()),
+        _ = terminate.recv() => return Ok(()),
+    };
+    let mut stack = started;
+    if up.json {
+        print(&format!("{}\n", json!({ "ready": stack.ready })));
+    } else {
+        print(&session(&stack));
+    }
+    loop {
+        tokio::select! {
+            message = stack.messages.recv() => match message {
+                Some(message) if up.json => print(&format!("{}\n", json!({ "message": message }))),
+                Some(message) => print(&format!("one-time code for {}: {}\n", message.phone, message.otp)),
+                None => return Err(StackError("the functions have ended; see the logs in .stack".to_owned())),
+            },
+            _ = interrupt.recv() => break,
+            _ = terminate.recv() => break,
+        }
+    }
+    stack.stop().await;
+    Ok(())
+}
+
+/// What a person pastes into another terminal.
+fn session(stack: &Stack) -> String {
+    let ready = &stack.ready;
+    let campaigns: Vec<String> =
+        ready.campaigns.iter().map(|campaign| format!("  {}  {}", campaign.campaign_id, campaign.name)).collect();
+    let merchants: Vec<String> = ready
+        .merchants
+        .iter()
+        .map(|merchant| format!("  {}  {}  {}", merchant.merchant_id, merchant.name, merchant.store_ids.join(" ")))
+        .collect();
+    format!(
+        r#"Province {province} is up.
+API       {api}
+DynamoDB  {dynamodb}
+Campaigns
+{campaigns}
+Merchants
+{merchants}
+
+A session to paste into another terminal; the one-time code appears here:
+
+  API={api}
+  CHALLENGE=$(curl -s $API/v1/otp-challenges -d '{{"phone":"+8613800138000"}}' | sed 's/.*"challenge_id":"\([^"]*\)".*/\1/')
+  OTP=      # the six digits printed here
+  TOKEN=$(curl -s $API/v1/members -d '{{"proof":{{"type":"sms_otp","challenge_id":"'$CHALLENGE'","otp":"'$OTP'"}},"channel":"app","consent":{{"terms_version":"1","privacy_version":"1"}}}}' | sed 's/.*"access_token":"\([^"]*\)".*/\1/')
+  curl -s $API/v1/campaigns/cmp_0001/claims -H "authorization: Bearer $TOKEN" -H 'idempotency-key: my-first-claim-1' -d '{{}}'
+  CODE=     # the code in the answer
+  curl -s $API/v1/redemptions -H "authorization: Bearer $(cargo stack token --merchant mch_luckytea)" -H 'idempotency-key: my-first-redemption-1' -d '{{"code":"'$CODE'","store_id":"sto_luckytea01","order":{{"order_no":"A-1","amount_fen":2350}}}}'
+  curl -s $API/v1/wallet -H "authorization: Bearer $TOKEN"
+
+Ctrl-C ends it.
+"#,
+        province = ready.province,
+        api = ready.api,
+        dynamodb = ready.dynamodb,
+        campaigns = campaigns.join("\n"),
+        merchants = merchants.join("\n"),
+    )
+}
+
+async fn tell_demo(demo: Demo) -> Result<()> {
+    let options = Options { release: demo.release, ..Options::default() };
+    let mut stack = Stack::start(&options, &say).await?;
+    let told = demo::tell(&mut stack).await;
+    stack.stop().await;
+    told?;
+    print("Every step was as it should be.\n");
+    Ok(())
+}
+
+/// Builds the functions, then runs every test with the ignored ones included: those need the binaries.
+fn test(arguments: &[String]) -> Result<()> {
+    cargo_lambda::ensure(&say)?;
+    say("building the functions (minutes the first time, seconds after)");
+    binaries::build(false)?;
+    let mut command = Command::new(binaries::cargo());
+    command.args(["test", "--workspace", "--locked", "--", "--include-ignored"]).args(arguments);
+    command.current_dir(workspace::root()).stdin(Stdio::null()).stdout(Stdio::piped());
+    let mut child = command.spawn().map_err(|error| StackError::caused("cargo does not start", error))?;
+    let mut passed = 0;
+    for line in BufReader::new(child.stdout.take().ok_or_else(|| StackError("no output".to_owned()))?).lines() {
+        let line = line.map_err(|error| StackError::caused("the tests' output", error))?;
+        passed += passed_in(&line);
+        print(&format!("{line}\n"));
+    }
+    let status = child.wait().map_err(|error| StackError::caused("cargo test", error))?;
+    if !status.success() {
+        return Err(StackError("some tests fail; they are named above".to_owned()));
+    }
+    print(&format!("\n{passed} passed, 0 failed\n"));
+    Ok(())
+}
+
+/// The number in `test result: ok. 46 passed; …`; zero for any other line.
+fn passed_in(line: &str) -> usize {
+    let counted = line.strip_prefix("test result: ").and_then(|rest| rest.split_once(". "));
+    counted.and_then(|(_, rest)| rest.split_once(" passed")).and_then(|(n, _)| n.parse().ok()).unwrap_or(0)
+}
+
+fn keys(choice: &MerchantChoice) -> Result<KeyFile> {
+    StateDir::open(choice.data.as_deref())?.keys(&Seed::read(&workspace::seed())?)
+}
+
+fn issuer() -> Result<String> {
+    let functions = Template::read(&workspace::template())?.functions()?;
+    let issuer = functions.first().and_then(|function| function.environment.get("ISSUER").cloned());
+    issuer.ok_or_else(|| StackError("the template sets no ISSUER".to_owned()))
+}
+
+fn token(choice: &MerchantChoice) -> Result<()> {
+    let token = keys(choice)?.merchant(&choice.merchant)?.token(&choice.merchant, &issuer()?, Clock::system().now())?;
+    print(&format!("{token}\n"));
+    Ok(())
+}
+
+fn sign(choice: &MerchantChoice, file: &PathBuf, id: Option<String>) -> Result<()> {
+    let body = std::fs::read(file).map_err(|error| StackError::caused(file.display(), error))?;
+    let random = || random::name().map(|name| format!("msg_{name}"));
+    let id = id.map_or_else(random, Ok).map_err(|_| StackError("no random bytes".to_owned()))?;
+    for (name, value) in keys(choice)?.merchant(&choice.merchant)?.sign(&id, Clock::system().now(), &body)? {
+        print(&format!("{name}: {value}\n"));
+    }
+    Ok(())
+}

@@ -1,0 +1,143 @@
+//! The seed province, checked by the rules of the real catalog and put into the tables.
+
+use crate::{Result, StackError, state::KeyFile, yaml};
+use mealticket_api::vault::{Sealed, Vault};
+use mealticket_domain::{
+    BenefitId, Campaign, CampaignNo, CampaignState, MemberAttributes, Merchant, MerchantId, Phone, Store as Shop,
+    Terms,
+    merchant::{MerchantTier, SupplyContract},
+};
+use mealticket_store::{
+    Store,
+    catalog::{MerchantKey, MerchantRecord},
+};
+use serde::Deserialize;
+use serde_json::{Map, Value};
+use std::path::Path;
+
+/// A province to play with.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Seed {
+    /// Its merchants.
+    pub merchants: Vec<SeedMerchant>,
+    known_numbers: Vec<KnownNumber>,
+    /// Its campaigns.
+    pub campaigns: Vec<SeedCampaign>,
+}
+
+/// A merchant.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SeedMerchant {
+    /// Its id.
+    pub id: MerchantId,
+    /// Its name.
+    pub name: String,
+    tier: MerchantTier,
+    supply: SupplyContract,
+    /// Its stores.
+    pub stores: Vec<Shop>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct KnownNumber {
+    phone: String,
+    attributes: MemberAttributes,
+}
+
+/// A campaign in its first version.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SeedCampaign {
+    no: u32,
+    benefit_id: BenefitId,
+    merchant_id: MerchantId,
+    state: String,
+    stock: u64,
+    settlement: Value,
+    terms: Map<String, Value>,
+}
+
+impl Seed {
+    /// Reads a seed file.
+    pub fn read(path: &Path) -> Result<Self> {
+        serde_json::from_value(yaml::read(path)?).map_err(|error| StackError::caused(path.display(), error))
+    }
+
+    /// The campaigns, each checked.
+    pub fn campaigns(&self) -> Result<Vec<Campaign>> {
+        self.campaigns.iter().map(|campaign| self.campaign(campaign)).collect()
+    }
+
+    fn campaign(&self, seed: &SeedCampaign) -> Result<Campaign> {
+        let broken = |problem: &dyn std::fmt::Display| StackError(format!("seed campaign {}: {problem}", seed.no));
+        let mut document = seed.terms.clone();
+        document.insert("version".to_owned(), 1.into());
+        let terms: Terms = serde_json::from_value(document.into()).map_err(|error| broken(&error))?;
+        terms.check().map_err(|error| broken(&error))?;
+        let no = CampaignNo::try_from(seed.no).map_err(|error| broken(&error))?;
+        let state: CampaignState = seed.state.parse().map_err(|_| broken(&"its state is none"))?;
+        if !Campaign::is_stock(seed.stock) {
+            return Err(broken(&"its stock must be 1 to 10 000 000 000"));
+        }
+        if !self.merchants.iter().any(|merchant| merchant.id == seed.merchant_id) {
+            return Err(broken(&"its merchant is not in the seed"));
+        }
+        Ok(Campaign {
+            no,
+            benefit_id: seed.benefit_id.clone(),
+            merchant_id: seed.merchant_id.clone(),
+            state,
+            stock: seed.stock,
+            stock_shards: Campaign::shards_for(seed.stock),
+            terms_sha256: terms.hash(no).map_err(|error| broken(&error))?,
+            terms,
+            settlement_version: 1,
+        })
+    }
+
+    /// Puts the seed into the tables. Stock that is laid out is left as it is, so a second load changes nothing that matters.
+    pub async fn load(&self, store: &Store, keys: &KeyFile) -> Result<()> {
+        let failed = |error: &dyn std::fmt::Display| StackError(format!("the seed could not be loaded: {error}"));
+        let vault = Vault::new(&keys.stack).map_err(|_| failed(&"the seal key"))?;
+        for merchant in &self.merchants {
+            store.put_merchant(&record(merchant, keys, &vault)?).await.map_err(|error| failed(&error))?;
+        }
+        for (campaign, seed) in self.campaigns()?.iter().zip(&self.campaigns) {
+            store.lay_out_stock(campaign).await.map_err(|error| failed(&error))?;
+            store.put_campaign(campaign, &seed.settlement.to_string()).await.map_err(|error| failed(&error))?;
+        }
+        for known in &self.known_numbers {
+            let phone: Phone = known.phone.parse().map_err(|error| failed(&error))?;
+            let hash = vault.phone_hash(&phone);
+            let put = store.put_operators_attributes(&hash, &known.attributes);
+            put.await.map_err(|error| failed(&error))?;
+        }
+        Ok(())
+    }
+}
+
+fn record(merchant: &SeedMerchant, keys: &KeyFile, vault: &Vault) -> Result<MerchantRecord> {
+    let secrets = keys.merchant(merchant.id.as_str())?;
+    for store in &merchant.stores {
+        store.check().map_err(|error| StackError(format!("seed store {}: store_no {error}", store.store_id)))?;
+    }
+    let sealed = vault.seal(Sealed::WebhookSecret, secrets.webhook_secret.as_bytes());
+    Ok(MerchantRecord {
+        merchant: Merchant {
+            id: merchant.id.clone(),
+            name: merchant.name.clone(),
+            tier: merchant.tier,
+            supply: merchant.supply,
+            stores: merchant.stores.clone(),
+        },
+        keys: vec![MerchantKey {
+            kid: secrets.kid.clone(),
+            algorithm: "EdDSA".to_owned(),
+            public_pem: secrets.public_pem()?,
+        }],
+        webhook_secrets: vec![sealed.map_err(|_| StackError("a webhook secret could not be sealed".to_owned()))?],
+    })
+}

@@ -1,0 +1,343 @@
+//! A running province.
+
+use crate::{
+    Result, StackError, binaries, cargo_lambda,
+    engine::Engine,
+    gateway::{Gateway, probe},
+    guard,
+    seed::Seed,
+    state::{KeyFile, StateDir},
+    template::{FunctionSpec, Template},
+    workspace,
+};
+use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region, retry::RetryConfig};
+use mealticket_api::config::Config;
+use mealticket_store::Store;
+use serde::Serialize;
+use serde_json::Value;
+use std::{
+    collections::BTreeMap,
+    fs::File,
+    path::{Path, PathBuf},
+    process::Stdio,
+    sync::Arc,
+    time::Duration,
+};
+use tokio::{
+    io::{AsyncBufReadExt, BufReader},
+    net::TcpListener,
+    process::{Child, Command},
+    sync::mpsc,
+    time::Instant,
+};
+
+/// How a stack is started.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// The port of the API; 0 for any.
+    pub port: u16,
+    /// The port of the tables; 0 for any.
+    pub dynamodb_port: u16,
+    /// Where the tables are kept; in memory when absent.
+    pub data: Option<PathBuf>,
+    /// Release binaries.
+    pub release: bool,
+    /// The limits on one-time codes apply.
+    pub strict: bool,
+    /// The binaries are there.
+    pub no_build: bool,
+}
+
+/// Processes of each function. Two, so that whatever works only inside one process does not work here.
+const INSTANCES: usize = 2;
+/// Requests that one process serves at once.
+const CONCURRENCY: usize = 16;
+/// How long everything may take to answer.
+const READY_WITHIN: Duration = Duration::from_secs(60);
+
+/// A running province. Its processes end with this value, and with this process, however it ends.
+pub struct Stack {
+    /// What clients need to know.
+    pub ready: Ready,
+    /// The keys.
+    pub keys: KeyFile,
+    /// The one-time codes that were sent, as they are sent.
+    pub messages: mpsc::UnboundedReceiver<Message>,
+    children: Vec<Child>,
+    _engine: Engine,
+}
+
+/// What `up --json` prints first.
+#[derive(Debug, Clone, Serialize)]
+pub struct Ready {
+    /// Where the API is.
+    pub api: String,
+    /// Where the tables are.
+    pub dynamodb: String,
+    /// The issuer of tokens.
+    pub issuer: String,
+    /// The province.
+    pub province: String,
+    /// The merchants of the seed.
+    pub merchants: Vec<ReadyMerchant>,
+    /// The campaigns of the seed that members can see.
+    pub campaigns: Vec<ReadyCampaign>,
+}
+
+/// A merchant of the seed.
+#[derive(Debug, Clone, Serialize)]
+pub struct ReadyMerchant {
+    /// Its id.
+    pub merchant_id: String,
+    /// Its name.
+    pub name: String,
+    /// Its stores.
+    pub store_ids: Vec<String>,
+}
+
+/// A campaign of the seed.
+#[derive(Debug, Clone, Serialize)]
+pub struct ReadyCampaign {
+    /// Its id.
+    pub campaign_id: String,
+    /// Its name.
+    pub name: String,
+    /// Its kind of benefit.
+    pub kind: String,
+}
+
+/// A one-time code on its way to a phone.
+#[derive(Debug, Clone, Serialize, serde::Deserialize)]
+pub struct Message {
+    /// To whom.
+    pub phone: String,
+    /// What.
+    pub otp: String,
+}
+
+impl Stack {
+    /// Builds, starts and waits until everything answers. `say` is told what takes time.
+    ///
+    /// Call it on the main thread: children are tied to the life of the thread that starts them.
+    pub async fn start(options: &Options, say: &dyn Fn(&str)) -> Result<Self> {
+        let template = Template::read(&workspace::template())?;
+        let functions = template.functions()?;
+        let seed = Seed::read(&workspace::seed())?;
+        let front = listen(options.port, "--port").await?;
+        let state = StateDir::open(options.data.as_deref())?;
+        let keys = state.keys(&seed)?;
+
+        let program = cargo_lambda::ensure(say)?;
+        let binaries = if options.no_build {
+            binaries::directory(options.release)?
+        } else {
+            say("building the functions (minutes the first time, seconds after)");
+            binaries::build(options.release)?
+        };
+
+        let tables_file = options.data.as_ref().map(|_| state.tables_file());
+        let engine = Engine::start(options.dynamodb_port, tables_file.as_deref(), &template.tables()?).await?;
+        let environment = Environment { state: &state, tables_url: engine.url(), options };
+        let config = environment.config(&functions)?;
+        say("loading the seed province");
+        seed.load(&Store::new(client(&engine.url()), config.tables.clone()), &keys).await?;
+
+        let runtime_port = free_port().await?;
+        let mut children = vec![start_cargo_lambda(&program, runtime_port, &state)?];
+        let (sender, messages) = mpsc::unbounded_channel();
+        for function in &functions {
+            for _ in 0..INSTANCES {
+                let variables = environment.variables(function, runtime_port);
+                children.push(start_function(&binaries, function, &variables, &state, &sender)?);
+            }
+        }
+        let address = front.local_addr().map_err(|error| StackError::caused("the gateway", error))?;
+        let gateway = Arc::new(Gateway::new(template.routes()?, format!("http://127.0.0.1:{runtime_port}"))?);
+        wait_until_ready(&gateway, &functions, &mut children, &state).await?;
+        tokio::spawn(gateway.serve(front));
+        let ready = ready(&seed, &config, format!("http://{address}"), engine.url())?;
+        Ok(Stack { ready, keys, messages, children, _engine: engine })
+    }
+
+    /// Ends every process and waits for it.
+    pub async fn stop(mut self) {
+        for child in &mut self.children {
+            // One that has ended already is what we want.
+            let _ = child.kill().await;
+        }
+    }
+}
+
+struct Environment<'a> {
+    state: &'a StateDir,
+    tables_url: String,
+    options: &'a Options,
+}
+
+impl Environment<'_> {
+    /// What a function is told: the template's variables, with the keys in a file instead of Secrets Manager.
+    fn of(&self, function: &FunctionSpec) -> BTreeMap<String, String> {
+        let mut variables = function.environment.clone();
+        variables.remove("SECRETS_ARN");
+        variables.insert("SECRETS_FILE".to_owned(), self.state.secrets_file().display().to_string());
+        let limits = if self.options.strict { "on" } else { "off" };
+        variables.insert("SEND_LIMITS".to_owned(), limits.to_owned());
+        variables
+    }
+
+    fn config(&self, functions: &[FunctionSpec]) -> Result<Config> {
+        let first = functions.first().ok_or_else(|| StackError("the template has no function".to_owned()))?;
+        let variables = self.of(first);
+        Config::from_lookup(|name| variables.get(name).cloned()).map_err(|error| StackError(error.to_string()))
+    }
+
+    /// The above and what Lambda itself sets.
+    fn variables(&self, function: &FunctionSpec, runtime_port: u16) -> BTreeMap<String, String> {
+        let mut variables = self.of(function);
+        for (name, value) in [
+            ("AWS_LAMBDA_RUNTIME_API", format!("http://127.0.0.1:{runtime_port}/.rt/{}", function.name)),
+            ("AWS_LAMBDA_FUNCTION_NAME", function.name.clone()),
+            ("AWS_LAMBDA_FUNCTION_VERSION", "1".to_owned()),
+            ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "256".to_owned()),
+            ("AWS_LAMBDA_MAX_CONCURRENCY", CONCURRENCY.to_string()),
+            ("AWS_ENDPOINT_URL_DYNAMODB", self.tables_url.clone()),
+            ("AWS_REGION", "local".to_owned()),
+            ("AWS_ACCESS_KEY_ID", "local".to_owned()),
+            ("AWS_SECRET_ACCESS_KEY", "local".to_owned()),
+        ] {
+            variables.insert(name.to_owned(), value);
+        }
+        variables
+    }
+}
+
+/// A client of an engine on this machine, for seeding and for tests.
+pub fn client(url: &str) -> aws_sdk_dynamodb::Client {
+    let config = aws_sdk_dynamodb::Config::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .endpoint_url(url)
+        .region(Region::new("local"))
+        .credentials_provider(Credentials::new("local", "local", None, None, "local"))
+        .retry_config(RetryConfig::disabled())
+        .build();
+    aws_sdk_dynamodb::Client::from_conf(config)
+}
+
+async fn listen(port: u16, option: &str) -> Result<TcpListener> {
+    TcpListener::bind(("127.0.0.1", port)).await.map_err(|error| {
+        StackError(format!("port {port} on 127.0.0.1 is not free ({error}); choose another with {option}"))
+    })
+}
+
+async fn free_port() -> Result<u16> {
+    let address = listen(0, "--port").await?.local_addr();
+    address.map(|address| address.port()).map_err(|error| StackError::caused("a free port", error))
+}
+
+fn start_cargo_lambda(program: &Path, port: u16, state: &StateDir) -> Result<Child> {
+    let mut command = guard::guarded(program)?;
+    command
+        .args(["lambda", "watch", "--only-lambda-apis", "--concurrency", "1", "--ignore-changes"])
+        .args(["-A", "127.0.0.1", "-P", &port.to_string()])
+        .current_dir(workspace::root())
+        .stdout(log(state, "cargo-lambda")?)
+        .stderr(log(state, "cargo-lambda")?);
+    spawn(command, "cargo-lambda")
+}
+
+fn start_function(
+    binaries: &Path,
+    function: &FunctionSpec,
+    variables: &BTreeMap<String, String>,
+    state: &StateDir,
+    messages: &mpsc::UnboundedSender<Message>,
+) -> Result<Child> {
+    let binary = binaries.join(&function.name);
+    if !binary.exists() {
+        return Err(StackError(format!("{} is not built; leave --no-build out", binary.display())));
+    }
+    let mut command = guard::guarded(&binary)?;
+    command.env_clear().envs(variables).stdout(Stdio::piped()).stderr(log(state, &function.name)?);
+    let mut child = spawn(command, &function.name)?;
+    if let Some(output) = child.stdout.take() {
+        tokio::spawn(relay(output, messages.clone()));
+    }
+    Ok(child)
+}
+
+/// Reads the messages that a function prints.
+async fn relay(output: tokio::process::ChildStdout, messages: mpsc::UnboundedSender<Message>) {
+    #[derive(serde::Deserialize)]
+    struct Line {
+        message: Message,
+    }
+    let mut lines = BufReader::new(output).lines();
+    while let Ok(Some(line)) = lines.next_line().await {
+        if let Ok(Line { message }) = serde_json::from_str(&line)
+            && messages.send(message).is_err()
+        {
+            return;
+        }
+    }
+}
+
+fn log(state: &StateDir, process: &str) -> Result<File> {
+    let path = state.log_file(process);
+    let opened = File::options().create(true).append(true).open(&path);
+    opened.map_err(|error| StackError::caused(path.display(), error))
+}
+
+fn spawn(command: std::process::Command, name: &str) -> Result<Child> {
+    let mut command = Command::from(command);
+    command.stdin(Stdio::null()).kill_on_drop(true);
+    command.spawn().map_err(|error| StackError::caused(format!("{name} does not start"), error))
+}
+
+/// Asks every function until it answers. A child that ended will not: its log says why.
+async fn wait_until_ready(
+    gateway: &Gateway,
+    functions: &[FunctionSpec],
+    children: &mut [Child],
+    state: &StateDir,
+) -> Result<()> {
+    let give_up_at = Instant::now() + READY_WITHIN;
+    for function in functions {
+        loop {
+            let asked = tokio::time::timeout(Duration::from_secs(5), gateway.invoke(&function.name, &probe())).await;
+            if matches!(asked, Ok(Some(reply)) if reply.get("statusCode").and_then(Value::as_u64) == Some(404)) {
+                break;
+            }
+            let ended = children.iter_mut().any(|child| child.try_wait().is_ok_and(|status| status.is_some()));
+            if ended || Instant::now() >= give_up_at {
+                let log = state.log_file(&function.name);
+                return Err(StackError(format!("{} does not answer; see {}", function.name, log.display())));
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+    Ok(())
+}
+
+fn ready(seed: &Seed, config: &Config, api: String, dynamodb: String) -> Result<Ready> {
+    let merchants = seed.merchants.iter().map(|merchant| ReadyMerchant {
+        merchant_id: merchant.id.to_string(),
+        name: merchant.name.clone(),
+        store_ids: merchant.stores.iter().map(|store| store.store_id.to_string()).collect(),
+    });
+    let campaigns = seed.campaigns()?;
+    let public = campaigns.iter().filter(|campaign| campaign.state.is_public());
+    Ok(Ready {
+        api,
+        dynamodb,
+        issuer: config.issuer.clone(),
+        province: config.province.code().to_owned(),
+        merchants: merchants.collect(),
+        campaigns: public
+            .map(|campaign| ReadyCampaign {
+                campaign_id: campaign.no.to_string(),
+                name: campaign.terms.name.clone(),
+                kind: campaign.terms.benefit.kind().to_owned(),
+            })
+            .collect(),
+    })
+}

@@ -1,0 +1,190 @@
+//! `infra/template.yaml` as the local stack needs it: tables, functions with their environment, routes.
+//!
+//! The file is the one truth. What it does not say is not there; what it says wrongly stops the stack with one line.
+
+use crate::{Result, StackError, yaml};
+use serde_json::{Map, Value, json};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
+
+/// The parsed template, with its parameters set.
+pub struct Template {
+    path: PathBuf,
+    document: Value,
+    parameters: BTreeMap<String, String>,
+}
+
+/// A table.
+#[derive(Debug, Clone)]
+pub struct TableSpec {
+    /// Its name in this stack.
+    pub name: String,
+    /// The `CreateTable` request.
+    pub create: Value,
+    /// The attribute by which items expire.
+    pub ttl_attribute: Option<String>,
+}
+
+/// A function.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FunctionSpec {
+    /// The binary, which is also the folder, the crate and the local name.
+    pub name: String,
+    /// Its environment, with references to tables and parameters resolved.
+    pub environment: BTreeMap<String, String>,
+    /// Its timeout.
+    pub timeout_seconds: u64,
+}
+
+/// A route.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct RouteSpec {
+    /// Method and path, as API Gateway writes it.
+    pub key: String,
+    /// The function that serves it.
+    pub function: String,
+}
+
+/// What a stack on one machine is called; its tables' names begin with it.
+pub const LOCAL_STACK_NAME: &str = "mealticket-local";
+
+impl Template {
+    /// Reads the template and sets its parameters: their defaults, and `SecretsArn`, which nothing here uses.
+    pub fn read(path: &Path) -> Result<Self> {
+        let document = yaml::read(path)?;
+        let mut parameters = BTreeMap::from([
+            ("AWS::StackName".to_owned(), LOCAL_STACK_NAME.to_owned()),
+            ("SecretsArn".to_owned(), "unused".to_owned()),
+        ]);
+        for (name, parameter) in object(document.get("Parameters")) {
+            if let Some(default) = parameter.get("Default") {
+                parameters.insert(name.clone(), plain(default));
+            }
+        }
+        Ok(Template { path: path.to_path_buf(), document, parameters })
+    }
+
+    /// The tables.
+    pub fn tables(&self) -> Result<Vec<TableSpec>> {
+        self.resources("AWS::DynamoDB::Table").map(|(id, resource)| self.table(id, resource)).collect()
+    }
+
+    /// The functions.
+    pub fn functions(&self) -> Result<Vec<FunctionSpec>> {
+        self.resources("AWS::Serverless::Function").map(|(id, resource)| self.function(id, resource)).collect()
+    }
+
+    /// The routes.
+    pub fn routes(&self) -> Result<Vec<RouteSpec>> {
+        self.resources("AWS::ApiGatewayV2::Route").map(|(id, resource)| self.route(id, resource)).collect()
+    }
+
+    /// The whole document, for tests on what it says.
+    pub fn document(&self) -> &Value {
+        &self.document
+    }
+
+    fn resources(&self, kind: &'static str) -> impl Iterator<Item = (&String, &Value)> {
+        object(self.document.get("Resources")).filter(move |(_, resource)| at(resource, &["Type"]) == kind)
+    }
+
+    fn broken(&self, id: &str, what: &str) -> StackError {
+        StackError(format!("{}: resource {id}: {what}", self.path.display()))
+    }
+
+    fn table(&self, id: &str, resource: &Value) -> Result<TableSpec> {
+        let properties = at(resource, &["Properties"]);
+        let name = self.text(at(properties, &["TableName"])).ok_or_else(|| self.broken(id, "TableName"))?;
+        let stream = properties.pointer("/StreamSpecification/StreamViewType");
+        let mut create = Map::from_iter([("TableName".to_owned(), json!(name))]);
+        for member in ["AttributeDefinitions", "KeySchema", "BillingMode"] {
+            create.insert(member.to_owned(), at(properties, &[member]).clone());
+        }
+        if let Some(view) = stream {
+            let specification = json!({ "StreamEnabled": true, "StreamViewType": view });
+            create.insert("StreamSpecification".to_owned(), specification);
+        }
+        let ttl = properties.pointer("/TimeToLiveSpecification/AttributeName").and_then(Value::as_str);
+        Ok(TableSpec { name, create: create.into(), ttl_attribute: ttl.map(str::to_owned) })
+    }
+
+    fn function(&self, id: &str, resource: &Value) -> Result<FunctionSpec> {
+        let name = resource.pointer("/Metadata/BuildProperties/Binary").and_then(Value::as_str);
+        let globals = at(&self.document, &["Globals", "Function"]);
+        let mut environment = BTreeMap::new();
+        for source in [globals, at(resource, &["Properties"])] {
+            for (variable, value) in object(source.pointer("/Environment/Variables")) {
+                let text = self.text(value).ok_or_else(|| self.broken(id, &format!("variable {variable}")))?;
+                environment.insert(variable.clone(), text);
+            }
+        }
+        let timeout = at(resource, &["Properties"]).get("Timeout").unwrap_or(at(globals, &["Timeout"]));
+        Ok(FunctionSpec {
+            name: name.ok_or_else(|| self.broken(id, "Metadata.BuildProperties.Binary"))?.to_owned(),
+            environment,
+            timeout_seconds: timeout.as_u64().ok_or_else(|| self.broken(id, "Timeout"))?,
+        })
+    }
+
+    /// A route names an integration, which names a function, which names its binary.
+    fn route(&self, id: &str, resource: &Value) -> Result<RouteSpec> {
+        let properties = at(resource, &["Properties"]);
+        let find = || {
+            let target = at(properties, &["Target", "Fn::Sub"]).as_str()?;
+            let integration = target.strip_prefix("integrations/${")?.strip_suffix('}')?;
+            let uri = at(&self.document, &["Resources", integration, "Properties", "IntegrationUri"]);
+            let function = at(uri, &["Fn::GetAtt"]).as_str()?.strip_suffix(".Arn")?;
+            let binary = at(&self.document, &["Resources", function, "Metadata", "BuildProperties", "Binary"]);
+            binary.as_str().map(str::to_owned)
+        };
+        Ok(RouteSpec {
+            key: self.text(at(properties, &["RouteKey"])).ok_or_else(|| self.broken(id, "RouteKey"))?,
+            function: find().ok_or_else(|| self.broken(id, "Target does not lead to a function"))?,
+        })
+    }
+
+    /// The text of a value: plain, a reference to a parameter or a table, or a substitution of parameters.
+    fn text(&self, value: &Value) -> Option<String> {
+        if let Some(name) = value.get("Ref").and_then(Value::as_str) {
+            return self.referred(name);
+        }
+        if let Some(pattern) = value.get("Fn::Sub").and_then(Value::as_str) {
+            return self.substituted(pattern);
+        }
+        value.is_string().then(|| plain(value)).or_else(|| value.is_number().then(|| plain(value)))
+    }
+
+    fn referred(&self, name: &str) -> Option<String> {
+        let table = || self.text(at(&self.document, &["Resources", name, "Properties", "TableName"]));
+        self.parameters.get(name).cloned().or_else(table)
+    }
+
+    fn substituted(&self, pattern: &str) -> Option<String> {
+        let mut parts = pattern.split("${");
+        let mut text = parts.next()?.to_owned();
+        for part in parts {
+            let (name, rest) = part.split_once('}')?;
+            text.push_str(&self.referred(name)?);
+            text.push_str(rest);
+        }
+        Some(text)
+    }
+}
+
+/// A member by its path; null when it is not there.
+fn at<'a>(value: &'a Value, path: &[&str]) -> &'a Value {
+    path.iter().try_fold(value, |value, name| value.get(name)).unwrap_or(&Value::Null)
+}
+
+fn object(value: Option<&Value>) -> impl Iterator<Item = (&String, &Value)> {
+    value.and_then(Value::as_object).into_iter().flat_map(Map::iter)
+}
+
+fn plain(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
+#[cfg(test)]
+mod tests;

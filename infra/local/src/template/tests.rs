@@ -1,0 +1,130 @@
+use super::*;
+use crate::workspace;
+use std::collections::BTreeSet;
+
+fn template() -> Template {
+    Template::read(&workspace::template()).unwrap()
+}
+
+fn template_routes() -> BTreeSet<(String, String)> {
+    template().routes().unwrap().into_iter().map(|route| (route.key, route.function)).collect()
+}
+
+#[test]
+fn openapi_describes_exactly_the_routes_of_the_template() {
+    let openapi = yaml::read(&workspace::openapi()).unwrap();
+    let mut described = BTreeSet::new();
+    for (path, operations) in object(openapi.get("paths")) {
+        for (method, operation) in object(Some(operations)).filter(|(method, _)| *method != "parameters") {
+            let function = operation["x-function"].as_str().unwrap().to_owned();
+            described.insert((format!("{} {path}", method.to_uppercase()), function));
+        }
+    }
+    assert_eq!(described, template_routes());
+}
+
+#[test]
+fn plain_cargo_lambda_watch_routes_as_the_template_does() {
+    let manifest = std::fs::read_to_string(workspace::root().join("Cargo.toml")).unwrap();
+    let table = manifest.split("[workspace.metadata.lambda.watch.router]\n").nth(1).unwrap();
+    let table = table.split("\n[").next().unwrap();
+    let mut routed = BTreeSet::new();
+    for line in table.lines().filter(|line| line.starts_with('"')) {
+        let (path, methods) = line.split_once(" = ").unwrap();
+        for entry in methods.split('{').skip(1) {
+            let quoted: Vec<&str> = entry.split('"').collect();
+            routed.insert((format!("{} {}", quoted[1], path.trim_matches('"')), quoted[3].to_owned()));
+        }
+    }
+    assert_eq!(routed, template_routes());
+}
+
+#[test]
+fn every_function_has_a_folder_events_and_a_row_in_the_readme() {
+    let root = workspace::root();
+    let readme = std::fs::read_to_string(root.join("README.md")).unwrap();
+    for function in template().functions().unwrap() {
+        let name = &function.name;
+        for path in [format!("functions/{name}/src/lib.rs"), format!("events/{name}")] {
+            assert!(root.join(&path).exists(), "{path}");
+        }
+        assert!(readme.contains(&format!("| `{name}` |")), "README has no row for {name}");
+        let main = std::fs::read_to_string(root.join(format!("functions/{name}/src/main.rs"))).unwrap();
+        assert!(main.lines().count() <= 30, "{name}");
+    }
+}
+
+#[test]
+fn the_environment_of_a_function_is_what_the_code_reads() {
+    for function in template().functions().unwrap() {
+        mealticket_api::config::Config::from_lookup(|name| function.environment.get(name).cloned()).unwrap();
+    }
+    let plain = template().functions().unwrap();
+    for name in plain[0].environment.keys() {
+        let without = |asked: &str| plain[0].environment.get(asked).filter(|_| asked != name).cloned();
+        assert!(mealticket_api::config::Config::from_lookup(without).is_err(), "{name} is not read by the code");
+    }
+}
+
+#[test]
+fn every_table_is_kept_encrypted_and_recoverable() {
+    let template = template();
+    let tables: Vec<_> = template.resources("AWS::DynamoDB::Table").collect();
+    assert_eq!(tables.len(), 6);
+    for (id, table) in tables {
+        let at = |pointer: &str| table.pointer(pointer).cloned().unwrap_or_default();
+        assert_eq!(at("/Properties/PointInTimeRecoverySpecification/PointInTimeRecoveryEnabled"), true, "{id}");
+        assert_eq!(at("/Properties/DeletionProtectionEnabled"), true, "{id}");
+        assert_eq!(at("/Properties/SSESpecification/SSEEnabled"), true, "{id}");
+        assert_eq!(at("/DeletionPolicy"), "Retain", "{id}");
+        assert_eq!(at("/UpdateReplacePolicy"), "Retain", "{id}");
+    }
+    let streams: Vec<_> =
+        template.tables().unwrap().into_iter().filter(|t| t.create.get("StreamSpecification").is_some()).collect();
+    assert_eq!(streams.len(), 1);
+    assert!(streams[0].name.ends_with("-members"));
+}
+
+#[test]
+fn every_function_has_a_role_of_its_own_with_exact_actions() {
+    let template = template();
+    let mut roles = BTreeSet::new();
+    for (id, function) in template.resources("AWS::Serverless::Function") {
+        let role = function["Properties"]["Role"]["Fn::GetAtt"].as_str().unwrap().strip_suffix(".Arn").unwrap();
+        assert!(roles.insert(role.to_owned()), "{id} shares a role");
+        let document = template.document()["Resources"][role].clone();
+        assert!(document["Properties"]["ManagedPolicyArns"].is_null(), "{role}");
+        for policy in document["Properties"]["Policies"].as_array().unwrap() {
+            for statement in policy["PolicyDocument"]["Statement"].as_array().unwrap() {
+                for part in ["Action", "Resource"] {
+                    let text = statement[part].to_string();
+                    assert!(part == "Resource" || !text.contains('*'), "{role}: {text}");
+                    assert_ne!(statement[part], "*", "{role}");
+                }
+            }
+        }
+    }
+    assert_eq!(roles.len(), 5);
+}
+
+#[test]
+fn the_template_names_no_partition() {
+    let text = std::fs::read_to_string(workspace::template()).unwrap();
+    assert!(!text.contains("arn:aws:"));
+    assert!(!text.contains("amazonaws.com"));
+}
+
+#[test]
+fn every_function_uses_the_custom_runtime() {
+    assert_eq!(template().document()["Globals"]["Function"]["Runtime"], "provided.al2023");
+}
+
+#[test]
+fn a_broken_template_is_refused_in_one_line_that_names_the_resource() {
+    let path = std::env::temp_dir().join(format!("mealticket-template-{}.yaml", std::process::id()));
+    std::fs::write(&path, "Resources:\n  R:\n    Type: AWS::ApiGatewayV2::Route\n    Properties: {RouteKey: GET /x}\n")
+        .unwrap();
+    let error = Template::read(&path).unwrap().routes().unwrap_err().to_string();
+    assert!(error.contains("resource R") && !error.contains('\n'), "{error}");
+    std::fs::remove_file(path).unwrap();
+}
