@@ -138,7 +138,7 @@ impl Stack {
         let tables_file = options.data.as_ref().map(|_| state.tables_file());
         let engine = Engine::start(options.dynamodb_port, tables_file.as_deref(), &template.tables()?).await?;
         let environment = Environment { state: &state, tables_url: engine.url(), options };
-        let config = environment.config(&functions)?;
+        let config = local_config(&functions, &state.secrets_file(), options.strict)?;
         say("loading the seed province");
         seed.load(&Store::new(client(&engine.url()), config.tables.clone()), &keys).await?;
 
@@ -174,37 +174,46 @@ struct Environment<'a> {
     options: &'a Options,
 }
 
+/// What a function is told on one machine: the template's variables, with the keys in a file instead of Secrets Manager.
+pub fn local_variables(function: &FunctionSpec, secrets: &Path, strict: bool) -> BTreeMap<String, String> {
+    let mut variables = function.environment.clone();
+    variables.remove("SECRETS_ARN");
+    variables.insert("SECRETS_FILE".to_owned(), secrets.display().to_string());
+    variables.insert("SEND_LIMITS".to_owned(), if strict { "on" } else { "off" }.to_owned());
+    variables
+}
+
+/// The configuration that every function of a stack on one machine has.
+pub fn local_config(functions: &[FunctionSpec], secrets: &Path, strict: bool) -> Result<Config> {
+    let first = functions.first().ok_or_else(|| StackError("the template has no function".to_owned()))?;
+    let variables = local_variables(first, secrets, strict);
+    Config::from_lookup(|name| variables.get(name).cloned()).map_err(|error| StackError(error.to_string()))
+}
+
+/// What the AWS SDK is told, so that it finds the tables on this machine.
+pub fn sdk_variables(tables_url: &str) -> [(&'static str, String); 4] {
+    [
+        ("AWS_ENDPOINT_URL_DYNAMODB", tables_url.to_owned()),
+        ("AWS_REGION", "local".to_owned()),
+        ("AWS_ACCESS_KEY_ID", "local".to_owned()),
+        ("AWS_SECRET_ACCESS_KEY", "local".to_owned()),
+    ]
+}
+
 impl Environment<'_> {
-    /// What a function is told: the template's variables, with the keys in a file instead of Secrets Manager.
-    fn of(&self, function: &FunctionSpec) -> BTreeMap<String, String> {
-        let mut variables = function.environment.clone();
-        variables.remove("SECRETS_ARN");
-        variables.insert("SECRETS_FILE".to_owned(), self.state.secrets_file().display().to_string());
-        let limits = if self.options.strict { "on" } else { "off" };
-        variables.insert("SEND_LIMITS".to_owned(), limits.to_owned());
-        variables
-    }
-
-    fn config(&self, functions: &[FunctionSpec]) -> Result<Config> {
-        let first = functions.first().ok_or_else(|| StackError("the template has no function".to_owned()))?;
-        let variables = self.of(first);
-        Config::from_lookup(|name| variables.get(name).cloned()).map_err(|error| StackError(error.to_string()))
-    }
-
-    /// The above and what Lambda itself sets.
+    /// What a function is told, and what Lambda itself sets.
     fn variables(&self, function: &FunctionSpec, runtime_port: u16) -> BTreeMap<String, String> {
-        let mut variables = self.of(function);
+        let mut variables = local_variables(function, &self.state.secrets_file(), self.options.strict);
         for (name, value) in [
             ("AWS_LAMBDA_RUNTIME_API", format!("http://127.0.0.1:{runtime_port}/.rt/{}", function.name)),
             ("AWS_LAMBDA_FUNCTION_NAME", function.name.clone()),
             ("AWS_LAMBDA_FUNCTION_VERSION", "1".to_owned()),
             ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "256".to_owned()),
             ("AWS_LAMBDA_MAX_CONCURRENCY", CONCURRENCY.to_string()),
-            ("AWS_ENDPOINT_URL_DYNAMODB", self.tables_url.clone()),
-            ("AWS_REGION", "local".to_owned()),
-            ("AWS_ACCESS_KEY_ID", "local".to_owned()),
-            ("AWS_SECRET_ACCESS_KEY", "local".to_owned()),
-        ] {
+        ]
+        .into_iter()
+        .chain(sdk_variables(&self.tables_url))
+        {
             variables.insert(name.to_owned(), value);
         }
         variables

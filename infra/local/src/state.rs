@@ -89,7 +89,8 @@ impl StateDir {
 }
 
 impl KeyFile {
-    fn generate(seed: &Seed) -> Result<Self> {
+    /// New keys for the stack and for every merchant of the seed.
+    pub fn generate(seed: &Seed) -> Result<Self> {
         let stack = Secrets::generate().map_err(|error| StackError(error.to_string()))?;
         let merchants =
             seed.merchants.iter().map(|merchant| Ok((merchant.id.to_string(), MerchantSecrets::generate()?)));

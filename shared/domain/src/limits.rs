@@ -30,8 +30,15 @@ pub const CLOCK_SKEW_SECONDS_MAX: i64 = 300;
 /// Bytes of an order number: the longest in the field is WeChat Pay's `out_trade_no`, 32; twice that.
 pub const ORDER_NO_BYTES_MAX: usize = 64;
 
-/// Characters of a cashier's name and of a reason. Two of 64 characters at three bytes are 384 of an item's 1 024 bytes.
+/// Characters of a cashier's name and of a reason.
 pub const FREE_TEXT_CHARS_MAX: usize = 64;
+
+/// Bytes of a cashier's name: 64 Chinese characters of three bytes.
+pub const CASHIER_BYTES_MAX: usize = 192;
+
+/// Bytes of a reason: 32 Chinese characters, or 64 of ASCII. With the cashier's 192 and the order's 64 a coupon with one
+/// redemption and one reversal stays within 1 024 bytes, one write unit (asserted in the store's tests).
+pub const REASON_BYTES_MAX: usize = 96;
 
 /// Bytes of an acquisition channel's name, and of a share code.
 pub const CHANNEL_BYTES_MAX: usize = 32;

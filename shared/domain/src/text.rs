@@ -1,6 +1,6 @@
 //! Text that comes from outside, bounded and clean before anything else sees it.
 
-use crate::limits::{CHANNEL_BYTES_MAX, FREE_TEXT_CHARS_MAX, ORDER_NO_BYTES_MAX};
+use crate::limits::{CASHIER_BYTES_MAX, CHANNEL_BYTES_MAX, FREE_TEXT_CHARS_MAX, ORDER_NO_BYTES_MAX, REASON_BYTES_MAX};
 use std::{fmt, str::FromStr};
 
 /// One variant per way for a text to be wrong.
@@ -52,13 +52,13 @@ text! {
 }
 
 text! {
-    /// Who stood at the till: 1 to 64 characters of free text without control characters.
-    Cashier, free_text
+    /// Who stood at the till: free text of 1 to 64 characters and at most 192 bytes, without control characters.
+    Cashier, |text| free_text(text, CASHIER_BYTES_MAX)
 }
 
 text! {
-    /// Why something was undone: 1 to 64 characters of free text without control characters.
-    Reason, free_text
+    /// Why something was undone: free text of 1 to 64 characters and at most 96 bytes, without control characters.
+    Reason, |text| free_text(text, REASON_BYTES_MAX)
 }
 
 text! {
@@ -85,10 +85,10 @@ pub fn visible_ascii(text: &str, bytes_max: usize) -> Result<(), TextError> {
     }
 }
 
-fn free_text(text: &str) -> Result<(), TextError> {
+fn free_text(text: &str, bytes_max: usize) -> Result<(), TextError> {
     match text.chars().count() {
         0 => Err(TextError::Empty),
-        n if n > FREE_TEXT_CHARS_MAX => Err(TextError::TooLong),
+        n if n > FREE_TEXT_CHARS_MAX || text.len() > bytes_max => Err(TextError::TooLong),
         _ if text.chars().any(char::is_control) => Err(TextError::Character),
         _ => Ok(()),
     }
@@ -107,6 +107,10 @@ mod tests {
         assert_eq!("单号".parse::<OrderNo>(), Err(TextError::Character));
         assert!("王".repeat(64).parse::<Cashier>().is_ok());
         assert_eq!("王".repeat(65).parse::<Cashier>(), Err(TextError::TooLong));
+        assert_eq!("😀".repeat(49).parse::<Cashier>(), Err(TextError::TooLong));
+        assert!("错".repeat(32).parse::<Reason>().is_ok());
+        assert_eq!("错".repeat(33).parse::<Reason>(), Err(TextError::TooLong));
+        assert!("r".repeat(64).parse::<Reason>().is_ok());
         assert_eq!("a\u{0}".parse::<Cashier>(), Err(TextError::Character));
         assert_eq!("\u{85}".parse::<Reason>(), Err(TextError::Character));
         assert!("app-2_x".parse::<Channel>().is_ok());

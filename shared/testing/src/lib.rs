@@ -1,1 +1,15 @@
+//! Worlds for tests: the real tables of the template in a real engine, a clock that stands still, and a proxy that loses
+//! answers. Each test owns its world.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "this crate is test code: a broken world must stop the test"
+)]
+
+pub mod faults;
+pub mod world;
+
+pub use faults::{Fate, Faults};
+pub use world::World;

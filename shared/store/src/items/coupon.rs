@@ -17,8 +17,7 @@ pub(crate) fn to_item(coupon: &Coupon) -> Item {
     keys::coupon(coupon.key).with(item([
         ("schema", Some(number(SCHEMA))),
         ("claimed_at", Some(instant(coupon.claimed_at))),
-        ("claim_key", Some(binary(&coupon.claim_key.0))),
-        ("claim_print", Some(binary(&coupon.claim_fingerprint.0))),
+        ("claim", Some(asked(coupon.claim_key, coupon.claim_fingerprint))),
         ("channel", coupon.channel.as_ref().map(|channel| text(channel.as_str()))),
         ("share_code", coupon.share_code.as_ref().map(|code| text(code.as_str()))),
         ("lease_id", Some(binary(&coupon.lease_id.0))),
@@ -45,11 +44,12 @@ pub(crate) fn from_item(item: &Item) -> Result<Coupon, StoreError> {
         true => Some(Hold { id: read.parsed("hold_id")?, until: read.instant("hold_until")? }),
         false => None,
     };
+    let (claim_key, claim_fingerprint) = read_asked(&read, "claim")?;
     Ok(Coupon {
         key,
         claimed_at: read.instant("claimed_at")?,
-        claim_key: KeyHash(read.array("claim_key")?),
-        claim_fingerprint: Fingerprint(read.array("claim_print")?),
+        claim_key,
+        claim_fingerprint,
         channel: read.optional("channel", Reader::parsed)?,
         share_code: read.optional("share_code", Reader::parsed)?,
         lease_id: LeaseId(read.array("lease_id")?),
@@ -70,8 +70,7 @@ pub(crate) fn from_item(item: &Item) -> Result<Coupon, StoreError> {
 pub(crate) fn redemption_map(redemption: &Redemption) -> AttributeValue {
     AttributeValue::M(item([
         ("at", Some(instant(redemption.at))),
-        ("key", Some(binary(&redemption.key.0))),
-        ("print", Some(binary(&redemption.fingerprint.0))),
+        ("key", Some(asked(redemption.key, redemption.fingerprint))),
         ("via", Some(text(redemption.source.as_str()))),
         ("store", Some(text(redemption.store_id.as_str()))),
         ("order", Some(text(redemption.order_no.as_str()))),
@@ -85,8 +84,7 @@ pub(crate) fn redemption_map(redemption: &Redemption) -> AttributeValue {
 pub(crate) fn reversal_map(reversal: &Reversal) -> AttributeValue {
     AttributeValue::M(item([
         ("at", Some(instant(reversal.at))),
-        ("key", Some(binary(&reversal.key.0))),
-        ("print", Some(binary(&reversal.fingerprint.0))),
+        ("key", Some(asked(reversal.key, reversal.fingerprint))),
         ("reason", Some(text(reversal.reason.as_str()))),
         ("status", Some(text(reversal.status.as_str()))),
         ("before", Some(number(reversal.redemptions_before))),
@@ -98,10 +96,11 @@ fn redemption(map: &Item) -> Result<Redemption, StoreError> {
     let money = |attribute| -> Result<Fen, StoreError> {
         Fen::try_from(read.number::<u64>(attribute)?).map_err(|_| read.corrupt(attribute))
     };
+    let (key, fingerprint) = read_asked(&read, "key")?;
     Ok(Redemption {
         at: read.instant("at")?,
-        key: KeyHash(read.array("key")?),
-        fingerprint: Fingerprint(read.array("print")?),
+        key,
+        fingerprint,
         source: read.parsed("via")?,
         store_id: read.parsed("store")?,
         order_no: read.parsed("order")?,
@@ -114,14 +113,27 @@ fn redemption(map: &Item) -> Result<Redemption, StoreError> {
 
 fn reversal(map: &Item) -> Result<Reversal, StoreError> {
     let read = Reader::new(map, "reversal");
+    let (key, fingerprint) = read_asked(&read, "key")?;
     Ok(Reversal {
         at: read.instant("at")?,
-        key: KeyHash(read.array("key")?),
-        fingerprint: Fingerprint(read.array("print")?),
+        key,
+        fingerprint,
         reason: read.parsed("reason")?,
         status: read.parsed("status")?,
         redemptions_before: read.number("before")?,
     })
+}
+
+/// A request's key and fingerprint, one after the other in 32 bytes: one name less to pay for.
+fn asked(key: KeyHash, fingerprint: Fingerprint) -> AttributeValue {
+    binary(&[key.0, fingerprint.0].concat())
+}
+
+fn read_asked(read: &Reader<'_>, attribute: &'static str) -> Result<(KeyHash, Fingerprint), StoreError> {
+    let both = read.array::<32>(attribute)?;
+    let halves = both.split_first_chunk::<16>().and_then(|(key, rest)| Some((*key, rest.try_into().ok()?)));
+    let (key, fingerprint) = halves.ok_or_else(|| read.corrupt(attribute))?;
+    Ok((KeyHash(key), Fingerprint(fingerprint)))
 }
 
 /// Bytes of a coupon's item as DynamoDB counts them: names and text in UTF-8, numbers about one byte per two digits and

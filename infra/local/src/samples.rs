@@ -1,0 +1,299 @@
+//! The samples of `events/` with their placeholders filled: a member, coupons in every state, tokens, signatures.
+
+use crate::{Result, StackError, state::KeyFile, workspace};
+use mealticket_api::{
+    Deps,
+    auth::{
+        member::MemberPrincipal,
+        refresh::{IDLE_SECONDS, RefreshToken},
+    },
+    vault::Vault,
+};
+use mealticket_domain::{
+    CampaignNo, Coupon, CouponKey, Fingerprint, IdempotencyKey, KeyHash, MemberAttributes, MemberNo, Order, Ordinal,
+    Phone, Reason, RedeemRequest, StoreId, Timestamp,
+    coupon::{LeaseId, RedemptionSource},
+};
+use mealticket_store::{
+    challenges::Challenge,
+    claim::{ClaimOutcome, ClaimRequest},
+    members::{Profile, SignedUp},
+    redeem::RedeemOutcome,
+    reverse::ReverseRequest,
+};
+use serde_json::Value;
+use std::{
+    collections::BTreeMap,
+    fmt::Display,
+    fs,
+    path::{Path, PathBuf},
+};
+
+/// The member of the samples, and a phone that is no member.
+const MEMBER_PHONE: &str = "+8613800138000";
+/// See [`MEMBER_PHONE`].
+const NEW_PHONE: &str = "+8613800138009";
+/// The one-time code of every sample challenge.
+const OTP: &str = "123456";
+/// The merchant whose secret signs the sample webhooks.
+const SIGNER: &str = "mch_luckytea";
+/// Filled last: it depends on everything else in the file.
+const SIGNATURE: &str = "{{webhook_signature}}";
+
+/// What the placeholders stand for, in one world.
+pub struct Samples {
+    values: BTreeMap<&'static str, String>,
+    signer: crate::state::MerchantSecrets,
+}
+
+/// Every sample file: `events/<function>/<result>.json`.
+pub fn files() -> Result<Vec<PathBuf>> {
+    let root = workspace::root().join("events");
+    let mut files = Vec::new();
+    for folder in list(&root)?.into_iter().filter(|path| path.is_dir()) {
+        files.extend(list(&folder)?.into_iter().filter(|path| path.extension().is_some_and(|kind| kind == "json")));
+    }
+    Ok(files)
+}
+
+fn list(folder: &Path) -> Result<Vec<PathBuf>> {
+    let failed = |error: std::io::Error| StackError::caused(folder.display(), error);
+    let entries = fs::read_dir(folder).map_err(failed)?.map(|entry| entry.map(|entry| entry.path()));
+    let mut paths = entries.collect::<std::io::Result<Vec<_>>>().map_err(failed)?;
+    paths.sort();
+    Ok(paths)
+}
+
+impl Samples {
+    /// Puts into the tables what the samples speak of.
+    pub async fn prepare(deps: &Deps, keys: &KeyFile) -> Result<Self> {
+        let mut world = World { deps, keys, now: deps.now(), values: BTreeMap::new() };
+        world.put("now", world.now.to_string());
+        world.put("webhook_timestamp", world.now.unix_seconds().to_string());
+        let member = world.member().await?;
+        world.coupons(member).await?;
+        world.challenges().await?;
+        world.sessions(member).await?;
+        world.merchants()?;
+        Ok(Samples { values: world.values, signer: keys.merchant(SIGNER)?.clone() })
+    }
+
+    /// A sample with its placeholders filled.
+    pub fn render(&self, file: &Path) -> Result<Value> {
+        let failed = |error: &dyn Display| StackError::caused(file.display(), error);
+        let mut text = fs::read_to_string(file).map_err(|error| failed(&error))?;
+        for (name, value) in &self.values {
+            text = text.replace(&format!("{{{{{name}}}}}"), value);
+        }
+        let mut event: Value = serde_json::from_str(&text).map_err(|error| failed(&error))?;
+        if text.contains(SIGNATURE) {
+            let signature = self.signature(&event)?;
+            if let Some(header) = event.pointer_mut("/headers/webhook-signature") {
+                *header = header.as_str().unwrap_or_default().replace(SIGNATURE, &signature).into();
+            }
+        }
+        match event.to_string().split_once("{{") {
+            Some((_, rest)) => {
+                Err(failed(&format!("unknown placeholder {{{{{}", rest.chars().take(20).collect::<String>())))
+            }
+            None => Ok(event),
+        }
+    }
+
+    fn signature(&self, event: &Value) -> Result<String> {
+        let text = |pointer: &str| event.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
+        let sent_at = text("/headers/webhook-timestamp").parse().ok().and_then(Timestamp::from_unix_seconds);
+        let sent_at = sent_at.unwrap_or(Timestamp::MIN);
+        let [_, _, (_, signature)] =
+            self.signer.sign(text("/headers/webhook-id"), sent_at, text("/body").as_bytes())?;
+        Ok(signature)
+    }
+}
+
+struct World<'a> {
+    deps: &'a Deps,
+    keys: &'a KeyFile,
+    now: Timestamp,
+    values: BTreeMap<&'static str, String>,
+}
+
+fn failed(error: impl Display) -> StackError {
+    StackError::caused("the samples", error)
+}
+
+fn refused(what: &impl std::fmt::Debug) -> StackError {
+    failed(format!("{what:?}"))
+}
+
+fn parsed<T: std::str::FromStr>(text: &str) -> Result<T> {
+    text.parse().map_err(|_| failed(text))
+}
+
+impl World<'_> {
+    fn put(&mut self, name: &'static str, value: String) {
+        self.values.insert(name, value);
+    }
+
+    async fn member(&mut self) -> Result<MemberNo> {
+        let phone: Phone = parsed(MEMBER_PHONE)?;
+        let vault = &self.deps.stack.vault;
+        let phone_sealed = vault.seal_phone(&phone).map_err(|_| failed("sealing"))?;
+        let now = self.now;
+        let channel = parsed("app")?;
+        let profile = |member, attributes| Profile {
+            member,
+            phone_sealed: phone_sealed.clone(),
+            joined_at: now,
+            channel: mealticket_domain::Channel::clone(&channel),
+            inviter: None,
+            terms_version: "1".to_owned(),
+            privacy_version: "1".to_owned(),
+            attributes,
+        };
+        let signed_up = self.deps.store.sign_up(&vault.phone_hash(&phone), now, profile).await.map_err(failed)?;
+        let (SignedUp::Joined(profile) | SignedUp::KnownAlready(profile)) = signed_up;
+        self.put("member_id", self.deps.stack.ids.member_id(profile.member));
+        Ok(profile.member)
+    }
+
+    async fn claim(&self, member: MemberNo, campaign: u32, key: &str, at: Timestamp) -> Result<Coupon> {
+        let no = CampaignNo::try_from(campaign).map_err(failed)?;
+        let campaign = self.deps.store.campaign(no).await.map_err(failed)?.ok_or_else(|| failed(no))?;
+        let key: IdempotencyKey = parsed(key)?;
+        let request = ClaimRequest {
+            member,
+            key: key.hash(&Vault::principal(member), "claim"),
+            fingerprint: Fingerprint::of(&[None, None]),
+            channel: None,
+            share_code: None,
+            key_version: self.deps.stack.codes.newest_version(),
+            lease_id: LeaseId(mealticket_api::random::bytes().map_err(|_| failed("randomness"))?),
+            now: at,
+        };
+        match self.deps.store.claim(&campaign, &request).await.map_err(failed)? {
+            ClaimOutcome::Claimed(coupon) | ClaimOutcome::Replayed(coupon) => Ok(*coupon),
+            other => Err(refused(&other)),
+        }
+    }
+
+    fn code(&self, key: CouponKey) -> Result<String> {
+        let codes = &self.deps.stack.codes;
+        let code = codes.code(key, codes.newest_version()).ok_or_else(|| failed("the code key"))?;
+        Ok(code.expose())
+    }
+
+    async fn coupons(&mut self, member: MemberNo) -> Result<()> {
+        let active = self.claim(member, 1, "sample-claim-cmp-0001", self.now).await?;
+        let redeemed = self.claim(member, 2, "sample-claim-cmp-0002-a", self.now).await?;
+        let reversed = self.claim(member, 2, "sample-claim-cmp-0002-b", self.now).await?;
+        let pending = self.claim(member, 3, "sample-claim-cmp-0003", self.now).await?;
+        let expired = self.claim(member, 9, "sample-claim-cmp-0009", parsed("2026-08-01T00:00:00Z")?).await?;
+        self.redeem(&redeemed, "SEED-1").await?;
+        self.redeem(&reversed, "SEED-2").await?;
+        self.reverse(&reversed).await?;
+        let unknown = CouponKey { ordinal: Ordinal::try_from(5).map_err(failed)?, ..active.key };
+        for (name, key) in [
+            ("active_code", active.key),
+            ("redeemed_code", redeemed.key),
+            ("pending_code", pending.key),
+            ("expired_code", expired.key),
+            ("unknown_code", unknown),
+        ] {
+            let code = self.code(key)?;
+            self.put(name, code);
+        }
+        let foreign = self.code(active.key)?.replacen("44-", "43-", 1);
+        self.put("foreign_code", foreign);
+        let ids = &self.deps.stack.ids;
+        let (coupon_id, redemption_id) = (ids.coupon_id(active.key), ids.redemption_id(redeemed.key, 0));
+        let reversed_id = ids.redemption_id(reversed.key, 0);
+        self.put("active_coupon_id", coupon_id);
+        self.put("redemption_id", redemption_id);
+        self.put("reversed_redemption_id", reversed_id);
+        Ok(())
+    }
+
+    async fn redeem(&self, coupon: &Coupon, order_no: &str) -> Result<()> {
+        let store_id: StoreId = parsed("sto_yuehui01")?;
+        let amount = 10_000u64;
+        let key: IdempotencyKey = parsed(&format!("sample-redeem-{order_no}"))?;
+        let parts = [Some(store_id.as_str()), Some(order_no), Some("10000"), None, None];
+        let request = RedeemRequest {
+            key: key.hash("mch_yuehui", "redeem"),
+            fingerprint: Fingerprint::of(&parts),
+            source: RedemptionSource::Api,
+            at: self.now,
+            store_id: store_id.clone(),
+            order: Order { order_no: parsed(order_no)?, amount: amount.try_into().map_err(failed)? },
+            hold_id: None,
+            cashier: None,
+        };
+        let store = &self.deps.store;
+        let campaign = store.campaign(coupon.key.campaign).await.map_err(failed)?.ok_or_else(|| failed("campaign"))?;
+        match store.redeem(&campaign, coupon.key, coupon.key_version, &request).await.map_err(failed)? {
+            RedeemOutcome::Redeemed(..) | RedeemOutcome::Replayed(..) => Ok(()),
+            other => Err(refused(&other)),
+        }
+    }
+
+    async fn reverse(&self, coupon: &Coupon) -> Result<()> {
+        let reason: Reason = parsed("sample")?;
+        let request = ReverseRequest {
+            key: KeyHash([1; 16]),
+            fingerprint: Fingerprint::of(&[Some(reason.as_str())]),
+            reason,
+            now: self.now,
+        };
+        self.deps.store.reverse(coupon.key, 0, &request).await.map(drop).map_err(failed)
+    }
+
+    async fn challenges(&mut self) -> Result<()> {
+        let late = self.now.plus_seconds(300);
+        for (name, id, phone, expires_at) in [
+            ("challenge_id", "sample-challenge-new-1", NEW_PHONE, late),
+            ("member_challenge_id", "sample-challenge-mem-1", MEMBER_PHONE, late),
+            ("expired_challenge_id", "sample-challenge-old-1", MEMBER_PHONE, self.now),
+        ] {
+            let vault = &self.deps.stack.vault;
+            let challenge = Challenge {
+                id: id.to_owned(),
+                phone_sealed: vault.seal_phone(&parsed(phone)?).map_err(|_| failed("sealing"))?,
+                otp_hash: vault.otp_hash(id, OTP),
+                expires_at,
+            };
+            self.deps.store.put_challenge(&challenge).await.map_err(failed)?;
+            self.put(name, id.to_owned());
+        }
+        Ok(())
+    }
+
+    async fn sessions(&mut self, member: MemberNo) -> Result<()> {
+        let until = self.now.plus_seconds(IDLE_SECONDS);
+        let random = || mealticket_api::random::bytes().map_err(|_| failed("randomness"));
+        let (fresh, stale): ([u8; 16], [u8; 16]) = (random()?, random()?);
+        for (name, family_id) in [("refresh_token", fresh), ("stale_refresh_token", stale)] {
+            self.deps.store.begin_session(&family_id, member, until).await.map_err(failed)?;
+            let token = RefreshToken { family_id, generation: 0 };
+            self.put(name, token.expose(&self.deps.stack.vault));
+        }
+        self.deps.store.present_refresh(&stale, 1, self.now, until).await.map_err(failed)?;
+        let stack = &self.deps.stack;
+        let principal = MemberPrincipal { member, family_id: fresh, attributes: MemberAttributes::default() };
+        let token = stack.member_tokens.issue(&principal, &stack.ids, &stack.vault, self.now);
+        self.put("member_token", token.map_err(|_| failed("a token"))?);
+        Ok(())
+    }
+
+    fn merchants(&mut self) -> Result<()> {
+        for (name, merchant) in [
+            ("luckytea_token", "mch_luckytea"),
+            ("yuehui_token", "mch_yuehui"),
+            ("laoxiguan_token", "mch_laoxiguan"),
+            ("starcinema_token", "mch_starcinema"),
+        ] {
+            let token = self.keys.merchant(merchant)?.token(merchant, &self.deps.stack.config.issuer, self.now)?;
+            self.put(name, token);
+        }
+        Ok(())
+    }
+}

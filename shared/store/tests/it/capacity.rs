@@ -1,0 +1,175 @@
+//! What each operation costs, counted by the engine through `ReturnConsumedCapacity`, and held equal to the table in
+//! `docs/DATA-MODEL.md`. To write the table anew after a change that is meant:
+//! `UPDATE_DOCS=1 cargo test -p mealticket-store capacity`.
+
+use mealticket_domain::{CouponKey, Fingerprint, MemberAttributes, MemberNo, Reason};
+use mealticket_local::workspace;
+use mealticket_store::{
+    Capacity, Store, challenges::Challenge, members::Profile, messages::Receipt, reverse::ReverseRequest,
+};
+use mealticket_testing::{World, world::key_hash};
+
+const BEGIN: &str = "<!-- capacity: measured by shared/store/tests/it/capacity.rs -->\n";
+const END: &str = "<!-- end of capacity -->";
+
+struct Bill {
+    rows: Vec<(&'static str, Capacity)>,
+}
+
+impl Bill {
+    fn add(&mut self, operation: &'static str, store: &Store) {
+        self.rows.push((operation, store.capacity()));
+    }
+
+    fn table(&self) -> String {
+        let units = |tenths: u64| format!("{}.{}", tenths / 10, tenths % 10);
+        let mut text = String::from("| operation | requests | read units | write units |\n|---|--:|--:|--:|\n");
+        for (operation, cost) in &self.rows {
+            let (read, written) = (units(cost.read_tenths), units(cost.write_tenths));
+            text.push_str(&format!("| {operation} | {} | {read} | {written} |\n", cost.requests));
+        }
+        text
+    }
+}
+
+async fn claims(world: &World, bill: &mut Bill) -> CouponKey {
+    let one = world.campaign_like(1, 600, 1, 1).await;
+    let three = world.campaign_like(1, 601, 10, 3).await;
+    let member = world.member();
+    let store = world.store().metered();
+    store.claim(&one, &world.claim(member, 1)).await.unwrap();
+    bill.add("claim, limit 1", &store);
+    let store = world.store().metered();
+    store.claim(&three, &world.claim(member, 1)).await.unwrap();
+    bill.add("claim, limit above 1", &store);
+    let store = world.store().metered();
+    store.claim(&three, &world.claim(member, 1)).await.unwrap();
+    bill.add("claim, limit above 1, replay", &store);
+    let store = world.store().metered();
+    store.claim(&one, &world.claim(member, 1)).await.unwrap();
+    bill.add("claim, limit 1, replay after the last unit went", &store);
+    let store = world.store().metered();
+    store.claim(&one, &world.claim(world.member(), 1)).await.unwrap();
+    bill.add("claim, sold out", &store);
+    let plenty = world.campaign_like(1, 602, 10, 1).await;
+    world.store().claim(&plenty, &world.claim(member, 1)).await.unwrap();
+    let store = world.store().metered();
+    store.claim(&plenty, &world.claim(member, 2)).await.unwrap();
+    bill.add("claim, limit 1, limit reached", &store);
+    CouponKey { member, campaign: one.no, ordinal: 0u8.try_into().unwrap() }
+}
+
+async fn redemptions(world: &World, place: CouponKey, bill: &mut Bill) {
+    let campaign = world.store().campaign(place.campaign).await.unwrap().unwrap();
+    let store = world.store().metered();
+    store.would_redeem(place, 1, &world.redemption(1)).await.unwrap();
+    bill.add("validate", &store);
+    for (operation, key) in [("redeem", 1), ("redeem, replay", 1), ("redeem, already redeemed", 2)] {
+        let store = world.store().metered();
+        store.redeem(&campaign, place, 1, &world.redemption(key)).await.unwrap();
+        bill.add(operation, &store);
+    }
+    let store = world.store().metered();
+    let mut small = world.redemption(3);
+    small.order.amount = 1u64.try_into().unwrap();
+    store.redeem(&campaign, place, 1, &small).await.unwrap();
+    bill.add("redeem, refused by the terms alone", &store);
+    let reason: Reason = "r".parse().unwrap();
+    for operation in ["reverse", "reverse, replay"] {
+        let request = ReverseRequest {
+            key: key_hash(9),
+            fingerprint: Fingerprint([1; 16]),
+            reason: reason.clone(),
+            now: world.now(),
+        };
+        let store = world.store().metered();
+        store.reverse(place, 0, &request).await.unwrap();
+        bill.add(operation, &store);
+    }
+}
+
+async fn members(world: &World, member: MemberNo, bill: &mut Bill) {
+    let profile = |member: MemberNo, attributes: MemberAttributes| Profile {
+        member,
+        phone_sealed: vec![0; 42],
+        joined_at: world.now(),
+        channel: "app".parse().unwrap(),
+        inviter: None,
+        terms_version: "1".into(),
+        privacy_version: "1".into(),
+        attributes,
+    };
+    world.store().sign_up(&[0; 32], world.now(), profile).await.unwrap();
+    for operation in ["sign up, new member", "sign up, known member"] {
+        let store = world.store().metered();
+        store.sign_up(&[1; 32], world.now(), profile).await.unwrap();
+        bill.add(operation, &store);
+    }
+    let challenge = Challenge {
+        id: "c".into(),
+        phone_sealed: vec![0; 42],
+        otp_hash: [1; 16],
+        expires_at: world.now().plus_seconds(9),
+    };
+    let store = world.store().metered();
+    store.put_challenge(&challenge).await.unwrap();
+    bill.add("send a one-time code, without limits", &store);
+    let store = world.store().metered();
+    store.guess("c", [1; 16], world.now()).await.unwrap();
+    bill.add("guess a one-time code", &store);
+    let until = world.now().plus_seconds(9);
+    let store = world.store().metered();
+    store.begin_session(&[1; 16], member, until).await.unwrap();
+    bill.add("begin a session", &store);
+    let store = world.store().metered();
+    store.present_refresh(&[1; 16], 0, world.now(), until).await.unwrap();
+    bill.add("refresh a session", &store);
+    let store = world.store().metered();
+    store.coupons(member, None, 200).await.unwrap();
+    bill.add("wallet: the member's coupons, each 4 KB", &store);
+}
+
+async fn callbacks(world: &World, bill: &mut Bill) {
+    let merchant = "mch_luckytea".parse().unwrap();
+    let receipt = Receipt {
+        merchant: &merchant,
+        webhook_id: "msg_1",
+        event_type: "coupon.redeemed",
+        body_sha256: [0; 32],
+        body_sealed: vec![0; 400],
+        received_at: world.now(),
+    };
+    let store = world.store().metered();
+    store.receive(&receipt).await.unwrap();
+    store.finish_receipt(&merchant, "msg_1").await.unwrap();
+    bill.add("callback: receipt, before and after its effect", &store);
+}
+
+#[tokio::test]
+async fn capacity_is_what_the_data_model_says() {
+    let world = World::new().await;
+    let mut bill = Bill { rows: Vec::new() };
+    let place = claims(&world, &mut bill).await;
+    redemptions(&world, place, &mut bill).await;
+    members(&world, place.member, &mut bill).await;
+    callbacks(&world, &mut bill).await;
+    check_document(&bill.table());
+    let cost = |name: &str| bill.rows.iter().find(|(row, _)| *row == name).unwrap().1;
+    assert_eq!(cost("redeem"), Capacity { requests: 1, read_tenths: 0, write_tenths: 10 });
+    assert_eq!(cost("claim, limit 1"), Capacity { requests: 2, read_tenths: 0, write_tenths: 20 });
+    assert_eq!(cost("validate"), Capacity { requests: 1, read_tenths: 10, write_tenths: 0 });
+    assert_eq!(cost("redeem, replay").requests, 1);
+}
+
+#[expect(clippy::disallowed_methods, reason = "a test that can rewrite a document asks whether it should")]
+fn check_document(table: &str) {
+    let path = workspace::root().join("docs/DATA-MODEL.md");
+    let text = std::fs::read_to_string(&path).unwrap();
+    let (before, rest) = text.split_once(BEGIN).unwrap();
+    let (documented, after) = rest.split_once(END).unwrap();
+    if std::env::var("UPDATE_DOCS").is_ok() {
+        std::fs::write(&path, format!("{before}{BEGIN}{table}{END}{after}")).unwrap();
+    } else {
+        assert_eq!(documented, table, "docs/DATA-MODEL.md says otherwise");
+    }
+}

@@ -1,0 +1,95 @@
+use mealticket_domain::{ClaimRefusal, Fingerprint, Terms};
+use mealticket_store::claim::{ClaimOutcome, ClaimRequest};
+use mealticket_testing::World;
+
+#[tokio::test]
+async fn a_claim_spends_one_unit_and_its_repeat_none() {
+    let world = World::new().await;
+    let campaign = world.campaign_like(1, 500, 10, 1).await;
+    let member = world.member();
+    let ClaimOutcome::Claimed(first) = world.store().claim(&campaign, &world.claim(member, 1)).await.unwrap() else {
+        panic!()
+    };
+    assert_eq!(world.store().remaining(campaign.no).await.unwrap(), Some(9));
+    let ClaimOutcome::Replayed(again) = world.store().claim(&campaign, &world.claim(member, 1)).await.unwrap() else {
+        panic!()
+    };
+    assert_eq!(first, again);
+    assert_eq!(world.store().remaining(campaign.no).await.unwrap(), Some(9));
+    assert_eq!(world.store().coupon(first.key).await.unwrap(), Some(*first));
+}
+
+#[tokio::test]
+async fn another_key_meets_the_limit_and_gives_its_unit_back() {
+    let world = World::new().await;
+    for (no, limit) in [(500, 1), (501, 3)] {
+        let campaign = world.campaign_like(1, no, 10, limit).await;
+        let member = world.member();
+        for key in 0..u64::from(limit) {
+            let outcome = world.store().claim(&campaign, &world.claim(member, key)).await.unwrap();
+            assert!(matches!(outcome, ClaimOutcome::Claimed(_)), "{outcome:?}");
+        }
+        let outcome = world.store().claim(&campaign, &world.claim(member, 99)).await.unwrap();
+        assert!(matches!(outcome, ClaimOutcome::LimitReached), "{outcome:?}");
+        assert_eq!(world.store().remaining(campaign.no).await.unwrap(), Some(10 - u64::from(limit)));
+        assert_eq!(world.store().coupons_of_campaign(member, campaign.no).await.unwrap().len(), usize::from(limit));
+    }
+}
+
+#[tokio::test]
+async fn the_same_key_with_another_payload_is_reused_under_any_limit() {
+    let world = World::new().await;
+    for (no, limit) in [(500, 1), (501, 3)] {
+        let campaign = world.campaign_like(1, no, 10, limit).await;
+        let member = world.member();
+        world.store().claim(&campaign, &world.claim(member, 1)).await.unwrap();
+        let other = ClaimRequest { fingerprint: Fingerprint([1; 16]), ..world.claim(member, 1) };
+        let outcome = world.store().claim(&campaign, &other).await.unwrap();
+        assert!(matches!(outcome, ClaimOutcome::KeyReused), "{outcome:?}");
+        assert_eq!(world.store().remaining(campaign.no).await.unwrap(), Some(9));
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_by_the_campaign_comes_after_a_replay() {
+    let world = World::new().await;
+    let campaign = world.campaign_like(1, 500, 10, 1).await;
+    let member = world.member();
+    world.store().claim(&campaign, &world.claim(member, 1)).await.unwrap();
+    let mut over = mealticket_domain::Campaign::clone(&campaign);
+    over.terms = Terms { ends_at: world.now(), ..over.terms };
+    let replay = world.store().claim(&over, &world.claim(member, 1)).await.unwrap();
+    assert!(matches!(replay, ClaimOutcome::Replayed(_)), "{replay:?}");
+    let other = world.store().claim(&over, &world.claim(member, 2)).await.unwrap();
+    assert!(matches!(other, ClaimOutcome::Refused(ClaimRefusal::Ended)), "{other:?}");
+}
+
+#[tokio::test]
+async fn an_empty_stock_is_sold_out_for_strangers_and_a_replay_for_the_owner() {
+    let world = World::new().await;
+    let campaign = world.campaign_like(1, 500, 1, 1).await;
+    let (owner, stranger) = (world.member(), world.member());
+    world.store().claim(&campaign, &world.claim(owner, 1)).await.unwrap();
+    let replay = world.another_environment().claim(&campaign, &world.claim(owner, 1)).await.unwrap();
+    assert!(matches!(replay, ClaimOutcome::Replayed(_)), "{replay:?}");
+    let limit = world.store().claim(&campaign, &world.claim(owner, 2)).await.unwrap();
+    assert!(matches!(limit, ClaimOutcome::LimitReached), "{limit:?}");
+    let sold_out = world.store().claim(&campaign, &world.claim(stranger, 1)).await.unwrap();
+    assert!(matches!(sold_out, ClaimOutcome::SoldOut), "{sold_out:?}");
+}
+
+#[tokio::test]
+async fn every_shard_is_emptied_before_a_campaign_is_sold_out() {
+    let world = World::new().await;
+    let mut campaign = mealticket_domain::Campaign::clone(&*world.campaign(1).await);
+    campaign.no = 500u32.try_into().unwrap();
+    campaign.stock = 10;
+    campaign.stock_shards = 4;
+    world.store().lay_out_stock(&campaign).await.unwrap();
+    for claimed in 0..12 {
+        let outcome = world.store().claim(&campaign, &world.claim(world.member(), 1)).await.unwrap();
+        assert_eq!(matches!(outcome, ClaimOutcome::Claimed(_)), claimed < 10, "{claimed} {outcome:?}");
+    }
+    world.store().lay_out_stock(&campaign).await.unwrap();
+    assert_eq!(world.store().remaining(campaign.no).await.unwrap(), Some(0), "a second layout adds nothing");
+}

@@ -1,0 +1,17 @@
+//! What the tables guarantee, against the real engine in this process.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests stop at what they did not expect"
+)]
+
+mod capacity;
+mod claims;
+mod lost_answers;
+mod races;
+mod redemptions;
+mod sessions;
+mod sign_up;
+mod size;

@@ -1,0 +1,195 @@
+use mealticket_domain::{
+    Campaign, Coupon, CouponStatus, Fen, Fingerprint, Reason, RedeemDecision, RedeemRefusal, RedeemRequest, StoreScope,
+    Terms, coupon::RedemptionSource, redemption::decide,
+};
+use mealticket_store::{
+    claim::ClaimOutcome,
+    redeem::RedeemOutcome,
+    reverse::{ReverseOutcome, ReverseRequest},
+};
+use mealticket_testing::{World, world::key_hash};
+
+async fn claimed(world: &World, campaign: &Campaign) -> Coupon {
+    match world.store().claim(campaign, &world.claim(world.member(), 1)).await.unwrap() {
+        ClaimOutcome::Claimed(coupon) => *coupon,
+        other => panic!("{other:?}"),
+    }
+}
+
+async fn redeem(world: &World, campaign: &Campaign, coupon: &Coupon, request: &RedeemRequest) -> RedeemOutcome {
+    world.store().redeem(campaign, coupon.key, coupon.key_version, request).await.unwrap()
+}
+
+fn reversal(world: &World, key: u64) -> ReverseRequest {
+    let reason: Reason = "wrong item".parse().unwrap();
+    ReverseRequest { key: key_hash(key), fingerprint: Fingerprint([3; 16]), reason, now: world.now() }
+}
+
+#[tokio::test]
+async fn the_table_does_exactly_what_the_rule_says() {
+    let world = World::new().await;
+    let campaign = world.campaign(1).await;
+    let coupon = claimed(&world, &campaign).await;
+    let request = world.redemption(1);
+    let RedeemDecision::Redeem(fact) = decide(&coupon, &campaign.terms, &request) else { panic!() };
+    let expected = coupon.clone().with_redemption(fact);
+    let RedeemOutcome::Redeemed(stands, 0) = redeem(&world, &campaign, &coupon, &request).await else { panic!() };
+    assert_eq!(*stands, expected);
+    let ReverseOutcome::Reversed(reversed) = world.store().reverse(coupon.key, 0, &reversal(&world, 2)).await.unwrap()
+    else {
+        panic!()
+    };
+    let fact = reversed.redemptions[0].reversal.clone().unwrap();
+    assert_eq!(*reversed, expected.with_reversal(0, fact, coupon.valid_until));
+    assert_eq!(reversed.status(world.now()), CouponStatus::Active);
+}
+
+#[tokio::test]
+async fn a_repeat_is_a_replay_and_another_key_is_refused_with_when_and_where() {
+    let world = World::new().await;
+    let campaign = world.campaign(1).await;
+    let coupon = claimed(&world, &campaign).await;
+    redeem(&world, &campaign, &coupon, &world.redemption(1)).await;
+    let at = world.now();
+    world.pass_seconds(30 * 86_400);
+    let replay = redeem(&world, &campaign, &coupon, &world.redemption(1)).await;
+    assert!(matches!(&replay, RedeemOutcome::Replayed(coupon, 0) if coupon.redemptions[0].at == at), "{replay:?}");
+    let reused = RedeemRequest { fingerprint: Fingerprint([1; 16]), ..world.redemption(1) };
+    assert!(matches!(redeem(&world, &campaign, &coupon, &reused).await, RedeemOutcome::KeyReused));
+    let refused = redeem(&world, &campaign, &coupon, &RedeemRequest { at, ..world.redemption(2) }).await;
+    let RedeemOutcome::Refused(RedeemRefusal::AlreadyRedeemed { at: then, order_no, .. }, _) = refused else {
+        panic!()
+    };
+    assert_eq!((then, order_no.as_str()), (at, "A-1"));
+}
+
+#[tokio::test]
+async fn expiry_is_decided_by_the_clock_to_the_second() {
+    let world = World::new().await;
+    let campaign = world.campaign(1).await;
+    let coupon = claimed(&world, &campaign).await;
+    let late = RedeemRequest { at: coupon.valid_until, ..world.redemption(1) };
+    let refused = redeem(&world, &campaign, &coupon, &late).await;
+    assert!(matches!(refused, RedeemOutcome::Refused(RedeemRefusal::Expired { .. }, _)), "{refused:?}");
+    let in_time = RedeemRequest { at: coupon.valid_until.plus_seconds(-1), ..world.redemption(1) };
+    assert!(matches!(redeem(&world, &campaign, &coupon, &in_time).await, RedeemOutcome::Redeemed(..)));
+}
+
+#[tokio::test]
+async fn a_code_made_with_another_key_finds_nothing() {
+    let world = World::new().await;
+    let campaign = world.campaign(1).await;
+    let coupon = claimed(&world, &campaign).await;
+    assert!(world.store().rotate_code(coupon.key, 1, 2).await.unwrap());
+    assert!(!world.store().rotate_code(coupon.key, 1, 2).await.unwrap(), "only ever from the version that was seen");
+    let old = world.store().redeem(&campaign, coupon.key, 1, &world.redemption(1)).await.unwrap();
+    assert!(matches!(old, RedeemOutcome::NotFound), "{old:?}");
+    let new = world.store().redeem(&campaign, coupon.key, 2, &world.redemption(1)).await.unwrap();
+    assert!(matches!(new, RedeemOutcome::Redeemed(..)), "{new:?}");
+    let absent = mealticket_domain::CouponKey { member: world.member(), ..coupon.key };
+    let absent = world.store().redeem(&campaign, absent, 1, &world.redemption(1)).await.unwrap();
+    assert!(matches!(absent, RedeemOutcome::NotFound), "{absent:?}");
+}
+
+/// A campaign whose newest terms differ from those the coupon was claimed under.
+async fn with_newer_terms(world: &World, change: impl Fn(&mut Terms)) -> (Coupon, Campaign) {
+    let campaign = world.campaign_like(1, 500, 10, 1).await;
+    let coupon = claimed(world, &campaign).await;
+    let mut newer = Campaign::clone(&campaign);
+    newer.terms.version = 2;
+    change(&mut newer.terms);
+    newer.terms_sha256 = newer.terms.hash(newer.no).unwrap();
+    world.store().put_campaign(&newer, "{}").await.unwrap();
+    (coupon, newer)
+}
+
+#[tokio::test]
+async fn a_coupon_is_redeemed_under_the_terms_it_was_claimed_with() {
+    let world = World::new().await;
+    let fen = |n: u64| Fen::try_from(n).unwrap();
+    let changes: [fn(&mut Terms); 3] = [
+        |terms| terms.minimum_fen = Fen::ZERO,
+        |terms| terms.minimum_fen = Fen::try_from(999_999).unwrap(),
+        |terms| terms.stores = StoreScope::Only(vec!["sto_luckytea03".parse().unwrap()]),
+    ];
+    for change in changes {
+        let world = World::new().await;
+        let (coupon, newer) = with_newer_terms(&world, change).await;
+        let RedeemOutcome::Redeemed(stands, 0) = redeem(&world, &newer, &coupon, &world.redemption(1)).await else {
+            panic!()
+        };
+        assert_eq!(stands.redemptions[0].discount, fen(500));
+    }
+    let (coupon, newer) = with_newer_terms(&world, |terms| terms.minimum_fen = Fen::ZERO).await;
+    let mut small = world.redemption(1);
+    small.order.amount = fen(1_999);
+    let refused = redeem(&world, &newer, &coupon, &small).await;
+    let minimum = fen(2_000);
+    assert!(
+        matches!(refused, RedeemOutcome::Refused(RedeemRefusal::MinimumSpendNotMet { minimum: m }, _) if m == minimum),
+        "{refused:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_reversal_happens_once_and_its_repeat_is_a_replay() {
+    let world = World::new().await;
+    let campaign = world.campaign(1).await;
+    let coupon = claimed(&world, &campaign).await;
+    redeem(&world, &campaign, &coupon, &world.redemption(1)).await;
+    let reverse = |key| world.store().reverse(coupon.key, 0, Box::leak(Box::new(reversal(&world, key))));
+    assert!(matches!(reverse(2).await.unwrap(), ReverseOutcome::Reversed(_)));
+    assert!(matches!(reverse(2).await.unwrap(), ReverseOutcome::Replayed(_)));
+    let other = reverse(3).await.unwrap();
+    assert!(matches!(other, ReverseOutcome::Refused(mealticket_domain::ReverseRefusal::AlreadyReversed)), "{other:?}");
+    let reused = ReverseRequest { fingerprint: Fingerprint([4; 16]), ..reversal(&world, 2) };
+    assert!(matches!(world.store().reverse(coupon.key, 0, &reused).await.unwrap(), ReverseOutcome::KeyReused));
+    let again = redeem(&world, &campaign, &coupon, &world.redemption(4)).await;
+    assert!(matches!(again, RedeemOutcome::Redeemed(_, 1)), "{again:?}");
+    let first = redeem(&world, &campaign, &coupon, &world.redemption(1)).await;
+    assert!(matches!(&first, RedeemOutcome::Replayed(c, 0) if c.uses_left_after(0) == 0), "{first:?}");
+}
+
+#[tokio::test]
+async fn a_report_of_an_order_never_redeems_what_came_in_by_api_even_after_a_reversal() {
+    let world = World::new().await;
+    let campaign = world.campaign(1).await;
+    let coupon = claimed(&world, &campaign).await;
+    redeem(&world, &campaign, &coupon, &world.redemption(1)).await;
+    world.store().reverse(coupon.key, 0, &reversal(&world, 2)).await.unwrap();
+    let report = |order: &str| {
+        let mut report = world.redemption(1);
+        report.source = RedemptionSource::Callback;
+        report.order.order_no = order.parse().unwrap();
+        report.key = mealticket_domain::KeyHash::of_order(&report.order.order_no);
+        report
+    };
+    let confirmed = redeem(&world, &campaign, &coupon, &report("A-1")).await;
+    assert!(matches!(confirmed, RedeemOutcome::Replayed(_, 0)), "{confirmed:?}");
+    let other = redeem(&world, &campaign, &coupon, &report("A-2")).await;
+    assert!(matches!(other, RedeemOutcome::Redeemed(_, 1)), "{other:?}");
+    let again = redeem(&world, &campaign, &coupon, &report("A-2")).await;
+    assert!(matches!(again, RedeemOutcome::Replayed(_, 1)), "{again:?}");
+}
+
+#[tokio::test]
+async fn a_coupon_of_a_newer_schema_is_corrupt_and_not_guessed_at() {
+    let world = World::new().await;
+    let campaign = world.campaign(1).await;
+    let coupon = claimed(&world, &campaign).await;
+    let name = &world.deps.stack.config.tables.members;
+    mealticket_local::stack::client(&world.engine.url())
+        .update_item()
+        .table_name(name)
+        .key("pk", aws_sdk_dynamodb::types::AttributeValue::S(format!("MEMBER#{}", coupon.key.member.get())))
+        .key("sk", aws_sdk_dynamodb::types::AttributeValue::S("COUPON#0000001#00".into()))
+        .update_expression("SET #s = :two")
+        .expression_attribute_names("#s", "schema")
+        .expression_attribute_values(":two", aws_sdk_dynamodb::types::AttributeValue::N("2".into()))
+        .send()
+        .await
+        .unwrap();
+    let error = world.store().coupon(coupon.key).await.unwrap_err();
+    assert_eq!(error.to_string(), "coupon has no sound schema");
+    assert!(!error.is_retryable());
+}

@@ -1,0 +1,170 @@
+use mealticket_domain::{MemberAttributes, MemberNo};
+use mealticket_store::{
+    challenges::{Challenge, Guess, Quota, Quotum},
+    members::{Profile, SignedUp},
+};
+use mealticket_testing::World;
+use std::collections::HashSet;
+
+fn profile(world: &World) -> impl Fn(MemberNo, MemberAttributes) -> Profile + '_ {
+    |member, attributes| Profile {
+        member,
+        phone_sealed: vec![1, 2, 3],
+        joined_at: world.now(),
+        channel: "app".parse().unwrap(),
+        inviter: Some(7u64.try_into().unwrap()),
+        terms_version: "1".into(),
+        privacy_version: "2".into(),
+        attributes,
+    }
+}
+
+#[tokio::test]
+async fn a_phone_becomes_one_member_for_ever() {
+    let world = World::new().await;
+    let SignedUp::Joined(first) = world.store().sign_up(&[1; 32], world.now(), profile(&world)).await.unwrap() else {
+        panic!()
+    };
+    let environment = world.another_environment();
+    let SignedUp::KnownAlready(again) = environment.sign_up(&[1; 32], world.now(), profile(&world)).await.unwrap()
+    else {
+        panic!()
+    };
+    assert_eq!(first, again);
+    assert_eq!(world.store().profile(first.member).await.unwrap(), Some(first));
+}
+
+#[tokio::test]
+async fn an_index_without_a_profile_is_repaired_at_the_next_sign_in() {
+    let world = World::new().await;
+    let SignedUp::Joined(first) = world.store().sign_up(&[1; 32], world.now(), profile(&world)).await.unwrap() else {
+        panic!()
+    };
+    let client = mealticket_local::stack::client(&world.engine.url());
+    client
+        .delete_item()
+        .table_name(&world.deps.stack.config.tables.members)
+        .key("pk", aws_sdk_dynamodb::types::AttributeValue::S(format!("MEMBER#{}", first.member.get())))
+        .key("sk", aws_sdk_dynamodb::types::AttributeValue::S("PROFILE".into()))
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(world.store().profile(first.member).await.unwrap(), None);
+    let repaired = world.store().sign_up(&[1; 32], world.now(), profile(&world)).await.unwrap();
+    assert!(matches!(&repaired, SignedUp::KnownAlready(known) if *known == first), "{repaired:?}");
+    assert_eq!(world.store().profile(first.member).await.unwrap(), Some(first));
+}
+
+#[tokio::test]
+async fn forty_sign_ups_of_one_phone_at_once_make_one_member() {
+    let world = std::sync::Arc::new(World::new().await);
+    let mut tasks = Vec::new();
+    for _ in 0..40 {
+        let world = world.clone();
+        tasks.push(tokio::spawn(async move {
+            let store = world.another_environment();
+            let signed_up = store.sign_up(&[1; 32], world.now(), profile(&world)).await.unwrap();
+            match signed_up {
+                SignedUp::Joined(profile) => (profile.member, true),
+                SignedUp::KnownAlready(profile) => (profile.member, false),
+            }
+        }));
+    }
+    let mut members = HashSet::new();
+    let mut joined = 0;
+    for task in tasks {
+        let (member, is_new) = task.await.unwrap();
+        members.insert(member);
+        joined += usize::from(is_new);
+    }
+    assert_eq!((members.len(), joined), (1, 1));
+}
+
+#[tokio::test]
+async fn numbers_come_in_blocks_and_never_twice() {
+    let world = World::new().await;
+    let mut members = HashSet::new();
+    for environment in 0..3u8 {
+        let store = world.another_environment();
+        for phone in 0..70u8 {
+            let mut hash = [environment; 32];
+            hash[0] = phone;
+            let signed_up = store.sign_up(&hash, world.now(), profile(&world)).await.unwrap();
+            let SignedUp::Joined(profile) = signed_up else { panic!() };
+            assert!(members.insert(profile.member), "{:?}", profile.member);
+        }
+    }
+    assert_eq!(members.len(), 210);
+}
+
+fn challenge(world: &World) -> Challenge {
+    Challenge {
+        id: "c".repeat(22),
+        phone_sealed: vec![1],
+        otp_hash: [9; 16],
+        expires_at: world.now().plus_seconds(300),
+    }
+}
+
+#[tokio::test]
+async fn five_different_guesses_are_all_there_are_and_a_repeat_takes_no_place() {
+    let world = World::new().await;
+    let id = challenge(&world).id;
+    world.store().put_challenge(&challenge(&world)).await.unwrap();
+    let guess = |byte: u8| world.store().guess(&id, [byte; 16], world.now());
+    for (byte, left) in [(1, 4), (1, 4), (2, 3), (3, 2), (2, 2), (4, 1)] {
+        assert!(matches!(guess(byte).await.unwrap(), Guess::Wrong { tries_left } if tries_left == left), "{byte}");
+    }
+    assert!(matches!(guess(9).await.unwrap(), Guess::Right { .. }));
+    assert!(matches!(guess(9).await.unwrap(), Guess::Right { .. }), "the answer may have been lost");
+    assert!(matches!(guess(5).await.unwrap(), Guess::Wrong { tries_left: 0 }));
+}
+
+#[tokio::test]
+async fn the_right_code_is_refused_once_the_guesses_are_used_up() {
+    let world = World::new().await;
+    let id = challenge(&world).id;
+    world.store().put_challenge(&challenge(&world)).await.unwrap();
+    let mut tasks = Vec::new();
+    for byte in 10..74u8 {
+        let (store, id, now) = (world.another_environment(), id.clone(), world.now());
+        tasks.push(tokio::spawn(async move { store.guess(&id, [byte; 16], now).await.unwrap() }));
+    }
+    for task in tasks {
+        assert!(matches!(task.await.unwrap(), Guess::Wrong { .. }));
+    }
+    assert!(matches!(world.store().guess(&id, [9; 16], world.now()).await.unwrap(), Guess::Wrong { tries_left: 0 }));
+}
+
+#[tokio::test]
+async fn a_code_expires_to_the_second_and_an_unknown_one_is_unknown() {
+    let world = World::new().await;
+    let id = challenge(&world).id;
+    world.store().put_challenge(&challenge(&world)).await.unwrap();
+    world.pass_seconds(299);
+    assert!(matches!(world.store().guess(&id, [9; 16], world.now()).await.unwrap(), Guess::Right { .. }));
+    world.pass_seconds(1);
+    assert!(matches!(world.store().guess(&id, [9; 16], world.now()).await.unwrap(), Guess::Unknown));
+    assert!(matches!(world.store().guess("nobody", [9; 16], world.now()).await.unwrap(), Guess::Unknown));
+}
+
+#[tokio::test]
+async fn a_quota_counts_its_window_and_keeps_its_gap() {
+    let world = World::new().await;
+    let quota = |window| Quota {
+        scope: "PHONE",
+        messages_max: 2,
+        window,
+        window_until: world.now().plus_seconds(3_600),
+        gap_seconds: 60,
+    };
+    let take = |window, now| world.store().take_quota(quota(window), &[1; 32], now);
+    let start = world.now();
+    let at = |seconds| start.plus_seconds(seconds);
+    assert_eq!(take(1, at(0)).await.unwrap(), Quotum::Granted);
+    assert_eq!(take(1, at(59)).await.unwrap(), Quotum::Exhausted { retry_at: at(60) });
+    assert_eq!(take(1, at(60)).await.unwrap(), Quotum::Granted);
+    assert_eq!(take(1, at(300)).await.unwrap(), Quotum::Exhausted { retry_at: at(3_600) });
+    assert_eq!(take(2, at(61)).await.unwrap(), Quotum::Exhausted { retry_at: at(120) }, "the gap holds across windows");
+    assert_eq!(take(2, at(120)).await.unwrap(), Quotum::Granted);
+}

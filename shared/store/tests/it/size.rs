@@ -1,0 +1,78 @@
+use mealticket_domain::{
+    Coupon, CouponKey, CouponStatus, Fingerprint, KeyHash, Redemption, Reversal, TermsHash, Timestamp,
+    coupon::{LeaseId, RedemptionSource},
+    limits::AMOUNT_FEN_MAX,
+};
+use mealticket_store::item_bytes;
+use mealticket_testing::World;
+
+/// The largest coupon with one redemption and one reversal, its free texts in Chinese.
+fn largest() -> Coupon {
+    let reversal = Reversal {
+        at: Timestamp::MAX,
+        key: KeyHash([1; 16]),
+        fingerprint: Fingerprint([2; 16]),
+        reason: "错".repeat(32).parse().unwrap(),
+        status: CouponStatus::Deactivated,
+        redemptions_before: 1,
+    };
+    let redemption = Redemption {
+        at: Timestamp::MAX,
+        key: KeyHash([3; 16]),
+        fingerprint: Fingerprint([4; 16]),
+        source: RedemptionSource::Callback,
+        store_id: format!("sto_{}", "a".repeat(24)).parse().unwrap(),
+        order_no: "9".repeat(64).parse().unwrap(),
+        amount: AMOUNT_FEN_MAX.try_into().unwrap(),
+        discount: AMOUNT_FEN_MAX.try_into().unwrap(),
+        cashier: Some("收".repeat(64).parse().unwrap()),
+        reversal: Some(reversal),
+    };
+    Coupon {
+        key: CouponKey {
+            member: ((1u64 << 34) - 1).try_into().unwrap(),
+            campaign: ((1u32 << 20) - 1).try_into().unwrap(),
+            ordinal: 63u8.try_into().unwrap(),
+        },
+        claimed_at: Timestamp::MAX,
+        claim_key: KeyHash([5; 16]),
+        claim_fingerprint: Fingerprint([6; 16]),
+        channel: Some("c".repeat(32).parse().unwrap()),
+        share_code: Some("s".repeat(32).parse().unwrap()),
+        lease_id: LeaseId([7; 16]),
+        terms_version: 99_999,
+        terms_sha256: TermsHash([8; 32]),
+        settlement_version: 99_999,
+        key_version: u16::MAX,
+        valid_from: Timestamp::MAX,
+        valid_until: Timestamp::MAX,
+        uses_total: 32,
+        uses_left: 32,
+        deactivated_at: None,
+        hold: None,
+        redemptions: vec![redemption],
+    }
+}
+
+#[test]
+fn a_coupon_with_one_redemption_and_one_reversal_costs_one_write_unit_whatever_is_in_it() {
+    let bytes = item_bytes(&largest());
+    assert!(bytes <= 1_024, "{bytes} bytes");
+}
+
+/// The largest order number, store and amount with ordinary names, as the engine itself counts.
+#[tokio::test]
+async fn the_engine_counts_one_unit_for_it_too() {
+    let world = World::new().await;
+    let campaign = world.campaign(1).await;
+    let store = world.store().metered();
+    let claim = world.claim(world.member(), 1);
+    store.claim(&campaign, &claim).await.unwrap();
+    let key = CouponKey { member: claim.member, campaign: campaign.no, ordinal: 0u8.try_into().unwrap() };
+    let mut request = world.redemption(1);
+    request.order.order_no = "9".repeat(64).parse().unwrap();
+    request.cashier = Some("收".repeat(64).parse().unwrap());
+    let metered = store.metered();
+    metered.redeem(&campaign, key, 1, &request).await.unwrap();
+    assert_eq!(metered.capacity().write_tenths, 10, "{}", metered.capacity());
+}

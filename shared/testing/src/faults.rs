@@ -1,0 +1,135 @@
+//! A proxy between a store and its tables that does to answers what networks do.
+
+use axum::{
+    Router,
+    body::{Body, Bytes, to_bytes},
+    extract::{Request, State},
+    http::{HeaderMap, Response, StatusCode},
+};
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+use tokio::net::TcpListener;
+
+/// What happens to one call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fate {
+    /// It is done, and the answer is lost on the way: the connection breaks.
+    LoseAnswer,
+    /// It is done, and the answer is a 500.
+    FailAfter,
+    /// It is not done; the answer is a throttle.
+    Throttle,
+    /// It is not done, and nothing is heard: the connection breaks.
+    LoseRequest,
+    /// Nothing is heard now, and it is done this much later.
+    LandLate(Duration),
+    /// It is done in time and answered in time.
+    Pass,
+}
+
+/// A running proxy. Calls of an operation meet the fates planned for it, in order; others pass.
+pub struct Faults {
+    /// Where to reach the tables through it.
+    pub url: String,
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    tables: String,
+    http: reqwest::Client,
+    plan: Mutex<VecDeque<(&'static str, Fate)>>,
+    seen: Mutex<Vec<String>>,
+}
+
+impl Faults {
+    /// A proxy before the tables at `tables`.
+    pub async fn before(tables: &str) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let http = reqwest::Client::builder().no_proxy().build().unwrap();
+        let shared =
+            Arc::new(Shared { tables: tables.to_owned(), http, plan: Mutex::default(), seen: Mutex::default() });
+        let app = Router::new().fallback(meet).with_state(Arc::clone(&shared));
+        tokio::spawn(async move { axum::serve(listener, app).await });
+        Faults { url, shared }
+    }
+
+    /// Plans the fate of the next call of `operation` that has none yet.
+    pub fn next(&self, operation: &'static str, fate: Fate) {
+        self.shared.plan.lock().unwrap().push_back((operation, fate));
+    }
+
+    /// The operations that were called since the last time this was asked, in order.
+    pub fn seen(&self) -> Vec<String> {
+        std::mem::take(&mut *self.shared.seen.lock().unwrap())
+    }
+
+    /// Whether every planned fate was met.
+    pub fn all_met(&self) -> bool {
+        self.shared.plan.lock().unwrap().is_empty()
+    }
+}
+
+impl Shared {
+    fn fate_of(&self, operation: &str) -> Fate {
+        self.seen.lock().unwrap().push(operation.to_owned());
+        let mut plan = self.plan.lock().unwrap();
+        let at = plan.iter().position(|(planned, _)| *planned == operation);
+        at.and_then(|at| plan.remove(at)).map_or(Fate::Pass, |(_, fate)| fate)
+    }
+
+    async fn forward(&self, headers: HeaderMap, body: Bytes) -> Response<Body> {
+        let reply = self.http.post(&self.tables).headers(headers).body(body).send().await.unwrap();
+        let mut response = Response::new(Body::empty());
+        *response.status_mut() = reply.status();
+        response.headers_mut().extend(reply.headers().clone());
+        *response.body_mut() = Body::from(reply.bytes().await.unwrap());
+        response
+    }
+}
+
+async fn meet(State(shared): State<Arc<Shared>>, request: Request) -> Response<Body> {
+    let (parts, body) = request.into_parts();
+    let body = to_bytes(body, usize::MAX).await.unwrap();
+    let target = parts.headers.get("x-amz-target").and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let fate = shared.fate_of(target.rsplit('.').next().unwrap_or_default());
+    let mut headers = parts.headers.clone();
+    headers.remove("host");
+    match fate {
+        Fate::Pass => shared.forward(headers, body).await,
+        Fate::LoseAnswer => {
+            shared.forward(headers, body).await;
+            broken()
+        }
+        Fate::FailAfter => {
+            shared.forward(headers, body).await;
+            own_error(StatusCode::INTERNAL_SERVER_ERROR, "InternalServerError")
+        }
+        Fate::Throttle => own_error(StatusCode::BAD_REQUEST, "ThrottlingException"),
+        Fate::LoseRequest => broken(),
+        Fate::LandLate(delay) => {
+            tokio::spawn(async move {
+                tokio::time::sleep(delay).await;
+                shared.forward(headers, body).await;
+            });
+            broken()
+        }
+    }
+}
+
+fn own_error(status: StatusCode, kind: &str) -> Response<Body> {
+    let body = format!(r#"{{"__type":"com.amazonaws.dynamodb.v20120810#{kind}","message":"planned"}}"#);
+    let mut response = Response::new(Body::from(body));
+    *response.status_mut() = status;
+    response
+}
+
+/// An answer that breaks off before its end.
+fn broken() -> Response<Body> {
+    let mut response = Response::new(Body::from("{"));
+    response.headers_mut().insert("content-length", 1_000.into());
+    response
+}

@@ -1,0 +1,151 @@
+//! A province in one process.
+
+use mealticket_api::{Clock, Deps, auth::member::MemberPrincipal, deps::Stack};
+use mealticket_domain::{
+    Campaign, CampaignNo, Fingerprint, KeyHash, MemberAttributes, MemberNo, Order, RedeemRequest, Timestamp,
+    coupon::{LeaseId, RedemptionSource},
+};
+use mealticket_local::{
+    engine::Engine,
+    seed::Seed,
+    stack::{client, local_config},
+    state::KeyFile,
+    template::Template,
+    workspace,
+};
+use mealticket_store::{Store, claim::ClaimRequest};
+use std::{
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+};
+
+/// When every world begins: a Sunday noon in Guangdong.
+pub const NOON: &str = "2026-11-22T04:00:00Z";
+
+/// The seed province in tables of its own.
+pub struct World {
+    /// What handlers are given.
+    pub deps: Deps,
+    /// The keys, the merchants' included.
+    pub keys: KeyFile,
+    /// The engine behind the tables.
+    pub engine: Engine,
+    numbers: AtomicU64,
+}
+
+impl World {
+    /// A fresh world at [`NOON`].
+    pub async fn new() -> Self {
+        let template = Template::read(&workspace::template()).unwrap();
+        let seed = Seed::read(&workspace::seed()).unwrap();
+        let engine = Engine::start(0, None, &template.tables().unwrap()).await.unwrap();
+        let keys = KeyFile::generate(&seed).unwrap();
+        let config = local_config(&template.functions().unwrap(), Path::new("unused"), true).unwrap();
+        let store = Store::new(client(&engine.url()), config.tables.clone());
+        seed.load(&store, &keys).await.unwrap();
+        let stack = Arc::new(Stack::new(config, &keys.stack).unwrap());
+        let deps = Deps { store, stack, clock: Clock::standing_at(NOON.parse().unwrap()) };
+        World { deps, keys, engine, numbers: AtomicU64::new(1_000_000) }
+    }
+
+    /// Now.
+    pub fn now(&self) -> Timestamp {
+        self.deps.now()
+    }
+
+    /// Moves the clock.
+    pub fn pass_seconds(&self, seconds: i64) {
+        self.deps.clock.set(self.now().plus_seconds(seconds));
+    }
+
+    /// The store.
+    pub fn store(&self) -> &Store {
+        &self.deps.store
+    }
+
+    /// Another execution environment over the same tables: nothing is shared but the tables.
+    pub fn another_environment(&self) -> Store {
+        self.store_at(&self.engine.url())
+    }
+
+    /// A store that reaches the tables through `url`.
+    pub fn store_at(&self, url: &str) -> Store {
+        Store::new(client(url), self.deps.stack.config.tables.clone())
+    }
+
+    /// A member number that nobody else has.
+    pub fn member(&self) -> MemberNo {
+        self.numbers.fetch_add(1, Relaxed).try_into().unwrap()
+    }
+
+    /// An access token of a member.
+    pub fn member_token(&self, member: MemberNo) -> String {
+        let principal = MemberPrincipal { member, family_id: [9; 16], attributes: MemberAttributes::default() };
+        let stack = &self.deps.stack;
+        stack.member_tokens.issue(&principal, &stack.ids, &stack.vault, self.now()).unwrap()
+    }
+
+    /// A token of a merchant of the seed.
+    pub fn merchant_token(&self, merchant: &str) -> String {
+        let issuer = &self.deps.stack.config.issuer;
+        self.keys.merchant(merchant).unwrap().token(merchant, issuer, self.now()).unwrap()
+    }
+
+    /// A campaign of the seed.
+    pub async fn campaign(&self, no: u32) -> Arc<Campaign> {
+        self.store().campaign(CampaignNo::try_from(no).unwrap()).await.unwrap().unwrap()
+    }
+
+    /// A campaign like one of the seed, with a number, stock and limit of its own, laid out in the tables.
+    pub async fn campaign_like(&self, like: u32, no: u32, stock: u64, limit: u8) -> Arc<Campaign> {
+        let mut campaign = Campaign::clone(&*self.campaign(like).await);
+        campaign.no = no.try_into().unwrap();
+        campaign.stock = stock;
+        campaign.stock_shards = Campaign::shards_for(stock);
+        campaign.terms.per_member_limit = limit;
+        campaign.terms_sha256 = campaign.terms.hash(campaign.no).unwrap();
+        self.store().lay_out_stock(&campaign).await.unwrap();
+        self.store().put_campaign(&campaign, "{}").await.unwrap();
+        self.store().campaign(campaign.no).await.unwrap().unwrap()
+    }
+
+    /// A claim by `member` under the key `key`.
+    pub fn claim(&self, member: MemberNo, key: u64) -> ClaimRequest {
+        ClaimRequest {
+            member,
+            key: key_hash(key),
+            fingerprint: Fingerprint([0; 16]),
+            channel: None,
+            share_code: None,
+            key_version: 1,
+            lease_id: LeaseId(mealticket_api::random::bytes().unwrap()),
+            now: self.now(),
+        }
+    }
+
+    /// A redemption of 25 yuan in the first store of `mch_luckytea` under the key `key`.
+    pub fn redemption(&self, key: u64) -> RedeemRequest {
+        RedeemRequest {
+            key: key_hash(key),
+            fingerprint: Fingerprint([0; 16]),
+            source: RedemptionSource::Api,
+            at: self.now(),
+            store_id: "sto_luckytea01".parse().unwrap(),
+            order: Order { order_no: format!("A-{key}").parse().unwrap(), amount: 2_500u64.try_into().unwrap() },
+            hold_id: None,
+            cashier: None,
+        }
+    }
+}
+
+/// The hash of a numbered key.
+pub fn key_hash(key: u64) -> KeyHash {
+    let mut bytes = [7; 16];
+    for (to, from) in bytes.iter_mut().zip(key.to_be_bytes()) {
+        *to = from;
+    }
+    KeyHash(bytes)
+}
