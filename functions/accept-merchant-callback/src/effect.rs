@@ -3,7 +3,8 @@
 use crate::event::{Event, RedeemedReport};
 use mealticket_api::{ApiError, Code, Deps, refusals};
 use mealticket_domain::{
-    Campaign, CouponCode, CouponKey, Fen, Fingerprint, KeyHash, Order, OrderNo, RedeemRequest, StoreId, Timestamp,
+    Campaign, CouponCode, CouponKey, Fen, Fingerprint, KeyHash, Order, OrderNo, RedeemDecision, RedeemRequest, StoreId,
+    Timestamp,
     coupon::RedemptionSource,
     limits::{CLOCK_SKEW_SECONDS_MAX, LATE_REPORT_SECONDS_MAX},
 };
@@ -21,15 +22,22 @@ pub(crate) async fn take_effect(
     webhook_id: &str,
     event: &Event,
 ) -> Result<(), ApiError> {
-    let Event::Redeemed(report) = event else { return Ok(()) };
-    let Err(broken) = redeem(deps, merchant, report).await? else { return Ok(()) };
+    let (broken, report) = match event {
+        Event::Other(_) => return Ok(()),
+        Event::MalformedRedeemed => (broken(Code::MalformedRequest.as_str()), None),
+        Event::Redeemed(report) => match redeem(deps, merchant, report).await? {
+            Ok(()) => return Ok(()),
+            Err(broken) => (broken, Some(report)),
+        },
+    };
+    let order_no = report.and_then(|report| report.order.order_no.parse::<OrderNo>().ok());
     let found = Discrepancy {
         webhook_id: webhook_id.to_owned(),
         event_type: event.kind().to_owned(),
         reason: broken.reason.to_owned(),
         coupon_id: broken.place.map(|place| deps.stack.ids.coupon_id(place)),
-        order_no: report.order.order_no.parse::<OrderNo>().ok().map(|order_no| order_no.to_string()),
-        redeemed_at: report.redeemed_at.parse().ok(),
+        order_no: order_no.map(|order_no| order_no.to_string()),
+        redeemed_at: report.and_then(|report| report.redeemed_at.parse().ok()),
         received_at: deps.now(),
     };
     tracing::warn!(merchant = %merchant.merchant.id, reason = found.reason, "a report does not add up");
@@ -69,8 +77,13 @@ async fn redeem(
     };
     let place = located.place;
     let asked = asked((at, store_id, order));
-    let outcome = deps.store.redeem(&located.campaign, place, located.key_version, &asked).await?;
-    Ok(judge(outcome, at).map_err(|reason| Broken { reason, place: Some(place) }))
+    let judged = if deps.now().seconds_since(at) > LATE_REPORT_SECONDS_MAX {
+        let found = deps.store.would_redeem(place, located.key_version, &asked).await?;
+        judge_late(found.map(|(_, decision)| decision))
+    } else {
+        judge(deps.store.redeem(&located.campaign, place, located.key_version, &asked).await?, at)
+    };
+    Ok(judged.map_err(|reason| Broken { reason, place: Some(place) }))
 }
 
 /// The report's facts, each within its bounds, at a time that may still count.
@@ -85,11 +98,7 @@ fn checked(
         return Err("other_merchant");
     }
     let at: Timestamp = report.redeemed_at.parse().map_err(|_| malformed)?;
-    let age = deps.now().seconds_since(at);
-    if age > LATE_REPORT_SECONDS_MAX {
-        return Err("too_late");
-    }
-    if age < -CLOCK_SKEW_SECONDS_MAX {
+    if at.seconds_since(deps.now()) > CLOCK_SKEW_SECONDS_MAX {
         return Err("in_the_future");
     }
     let store = match (&report.store_id, &report.store_no) {
@@ -146,6 +155,16 @@ fn asked((at, store_id, order): (Timestamp, StoreId, Order)) -> RedeemRequest {
         order,
         hold_id: None,
         cashier: None,
+    }
+}
+
+/// After 72 hours a report can confirm, but no longer redeem.
+fn judge_late(decision: Option<RedeemDecision>) -> Result<(), Reason> {
+    match decision {
+        Some(RedeemDecision::Replay { .. }) => Ok(()),
+        Some(RedeemDecision::KeyReused) => Err("amount_mismatch"),
+        Some(RedeemDecision::Redeem(_) | RedeemDecision::Refused(_)) => Err("too_late"),
+        None => Err(Code::CodeNotFound.as_str()),
     }
 }
 

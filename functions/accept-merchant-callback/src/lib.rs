@@ -8,7 +8,6 @@ mod effect;
 mod event;
 
 use event::Event;
-use http::StatusCode;
 use mealticket_api::{
     ApiError, Code, Deps, Request, Response, Route,
     vault::Sealed,
@@ -19,7 +18,7 @@ use mealticket_store::{
     catalog::MerchantRecord,
     messages::{Receipt, Received},
 };
-use serde_json::json;
+use serde::Serialize;
 use std::sync::Arc;
 
 /// What a merchant's system can ask.
@@ -31,6 +30,13 @@ pub enum Ask {
 
 /// The function's routes, as `infra/template.yaml` has them.
 pub const ROUTES: &[Route<Ask>] = &[("POST /v1/merchants/{merchant_id}/callbacks", Ask::Report)];
+
+#[derive(Serialize)]
+struct ReceivedView {
+    received: bool,
+}
+
+const RECEIVED: ReceivedView = ReceivedView { received: true };
 
 /// Answers one callback.
 pub async fn handle(deps: Deps, request: Request) -> Result<Response, ApiError> {
@@ -49,17 +55,13 @@ pub async fn handle(deps: Deps, request: Request) -> Result<Response, ApiError> 
     };
     match deps.store.receive(&receipt).await? {
         Received::IdReused => Err(Code::WebhookIdReused.into()),
-        Received::DoneBefore => accepted(),
+        Received::DoneBefore => Response::accepted(&RECEIVED),
         Received::EffectIsDue => {
             effect::take_effect(&deps, &merchant, &webhook_id, &event).await?;
             deps.store.finish_receipt(&merchant.merchant.id, &webhook_id).await?;
-            accepted()
+            Response::accepted(&RECEIVED)
         }
     }
-}
-
-fn accepted() -> Result<Response, ApiError> {
-    Response::json(StatusCode::ACCEPTED, &json!({ "received": true }))
 }
 
 /// The merchant whose secret signed the message, and the message's id. One refusal for every defect: a stranger learns

@@ -15,8 +15,9 @@ const PAGE_MAX: u16 = 100;
 /// The `limit` of a list: 1 to 100.
 pub(crate) fn page_limit(request: &Request) -> Result<u16, ApiError> {
     let Some(text) = request.query("limit") else { return Ok(PAGE_DEFAULT) };
-    let limit: u16 = json::parsed("limit", text)?;
-    if (1..=PAGE_MAX).contains(&limit) { Ok(limit) } else { Err(ApiError::malformed("limit")) }
+    let plain = text.bytes().all(|byte| byte.is_ascii_digit()) && !text.starts_with('0');
+    let limit = text.parse().ok().filter(|limit| plain && (1..=PAGE_MAX).contains(limit));
+    limit.ok_or_else(|| ApiError::malformed("limit"))
 }
 
 /// The public campaigns by number, a page at a time. `next` is the last campaign shown.

@@ -28,7 +28,7 @@ pub fn ensure(say: &dyn Fn(&str)) -> Result<PathBuf> {
 
 fn is_right(program: &Path) -> bool {
     let output = Command::new(program).args(["lambda", "--version"]).stdin(Stdio::null()).output();
-    output.is_ok_and(|output| String::from_utf8_lossy(&output.stdout).contains(VERSION))
+    output.is_ok_and(|output| String::from_utf8_lossy(&output.stdout).split_whitespace().any(|word| word == VERSION))
 }
 
 /// A virtual environment of our own; without its dependencies, because zig serves only cross-compiling.

@@ -134,11 +134,14 @@ async fn front(
     let Some(places) = gateway.functions.get(&route.function) else {
         return own_answer(StatusCode::NOT_FOUND, "Not Found");
     };
-    let answered = tokio::time::timeout(TIMEOUT, async {
-        let _place = places.acquire().await.ok()?;
-        gateway.invoke(&route.function, &event).await
+    let (places, function) = (Arc::clone(places), route.function.clone());
+    let asked = Arc::clone(&gateway);
+    // A task of its own: a client that goes away does not free the place that its request still holds in the emulator.
+    let invocation = tokio::spawn(async move {
+        let _place = places.acquire_owned().await.ok()?;
+        asked.invoke(&function, &event).await
     });
-    match answered.await {
+    match tokio::time::timeout(TIMEOUT, invocation).await.map(|joined| joined.unwrap_or_default()) {
         Ok(Some(reply)) => from_reply(&reply).unwrap_or_else(|| {
             // A function's error stays in its log.
             own_answer(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error")

@@ -3,7 +3,7 @@
 use clap::{Args, Parser, Subcommand};
 use mealticket_api::{Clock, random};
 use mealticket_local::{
-    Result, StackError, binaries, cargo_lambda, demo, guard,
+    Result, StackError, binaries, cargo_lambda, demo, guard, samples,
     seed::Seed,
     stack::{Options, Stack},
     state::{KeyFile, StateDir},
@@ -36,6 +36,12 @@ enum Task {
     Test {
         /// Passed on to the test binaries.
         arguments: Vec<String>,
+    },
+    /// Serve the tables alone, with the seed and filled samples, for plain `cargo lambda watch`.
+    Tables {
+        /// The port of the tables.
+        #[arg(long, default_value_t = 8781)]
+        port: u16,
     },
     /// Print a bearer token of a merchant of the seed.
     Token(MerchantChoice),
@@ -89,6 +95,9 @@ struct Demo {
     /// Use release binaries.
     #[arg(long)]
     release: bool,
+    /// The binaries are built already.
+    #[arg(long, hide = true)]
+    no_build: bool,
 }
 
 #[derive(Args)]
@@ -107,6 +116,7 @@ fn main() -> ExitCode {
         Task::Up(up) => in_runtime(up_until_signal(up)),
         Task::Demo(options) => in_runtime(tell_demo(options)),
         Task::Test { arguments } => test(&arguments),
+        Task::Tables { port } => in_runtime(tables_until_signal(port)),
         Task::Token(choice) => token(&choice),
         Task::Sign { merchant, file, id } => sign(&merchant, &file, id),
     };
@@ -213,8 +223,27 @@ Ctrl-C ends it.
     )
 }
 
+/// Serves the tables and fills the samples, for functions that somebody else runs.
+async fn tables_until_signal(port: u16) -> Result<()> {
+    let mut terminate = signal(SignalKind::terminate()).map_err(|error| StackError::caused("signals", error))?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(|error| StackError::caused("signals", error))?;
+    let tables = samples::serve(port).await?;
+    print(&format!(
+        "Tables are at {}. In another terminal:\n\n  cargo lambda watch -A 127.0.0.1 --env-file {}\n\nThe samples, with \
+         their placeholders filled, are in {}; their tokens are good for four minutes.\nCtrl-C ends it.\n",
+        tables.url,
+        tables.env_file.display(),
+        tables.folder.display(),
+    ));
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
+    Ok(())
+}
+
 async fn tell_demo(demo: Demo) -> Result<()> {
-    let options = Options { release: demo.release, ..Options::default() };
+    let options = Options { release: demo.release, no_build: demo.no_build, ..Options::default() };
     let mut stack = Stack::start(&options, &say).await?;
     let told = demo::tell(&mut stack).await;
     stack.stop().await;

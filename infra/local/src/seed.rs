@@ -9,7 +9,7 @@ use mealticket_domain::{
 };
 use mealticket_store::{
     Store,
-    catalog::{MerchantKey, MerchantRecord},
+    catalog::{MerchantKey, MerchantRecord, Published},
 };
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -107,7 +107,14 @@ impl Seed {
         }
         for (campaign, seed) in self.campaigns()?.iter().zip(&self.campaigns) {
             store.lay_out_stock(campaign).await.map_err(|error| failed(&error))?;
-            store.put_campaign(campaign, &seed.settlement.to_string()).await.map_err(|error| failed(&error))?;
+            let settlement = seed.settlement.to_string();
+            let put = store.put_campaign(campaign, &settlement);
+            if put.await.map_err(|error| failed(&error))? == Published::FrozenVersionDiffers {
+                let no = campaign.no;
+                return Err(StackError(format!(
+                    "{no}: the seed differs from the terms published in this data directory"
+                )));
+            }
         }
         for known in &self.known_numbers {
             let phone: Phone = known.phone.parse().map_err(|error| failed(&error))?;

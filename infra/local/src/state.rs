@@ -78,12 +78,12 @@ impl StateDir {
             write_private(&own, &json(&keys)?)?;
         }
         let text = std::fs::read_to_string(&own).map_err(|error| StackError::caused(own.display(), error))?;
-        let keys: KeyFile = serde_json::from_str(&text)
+        let mut keys: KeyFile = serde_json::from_str(&text)
             .map_err(|_| StackError(format!("{} is not a key file; move it away to get new keys", own.display())))?;
-        let secrets = self.secrets_file();
-        if !secrets.exists() {
-            write_private(&secrets, &json(&keys.stack)?)?;
+        if keys.add_missing(seed)? {
+            replace_private(&own, &json(&keys)?)?;
         }
+        replace_private(&self.secrets_file(), &json(&keys.stack)?)?;
         Ok(keys)
     }
 }
@@ -95,6 +95,17 @@ impl KeyFile {
         let merchants =
             seed.merchants.iter().map(|merchant| Ok((merchant.id.to_string(), MerchantSecrets::generate()?)));
         Ok(KeyFile { stack, merchants: merchants.collect::<Result<_>>()? })
+    }
+
+    /// New keys for merchants that the seed has got since; true when there were any.
+    fn add_missing(&mut self, seed: &Seed) -> Result<bool> {
+        let known = self.merchants.len();
+        for merchant in &seed.merchants {
+            if !self.merchants.contains_key(merchant.id.as_str()) {
+                self.merchants.insert(merchant.id.to_string(), MerchantSecrets::generate()?);
+            }
+        }
+        Ok(self.merchants.len() > known)
     }
 
     /// A merchant's keys.
@@ -166,15 +177,31 @@ fn json(value: &impl Serialize) -> Result<String> {
 
 /// Writes a file that nobody else may read, all of it or nothing; a file that another process wrote meanwhile stands.
 fn write_private(path: &Path, text: &str) -> Result<()> {
+    let draft = draft(path, text)?;
+    let linked = std::fs::hard_link(&draft, path);
+    let _ = std::fs::remove_file(&draft);
+    match linked {
+        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => {
+            Err(StackError::caused(path.display(), error))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The same, in the place of a file that says something else.
+fn replace_private(path: &Path, text: &str) -> Result<()> {
+    if std::fs::read_to_string(path).is_ok_and(|known| known == text) {
+        return Ok(());
+    }
+    let draft = draft(path, text)?;
+    std::fs::rename(&draft, path).map_err(|error| StackError::caused(path.display(), error))
+}
+
+fn draft(path: &Path, text: &str) -> Result<PathBuf> {
     let failed = |error: std::io::Error| StackError::caused(path.display(), error);
     let draft = path.with_extension(format!("{}.draft", std::process::id()));
     let _ = std::fs::remove_file(&draft);
     let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft).map_err(failed)?;
     file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(failed)?;
-    let linked = std::fs::hard_link(&draft, path);
-    let _ = std::fs::remove_file(&draft);
-    match linked {
-        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => Err(failed(error)),
-        _ => Ok(()),
-    }
+    Ok(draft)
 }

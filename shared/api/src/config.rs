@@ -1,6 +1,7 @@
 //! What a function is told from outside. The only place that reads the environment; the names are those of
 //! `infra/template.yaml`.
 
+use crate::sms::SmsGateway;
 use mealticket_domain::Province;
 use mealticket_store::Tables;
 use std::path::PathBuf;
@@ -16,6 +17,8 @@ pub struct Config {
     pub province_api_pattern: String,
     /// Where the stack's keys are.
     pub secrets: SecretsSource,
+    /// How one-time codes reach phones.
+    pub sms: SmsGateway,
     /// Whether the limits on one-time codes apply.
     pub send_limits: bool,
     /// How much is logged: a `tracing` filter.
@@ -71,6 +74,11 @@ impl Config {
             issuer: required("ISSUER")?,
             province_api_pattern: required("PROVINCE_API_PATTERN")?,
             secrets,
+            sms: match lookup("SMS_GATEWAY").as_deref() {
+                Some("print") => SmsGateway::Printed,
+                Some(_) => return Err(ConfigError { name: "SMS_GATEWAY", problem: "is not one that we know: print" }),
+                None => SmsGateway::NotConnected,
+            },
             send_limits,
             log_level: required("LOG_LEVEL")?,
             tables: Tables {

@@ -52,7 +52,7 @@ impl Stack {
             ids: secrets.id_cipher(config.province)?,
             vault: Vault::new(secrets).map_err(|_| SecretsError("seal_key"))?,
             member_tokens: MemberTokens::new(&secrets.token_key, &config.issuer)?,
-            sms: SmsGateway,
+            sms: config.sms,
             config,
         })
     }

@@ -2,10 +2,38 @@
 
 use crate::problem::ApiError;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 use std::{fmt::Display, str::FromStr};
 
 /// Reads a body. What is wrong with it is told by the path of the field, never by its value.
+///
+/// No request of ours holds a list, so any list is refused: serde would otherwise take one for an object, field by field.
 pub fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
+    let value = read_strictly(body)?;
+    match serde_json::from_slice(body).ok().and_then(|any| path_of_a_list(&any)) {
+        Some(path) => Err(ApiError::malformed(&path)),
+        None => Ok(value),
+    }
+}
+
+/// Reads an object that may hold anything: what merchants' systems send.
+pub fn read_open<T: DeserializeOwned>(object: &[u8]) -> Result<T, ApiError> {
+    let begins = object.iter().find(|byte| !byte.is_ascii_whitespace());
+    if begins == Some(&b'{') { read_strictly(object) } else { Err(ApiError::malformed(".")) }
+}
+
+fn path_of_a_list(value: &Value) -> Option<String> {
+    match value {
+        Value::Array(_) => Some(".".to_owned()),
+        Value::Object(members) => members.iter().find_map(|(name, member)| {
+            let inner = path_of_a_list(member)?;
+            Some(if inner == "." { name.clone() } else { format!("{name}.{inner}") })
+        }),
+        _ => None,
+    }
+}
+
+fn read_strictly<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
     let mut reader = serde_json::Deserializer::from_slice(body);
     let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
         let path = error.path().to_string();
@@ -85,6 +113,8 @@ mod tests {
         for amount in ["-1", "1.5", "1e3", "\"1\"", "null", "18446744073709551616"] {
             check(&format!(r#"{{"name":"a","inner":{{"amount_fen":{amount}}}}}"#), "inner.amount_fen");
         }
+        check(r#"["a",{"amount_fen":1}]"#, ".");
+        check(r#"{"name":"a","inner":[1]}"#, "inner");
         let deep = format!(r#"{{"name":{}"#, "[".repeat(10_000));
         assert!(read::<Outer>(deep.as_bytes()).is_err());
     }

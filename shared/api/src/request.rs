@@ -31,11 +31,13 @@ impl Request {
     /// Reads an event. A body that is too large or not what it says it is, is remembered as the refusal it will be.
     pub fn from_event(event: ApiGatewayV2httpRequest) -> Self {
         let context = event.request_context;
-        let pairs = event.query_string_parameters.iter();
+        let query = event.raw_query_string.unwrap_or_default();
         Request {
             method: context.http.method,
             path: event.raw_path.or(context.http.path).unwrap_or_default(),
-            query: pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
+            // Not `queryStringParameters`: the gateway joins repeated values with commas there, and an order number may
+            // hold a comma.
+            query: form_urlencoded::parse(query.as_bytes()).into_owned().collect(),
             headers: event.headers,
             body: body(event.body.unwrap_or_default(), event.is_base64_encoded),
             source_ip: context.http.source_ip.unwrap_or_default(),
@@ -137,6 +139,18 @@ fn path_parameters<'a>(template: &str, path: &'a str) -> Option<Vec<&'a str>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_query_value_keeps_its_commas_and_is_decoded_once() {
+        let event: ApiGatewayV2httpRequest = serde_json::from_value(serde_json::json!({
+            "rawPath": "/", "rawQueryString": "order_no=A%2CB,C&code=44%2541+x",
+            "requestContext": { "http": { "method": "GET" } },
+        }))
+        .unwrap();
+        let request = Request::from_event(event);
+        assert_eq!((request.query("order_no"), request.query("code")), (Some("A,B,C"), Some("44%41 x")));
+        assert!(request.only_query(&["code"]).is_err());
+    }
 
     #[test]
     fn a_path_fits_its_template_part_by_part() {

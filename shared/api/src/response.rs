@@ -17,7 +17,7 @@ const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
 
 impl Response {
     /// A success with a JSON body.
-    pub fn json(status: StatusCode, body: &impl Serialize) -> Result<Self, ApiError> {
+    fn json(status: StatusCode, body: &impl Serialize) -> Result<Self, ApiError> {
         let body = serde_json::to_string(body).map_err(|_| ApiError::internal("an answer could not be written"))?;
         let mut response = Response { status, headers: HeaderMap::new(), body };
         response.set(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -33,6 +33,11 @@ impl Response {
     /// 201 with a JSON body.
     pub fn created(body: &impl Serialize) -> Result<Self, ApiError> {
         Self::json(StatusCode::CREATED, body)
+    }
+
+    /// 202 with a JSON body.
+    pub fn accepted(body: &impl Serialize) -> Result<Self, ApiError> {
+        Self::json(StatusCode::ACCEPTED, body)
     }
 
     /// 204 without a body.

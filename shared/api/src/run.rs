@@ -13,6 +13,7 @@ use crate::{
 use aws_config::{BehaviorVersion, retry::RetryConfig, timeout::TimeoutConfig};
 use aws_lambda_events::apigw::{ApiGatewayV2httpRequest, ApiGatewayV2httpResponse};
 use lambda_runtime::{Error, LambdaEvent, service_fn};
+use mealticket_domain::CampaignNo;
 use mealticket_store::Store;
 use std::{future::Future, sync::Arc, time::Duration};
 use tokio::time::Instant;
@@ -34,12 +35,21 @@ where
     telemetry::start(&config.log_level);
     let secrets = read_secrets(&config.secrets).await?;
     let store = Store::new(client().await, config.tables.clone());
+    warm_up(&store).await;
     let deps = Deps { store, stack: Arc::new(Stack::new(config, &secrets)?), clock: Clock::system() };
     lambda_runtime::run_concurrent(service_fn(move |event: LambdaEvent<ApiGatewayV2httpRequest>| {
         let (deps, handle) = (deps.clone(), handle.clone());
         async move { Ok::<ApiGatewayV2httpResponse, Error>(answer(&deps, event.payload, handle).await.into_event()) }
     }))
     .await
+}
+
+/// One cheap request while the environment starts, when it has a whole processor: the TLS handshake is done before the first
+/// request. Whatever it answers, even that the function may not read this table, is of no interest.
+async fn warm_up(store: &Store) {
+    if let Ok(no) = CampaignNo::try_from(0) {
+        let _ = store.campaign(no).await;
+    }
 }
 
 /// Answers one event: the handler's success, or its refusal in the caller's language. Logs the request once.

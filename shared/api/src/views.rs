@@ -123,7 +123,8 @@ impl CouponView {
         }
     }
 
-    /// A coupon as the answer to its claim showed it: the same bytes, however late.
+    /// A coupon as the answer to its claim showed it: the same bytes, however late. Only a code whose key was dropped after a
+    /// leak is another one.
     pub fn as_claimed(stack: &Stack, coupon: &Coupon, terms: &Terms) -> Self {
         Self::new(stack, &coupon.clone().as_claimed(terms), terms, coupon.claimed_at)
     }

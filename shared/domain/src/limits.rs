@@ -11,11 +11,11 @@ pub const MEMBER_NO_END: u64 = 1 << 34;
 pub const CAMPAIGN_NO_END: u32 = 1 << 20;
 
 /// Coupons one member may ever hold of one campaign. Ordinals 0–63 fit two radix-32 symbols with four zero bits,
-/// which together with three zero symbols make the 20 redundant bits of a code… 64 = 2⁶.
+/// which with the three zero symbols and the member's spare bit make the 20 redundant bits of a code.
 pub const ORDINAL_END: u8 = 64;
 
-/// Redemptions in a coupon's life, reversed ones included. 32 × (about 260 bytes) keeps an item near 8 KB,
-/// so that one write stays below ten units.
+/// Redemptions in a coupon's life, reversed ones included. 32 × about 260 bytes keeps a usual item near 8 KB; with the
+/// longest texts it is 20 KB, a twentieth of DynamoDB's limit.
 pub const REDEMPTIONS_MAX: usize = 32;
 
 /// Units of use of one coupon. Not more than its redemptions, or the last units could never be used.

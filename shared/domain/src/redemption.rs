@@ -100,13 +100,13 @@ pub enum RedeemDecision {
 /// Which rule, in order of precedence.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RedeemRefusal {
+    /// It was taken back.
+    Deactivated,
     /// Its validity is over.
     Expired {
         /// Since when.
         at: Timestamp,
     },
-    /// It was taken back.
-    Deactivated,
     /// Its validity has not begun.
     NotYetValid {
         /// When it begins.
@@ -141,9 +141,11 @@ pub enum RedeemRefusal {
 
 /// What redeeming `coupon` would do, under the terms it was claimed with.
 pub fn decide(coupon: &Coupon, terms: &Terms, request: &RedeemRequest) -> RedeemDecision {
-    if let Some(index) = coupon.redemptions.iter().position(|earlier| request.names(earlier)) {
-        let same = coupon.redemptions.get(index).is_some_and(|earlier| request.asks_the_same_as(earlier));
-        return if same { RedeemDecision::Replay { index } } else { RedeemDecision::KeyReused };
+    let mut named = coupon.redemptions.iter().enumerate().filter(|(_, earlier)| request.names(earlier)).peekable();
+    if named.peek().is_some() {
+        // An order that was reversed and redeemed again is there twice: any of them confirms a report.
+        let same = named.find(|(_, earlier)| request.asks_the_same_as(earlier));
+        return same.map_or(RedeemDecision::KeyReused, |(index, _)| RedeemDecision::Replay { index });
     }
     match refusal(coupon, terms, request) {
         Some(refusal) => RedeemDecision::Refused(refusal),

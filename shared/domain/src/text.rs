@@ -89,9 +89,16 @@ fn free_text(text: &str, bytes_max: usize) -> Result<(), TextError> {
     match text.chars().count() {
         0 => Err(TextError::Empty),
         n if n > FREE_TEXT_CHARS_MAX || text.len() > bytes_max => Err(TextError::TooLong),
-        _ if text.chars().any(char::is_control) => Err(TextError::Character),
+        _ if text.chars().any(|c| c.is_control() || is_bidi_control(c)) => Err(TextError::Character),
+        _ if text.trim().is_empty() => Err(TextError::Empty),
         _ => Ok(()),
     }
+}
+
+/// Characters that make a line read differently from what it says (Unicode Standard Annex 9, explicit directional
+/// formatting).
+fn is_bidi_control(c: char) -> bool {
+    matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 #[cfg(test)]
@@ -112,6 +119,8 @@ mod tests {
         assert_eq!("错".repeat(33).parse::<Reason>(), Err(TextError::TooLong));
         assert!("r".repeat(64).parse::<Reason>().is_ok());
         assert_eq!("a\u{0}".parse::<Cashier>(), Err(TextError::Character));
+        assert_eq!(" \u{3000}".parse::<Reason>(), Err(TextError::Empty));
+        assert_eq!("a\u{202e}b".parse::<Cashier>(), Err(TextError::Character));
         assert_eq!("\u{85}".parse::<Reason>(), Err(TextError::Character));
         assert!("app-2_x".parse::<Channel>().is_ok());
         assert_eq!("App".parse::<Channel>(), Err(TextError::Character));

@@ -29,10 +29,11 @@ pub enum Validity {
 }
 
 impl Validity {
-    /// `(valid_from, valid_until)` of a coupon claimed at `claimed_at`; the end is exclusive.
+    /// `(valid_from, valid_until)` of a coupon claimed at `claimed_at`; the end is exclusive. No coupon is valid before it
+    /// was claimed, so a late report can never redeem one before it existed.
     pub fn window(&self, claimed_at: Timestamp) -> (Timestamp, Timestamp) {
         match *self {
-            Validity::Fixed { from, until } => (from, until),
+            Validity::Fixed { from, until } => (from.max(claimed_at), until),
             Validity::AfterClaim { wait_days, days } => {
                 let first = claimed_at.province_day().plus_days(i64::from(wait_days));
                 let from = if wait_days == 0 { claimed_at } else { first.starts_at() };
@@ -70,6 +71,15 @@ mod tests {
         check(0, 1, midnight_after_22nd, midnight_after_22nd, "2026-11-23T16:00:00Z");
         check(1, 3, "2026-11-22T03:00:00Z", midnight_after_22nd, "2026-11-25T16:00:00Z");
         check(0, 7, "2028-02-25T03:00:00Z", "2028-02-25T03:00:00Z", "2028-03-02T16:00:00Z");
+    }
+
+    #[test]
+    fn a_fixed_window_begins_with_the_claim_when_that_is_later() {
+        let at = |text: &str| text.parse::<Timestamp>().unwrap();
+        let (from, until) = (at("2026-11-01T00:00:00Z"), at("2026-12-01T00:00:00Z"));
+        let fixed = Validity::Fixed { from, until };
+        assert_eq!(fixed.window(at("2026-10-01T00:00:00Z")), (from, until));
+        assert_eq!(fixed.window(at("2026-11-05T00:00:00Z")), (at("2026-11-05T00:00:00Z"), until));
     }
 
     #[test]

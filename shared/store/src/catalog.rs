@@ -4,6 +4,7 @@
 use crate::{
     Store,
     attributes::{Item, Reader, binary, item, number, text},
+    calls::Write,
     clauses::IS_NEW,
     error::StoreError,
     keys,
@@ -22,7 +23,7 @@ use tokio::time::Instant;
 
 /// A change in the catalog is seen by every environment within this time; the docs promise it.
 pub const FRESH_FOR: Duration = Duration::from_secs(30);
-/// Entries of one kind kept at once. A province has hundreds of campaigns; 4 096 of about 4 KB are 16 MB of 128.
+/// Entries of one kind kept at once. A province has hundreds of campaigns of about 2 KB; 4 096 are 8 MB of 256.
 const ENTRIES_MAX: usize = 4_096;
 
 /// What one environment remembers of the catalog.
@@ -33,6 +34,15 @@ pub(crate) struct Cache {
     remaining: Aging<CampaignNo, u64>,
     merchants: Aging<MerchantId, Arc<MerchantRecord>>,
     terms: Aging<(CampaignNo, u32), Arc<Terms>>,
+}
+
+/// What publishing a campaign came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Published {
+    /// Its terms are the newest now.
+    Newest,
+    /// This version of its terms, or of its settlement terms, was published with other words: it needs the next version.
+    FrozenVersionDiffers,
 }
 
 /// A merchant with what its servers are recognised by.
@@ -140,7 +150,8 @@ impl Store {
             return Ok(known);
         }
         let call = self.client.get_item().table_name(&self.tables.catalog);
-        let item = self.get(call.set_key(Some(keys::terms(no, version).attributes()))).await?;
+        // Strongly consistent: a version that a coupon names is there.
+        let item = self.get(call.set_key(Some(keys::terms(no, version).attributes())).consistent_read(true)).await?;
         let item = item.ok_or(StoreError::Corrupt { item: "terms", attribute: "pk" })?;
         let terms = Arc::new(read_terms(&Reader::new(&item, "terms"))?);
         self.shared.catalog.terms.keep((no, version), Arc::clone(&terms), FROZEN);
@@ -159,9 +170,9 @@ impl Store {
         Ok(Some(record))
     }
 
-    /// Publishes a version of a campaign's terms and makes it the newest. A version that is there is left as it is; whether
-    /// the campaign itself is new is the caller's knowledge.
-    pub async fn put_campaign(&self, campaign: &Campaign, settlement: &str) -> Result<(), StoreError> {
+    /// Publishes a version of a campaign's terms and makes it the newest. A version is frozen: when it is there with other
+    /// words, nothing is changed.
+    pub async fn put_campaign(&self, campaign: &Campaign, settlement: &str) -> Result<Published, StoreError> {
         let document = |doc: String, sha: &TermsHash| -> Item {
             item([("document", Some(text(doc))), ("sha256", Some(binary(&sha.0)))])
         };
@@ -171,11 +182,17 @@ impl Store {
         let settled =
             keys::settlement(campaign.no, campaign.settlement_version).with(document(settlement.to_owned(), &hash));
         for item in [frozen, settled] {
+            let sha = item.get("sha256").cloned();
             let call = self.client.put_item().table_name(&self.tables.catalog);
-            self.put(call.set_item(Some(item)).condition_expression(IS_NEW)).await?;
+            let written = self.put(call.set_item(Some(item)).condition_expression(IS_NEW)).await?;
+            if let Write::Refused(stands) = written
+                && stands.and_then(|stands| stands.get("sha256").cloned()) != sha
+            {
+                return Ok(Published::FrozenVersionDiffers);
+            }
         }
         let call = self.client.put_item().table_name(&self.tables.catalog);
-        self.put(call.set_item(Some(campaign_item(campaign)?))).await.map(drop)
+        self.put(call.set_item(Some(campaign_item(campaign)?))).await.map(|_| Published::Newest)
     }
 
     /// Writes a merchant with its stores, keys and secrets.

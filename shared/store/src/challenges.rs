@@ -119,22 +119,23 @@ impl Store {
         Ok(Guess::Wrong { tries_left: GUESSES_MAX.saturating_sub(made) })
     }
 
-    /// Takes a place in a quota: one write, two when a window begins.
+    /// Takes a place in a quota: one write, two when a window begins, three when there is none.
     pub async fn take_quota(&self, quota: Quota, hash: &[u8; 32], now: Timestamp) -> Result<Quotum, StoreError> {
         const SAME_WINDOW: &str = "send_window = :window";
         const NEW_WINDOW: &str = "attribute_not_exists(pk) OR send_window <> :window";
         const IS_BELOW_THE_MAXIMUM: &str = "messages < :messages_max";
         const GAP_IS_OVER: &str = "attribute_not_exists(last_at) OR last_at <= :gap_began";
-        let counted =
-            self.quota_write(quota, hash, now, &[SAME_WINDOW, IS_BELOW_THE_MAXIMUM, GAP_IS_OVER], "messages + :one");
-        let stands = match counted.await? {
-            Write::Done(_) => return Ok(Quotum::Granted),
-            Write::Refused(stands) => stands,
-        };
-        let stands = match self.quota_write(quota, hash, now, &[NEW_WINDOW, GAP_IS_OVER], ":one").await? {
-            Write::Done(_) => return Ok(Quotum::Granted),
-            Write::Refused(later) => later.or(stands).unwrap_or_default(),
-        };
+        const COUNT: &[&str] = &[SAME_WINDOW, IS_BELOW_THE_MAXIMUM, GAP_IS_OVER];
+        const BEGIN: &[&str] = &[NEW_WINDOW, GAP_IS_OVER];
+        let mut stands = Item::new();
+        // The third: somebody else may have begun the window between the first and the second.
+        for (clauses, messages) in [(COUNT, "messages + :one"), (BEGIN, ":one"), (COUNT, "messages + :one")] {
+            match self.quota_write(quota, hash, now, clauses, messages).await? {
+                Write::Done(_) => return Ok(Quotum::Granted),
+                Write::Refused(Some(item)) => stands = item,
+                Write::Refused(None) => {}
+            }
+        }
         let read = Reader::new(&stands, "quota");
         let gap_until = read.instant("last_at")?.plus_seconds(quota.gap_seconds);
         let full =

@@ -2,7 +2,7 @@
 //!
 //! **The order of writes is the safety of sign-up.** The phone index is written first, if no one is there; it alone decides
 //! which number a phone has. The profile follows. A crash between the two leaves an index without a profile, which the next
-//! sign-in of that phone repairs.
+//! sign-up with that phone repairs.
 
 use crate::{
     Store,
@@ -55,7 +55,7 @@ const BLOCK: u64 = 64;
 pub(crate) struct NumberBlock(Mutex<std::ops::Range<u64>>);
 
 impl Store {
-    /// The member of a phone, if it has one: half a read unit.
+    /// The member of a phone, if it has one, strongly consistent: one read unit.
     pub async fn member_of_phone(&self, phone_hash: &[u8; 32]) -> Result<Option<MemberNo>, StoreError> {
         let call = self.client.get_item().table_name(&self.tables.identities);
         let call = call.set_key(Some(keys::phone_index(phone_hash).attributes())).consistent_read(true);
@@ -104,7 +104,7 @@ impl Store {
         }
     }
 
-    /// A member's profile: half a read unit for every 4 KB.
+    /// A member's profile, strongly consistent: one read unit for every 4 KB.
     pub async fn profile(&self, member: MemberNo) -> Result<Option<Profile>, StoreError> {
         let call = self.client.get_item().table_name(&self.tables.members);
         let call = call.set_key(Some(keys::profile(member).attributes())).consistent_read(true);

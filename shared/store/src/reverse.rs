@@ -2,7 +2,7 @@
 
 use crate::{
     Store,
-    attributes::{Item, binary_set, instant, item, number},
+    attributes::{Item, binary_set, instant, item, number, text},
     calls::Write,
     clauses::{EXISTS, all},
     error::StoreError,
@@ -45,6 +45,15 @@ const IS_NOT_REVERSED: &str = "attribute_not_exists(redemptions[{index}].reversa
 const REDEMPTIONS_ARE_AS_SEEN: &str = "size(redemptions) = :redemptions";
 /// The end of validity that the make-up was worked out from.
 const VALIDITY_IS_AS_SEEN: &str = "valid_until = :seen_until";
+
+/// Nobody took the coupon back, or it was taken back already, as we saw: the status that is recorded is true.
+const IS_NOT_DEACTIVATED: &str = "attribute_not_exists(deactivated_at)";
+/// See [`IS_NOT_DEACTIVATED`].
+const IS_DEACTIVATED: &str = "attribute_exists(deactivated_at)";
+/// The hold is the one that we saw, or there is none, as we saw.
+const HOLD_IS_AS_SEEN: &str = "hold_id = :hold";
+/// See [`HOLD_IS_AS_SEEN`].
+const HAS_NO_HOLD: &str = "attribute_not_exists(hold_id)";
 
 /// Looks at the coupon at most this often: each lost race is another request's success on this one coupon, of which there
 /// can be two for each redemption.
@@ -94,6 +103,7 @@ impl Store {
             (":redemptions", Some(number(coupon.redemptions.len()))),
             (":seen_until", Some(instant(coupon.valid_until))),
             (":until", Some(instant(valid_until))),
+            (":hold", coupon.hold.as_ref().map(|hold| text(hold.id.as_str()))),
         ]);
         let call = self.client.update_item().table_name(&self.tables.members);
         let call = call
@@ -103,6 +113,8 @@ impl Store {
                 &at_index(IS_NOT_REVERSED),
                 REDEMPTIONS_ARE_AS_SEEN,
                 VALIDITY_IS_AS_SEEN,
+                if coupon.deactivated_at.is_some() { IS_DEACTIVATED } else { IS_NOT_DEACTIVATED },
+                if coupon.hold.is_some() { HOLD_IS_AS_SEEN } else { HAS_NO_HOLD },
             ]))
             .update_expression(at_index(
                 "SET uses_left = uses_left + :one, valid_until = :until, redemptions[{index}].reversal = :reversal \

@@ -66,6 +66,25 @@ impl World {
         &self.deps.store
     }
 
+    /// What handlers of another execution environment are given: nothing is shared but the tables, the keys and the clock.
+    pub fn deps_elsewhere(&self) -> Deps {
+        Deps { store: self.another_environment(), ..self.deps.clone() }
+    }
+
+    /// Everything in every table, in a fixed order: for telling whether anything changed, and what a dump would betray.
+    pub fn dump(&self) -> String {
+        let tables = &self.deps.stack.config.tables;
+        let names = [&tables.members, &tables.identities, &tables.catalog, &tables.stock, &tables.messages];
+        let mut items = Vec::new();
+        for table in names {
+            let request = serde_json::from_value(serde_json::json!({ "TableName": table })).unwrap();
+            let page = serde_json::to_value(self.engine.database().scan(request).unwrap()).unwrap();
+            items.extend(page["Items"].as_array().unwrap().iter().map(|item| format!("{table} {item}")));
+        }
+        items.sort();
+        items.join("\n")
+    }
+
     /// Another execution environment over the same tables: nothing is shared but the tables.
     pub fn another_environment(&self) -> Store {
         self.store_at(&self.engine.url())

@@ -35,7 +35,7 @@ async fn a_phone_becomes_one_member_for_ever() {
 }
 
 #[tokio::test]
-async fn an_index_without_a_profile_is_repaired_at_the_next_sign_in() {
+async fn an_index_without_a_profile_is_repaired_at_the_next_sign_up() {
     let world = World::new().await;
     let SignedUp::Joined(first) = world.store().sign_up(&[1; 32], world.now(), profile(&world)).await.unwrap() else {
         panic!()

@@ -1,0 +1,19 @@
+//! Requests as clients make them, answered by the handlers in this process; and, ignored unless `cargo stack test` runs
+//! them, by a whole province over HTTP.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests stop at what they did not expect"
+)]
+
+mod attempt;
+mod bad_input;
+mod errors;
+mod events;
+mod outages;
+mod privacy;
+mod province;
+mod story;
+mod tokens;

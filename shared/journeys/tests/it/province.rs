@@ -1,0 +1,297 @@
+//! A whole province over HTTP: the real binaries under cargo-lambda behind the gateway. Ignored unless `cargo stack test`
+//! runs them, because cargo builds no other package's binaries for a test.
+
+mod process;
+
+use mealticket_local::{client::Reply, stack::Message, state::KeyFile, workspace};
+use process::{Program, Province, run, stack};
+use serde_json::{Value, json};
+use std::{collections::BTreeSet, time::Duration};
+
+const TEA: &str = "mch_luckytea";
+
+#[tokio::test]
+#[ignore = "needs the functions' binaries: run `cargo stack test`"]
+async fn the_demo_tells_its_whole_story() {
+    let output = run(stack().args(["demo", "--no-build"])).await;
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let told = String::from_utf8_lossy(&output.stdout);
+    assert!(told.contains("18. ") && told.ends_with("Every step was as it should be.\n"), "{told}");
+    assert!(!told.contains("WRONG"), "{told}");
+}
+
+#[tokio::test]
+#[ignore = "needs the functions' binaries: run `cargo stack test`"]
+async fn every_route_of_openapi_refuses_a_stranger_and_the_gateway_knows_no_other() {
+    let province = Province::up(&[]).await;
+    let text = std::fs::read_to_string(workspace::openapi()).unwrap();
+    let open = ["POST /v1/otp-challenges", "POST /v1/members", "POST /v1/sessions"];
+    let mut swept = 0;
+    let mut path = String::new();
+    for line in text.lines() {
+        if let Some(name) = line.strip_prefix("  /") {
+            path = format!("/{}", name.trim_end_matches(':'));
+        }
+        let method = line.trim().trim_end_matches(':');
+        if !["get", "post", "delete", "put", "patch"].contains(&method) || !line.starts_with("    ") || path.is_empty()
+        {
+            continue;
+        }
+        let filled = path.replace('{', "").replace('}', "");
+        let call = province.client.call(method.to_uppercase().parse().unwrap(), &filled).body("{}");
+        for call in [call.clone(), call.clone().bearer("nonsense"), call.key("0123456789abcdef").bearer("a.b.c")] {
+            let reply = call.send().await.unwrap();
+            let expected = if open.contains(&format!("{} {path}", method.to_uppercase()).as_str()) { 400 } else { 401 };
+            assert_eq!(reply.status, expected, "{method} {path}: {}", reply.text);
+            assert_eq!(reply.headers["content-type"], "application/problem+json");
+        }
+        swept += 1;
+    }
+    assert_eq!(swept, 17);
+    for (method, path) in
+        [("GET", "/"), ("GET", "/v1"), ("PUT", "/v1/wallet"), ("POST", "/v1/wallet/"), ("GET", "/v2/wallet")]
+    {
+        let reply = province.client.call(method.parse().unwrap(), path).send().await.unwrap();
+        assert_eq!((reply.status, reply.json), (404, json!({ "message": "Not Found" })), "{method} {path}");
+    }
+    let huge = province.client.post("/v1/sessions", &json!({ "x": "x".repeat(11 << 20) })).send().await;
+    assert!(huge.is_err() || huge.is_ok_and(|reply| reply.status == 413));
+}
+
+fn redemption(province: &Province, code: &str, till: usize) -> mealticket_local::client::Call {
+    let body = json!({ "code": code, "store_id": "sto_luckytea01",
+        "order": { "order_no": format!("T-{till}"), "amount_fen": 2_500 } });
+    province
+        .client
+        .post("/v1/redemptions", &body)
+        .bearer(&province.merchant_token(TEA))
+        .key(&format!("the-key-of-till-{till:04}"))
+}
+
+/// Sends all at once, at most 64 in flight, and gives the replies in order.
+async fn at_once(calls: Vec<mealticket_local::client::Call>) -> Vec<Reply> {
+    let places = std::sync::Arc::new(tokio::sync::Semaphore::new(64));
+    let mut tasks = Vec::new();
+    for call in calls {
+        let places = places.clone();
+        tasks.push(tokio::spawn(async move {
+            let _place = places.acquire().await.unwrap();
+            call.send().await.unwrap()
+        }));
+    }
+    let mut replies = Vec::new();
+    for task in tasks {
+        replies.push(task.await.unwrap());
+    }
+    replies
+}
+
+fn count(replies: &[Reply], status: u16) -> usize {
+    replies.iter().filter(|reply| reply.status == status).count()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs the functions' binaries: run `cargo stack test`"]
+async fn races_over_http_have_one_winner_each() {
+    let province = Province::up(&[]).await;
+    let claim = |member: u64, campaign: &str, key: &str| {
+        province
+            .client
+            .post(&format!("/v1/campaigns/{campaign}/claims"), &json!({}))
+            .bearer(&province.member_token(member))
+            .key(key)
+    };
+
+    let coupon = claim(1, "cmp_0001", "first-claim-of-one-1").send().await.unwrap();
+    let code = coupon.text_at("/code").to_owned();
+    let replies = at_once((0..64).map(|till| redemption(&province, &code, till)).collect()).await;
+    assert_eq!((count(&replies, 201), count(&replies, 409)), (1, 63));
+
+    // Campaign 6 has a hundred units.
+    let members = 1_000..1_500;
+    let replies = at_once(members.map(|member| claim(member, "cmp_0006", "a-flash-sale-key-1")).collect()).await;
+    assert_eq!((count(&replies, 201), count(&replies, 410)), (100, 400));
+
+    let replies = at_once((0..16).map(|_| claim(2, "cmp_0001", "the-same-claim-16-times")).collect()).await;
+    let texts: BTreeSet<&str> = replies.iter().map(|reply| reply.text.as_str()).collect();
+    assert_eq!((count(&replies, 201), texts.len()), (16, 1), "{texts:?}");
+    let code = replies[0].text_at("/code").to_owned();
+    let replies = at_once((0..16).map(|_| redemption(&province, &code, 7)).collect()).await;
+    let texts: BTreeSet<&str> = replies.iter().map(|reply| reply.text.as_str()).collect();
+    assert_eq!((count(&replies, 201), texts.len()), (16, 1), "{texts:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs the functions' binaries: run `cargo stack test`"]
+async fn killing_the_whole_stack_loses_nothing_that_was_acknowledged() {
+    let data = std::env::temp_dir().join(format!("mealticket-kill-{}", std::process::id()));
+    let _ = std::fs::remove_dir_all(&data);
+    let data_text = data.display().to_string();
+    let mut acknowledged: Vec<(u64, String)> = Vec::new();
+    for round in 0..2u64 {
+        let mut province = Province::up(&["--data", &data_text]).await;
+        let claims = (0..40).map(|n| round * 100 + n).map(|member| {
+            let call = province.client.post("/v1/campaigns/cmp_0001/claims", &json!({}));
+            let call = call.bearer(&province.member_token(member)).key("one-key-for-each-member");
+            tokio::spawn(async move { (member, call.send().await) })
+        });
+        let claims: Vec<_> = claims.collect();
+        tokio::time::sleep(Duration::from_millis(150 + 200 * round)).await;
+        province.kill().await;
+        for claim in claims {
+            let (member, reply) = claim.await.unwrap();
+            if let Some(reply) = reply.ok().filter(|reply| reply.status == 201) {
+                acknowledged.push((member, reply.text));
+            }
+        }
+        assert_eq!(process::living(&data_text).await, Vec::<String>::new(), "no process outlives the stack");
+    }
+    assert!(!acknowledged.is_empty(), "the stack was killed before it answered anything");
+    let province = Province::up(&["--data", &data_text]).await;
+    for (member, text) in &acknowledged {
+        let call = province.client.post("/v1/campaigns/cmp_0001/claims", &json!({}));
+        let again = call.bearer(&province.member_token(*member)).key("one-key-for-each-member").send().await.unwrap();
+        assert_eq!((again.status, again.is_replayed(), &again.text), (201, true, text));
+    }
+    drop(province);
+    std::fs::remove_dir_all(&data).unwrap();
+}
+
+#[tokio::test]
+#[ignore = "needs the functions' binaries: run `cargo stack test`"]
+async fn the_stack_ends_on_a_signal_prints_codes_and_keeps_its_logs_clean() {
+    let data = std::env::temp_dir().join(format!("mealticket-up-{}", std::process::id()));
+    let _ = std::fs::remove_dir_all(&data);
+    let data_text = data.display().to_string();
+    let mut province = Province::up(&["--data", &data_text, "--strict"]).await;
+    let challenge = province.client.post("/v1/otp-challenges", &json!({ "phone": "+8613712345678" }));
+    let sent = challenge.send().await.unwrap();
+    assert_eq!(sent.status, 201, "{}", sent.text);
+    let Message { phone, otp } = province.message().await;
+    assert_eq!(phone, "+8613712345678");
+    let proof = json!({ "type": "sms_otp", "challenge_id": sent.text_at("/challenge_id"), "otp": otp });
+    let consent = json!({ "terms_version": "1", "privacy_version": "1" });
+    let body = json!({ "proof": proof, "channel": "app", "consent": consent });
+    let joined = province.client.post("/v1/members", &body).send().await.unwrap();
+    assert_eq!((joined.status, joined.text_at("/member/phone_masked")), (201, "137****5678"));
+    let limited = challenge.send().await.unwrap();
+    assert_eq!((limited.status, limited.text_at("/code")), (429, "too_many_messages"));
+    let wait: u64 = limited.headers["retry-after"].to_str().unwrap().parse().unwrap();
+    assert!((1..=60).contains(&wait), "{wait}");
+
+    let claim = province.client.post("/v1/campaigns/cmp_0001/claims", &json!({}));
+    let token = joined.text_at("/session/access_token").to_owned();
+    let coupon = claim.bearer(&token).key("an-idempotency-key").send().await.unwrap();
+    let code = coupon.text_at("/code").to_owned();
+    assert_eq!(redemption(&province, &code, 1).send().await.unwrap().status, 201);
+    assert!(province.terminate().await.success());
+    assert_eq!(process::living(&data_text).await, Vec::<String>::new());
+
+    let logs: String = std::fs::read_dir(&data)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|kind| kind == "log"))
+        .map(|path| std::fs::read_to_string(path).unwrap())
+        .collect();
+    assert!(logs.contains("\"code\":\"too_many_messages\""), "the functions log their requests: {logs}");
+    for secret in ["13712345678", &otp, &code, &code.replace('-', ""), &token, "an-idempotency-key", "the-key-of-till"]
+    {
+        assert!(!logs.contains(secret), "{secret} is in a log");
+    }
+    std::fs::remove_dir_all(&data).unwrap();
+}
+
+#[tokio::test]
+#[ignore = "needs the functions' binaries: run `cargo stack test`"]
+async fn token_and_sign_are_what_an_outside_program_needs() {
+    let province = Province::up(&[]).await;
+    let printed = run(stack().args(["token", "--merchant", TEA])).await;
+    let token = String::from_utf8(printed.stdout).unwrap();
+    let body = json!({ "code": "44", "store_id": "sto_luckytea01", "order": { "order_no": "1", "amount_fen": 1 } });
+    let reply = province.client.post("/v1/validations", &body).bearer(token.trim()).send().await.unwrap();
+    assert_eq!(reply.status, 200, "{}", reply.text);
+
+    let file = std::env::temp_dir().join(format!("mealticket-sign-{}.json", std::process::id()));
+    let event = json!({ "type": "shift.closed", "timestamp": "2026-11-22T04:00:00Z", "data": {} }).to_string();
+    std::fs::write(&file, &event).unwrap();
+    let printed = run(stack().args(["sign", "--merchant", TEA]).arg(&file)).await;
+    let mut call = province.client.call("POST".parse().unwrap(), &format!("/v1/merchants/{TEA}/callbacks")).body(event);
+    let printed = String::from_utf8(printed.stdout).unwrap();
+    assert_eq!(printed.lines().count(), 3, "{printed}");
+    for line in printed.lines() {
+        let (name, value) = line.split_once(": ").unwrap();
+        call = call.header(name, value);
+    }
+    assert_eq!(call.send().await.unwrap().status, 202);
+    std::fs::remove_file(file).unwrap();
+
+    for (arguments, says) in [
+        (vec!["token", "--merchant", "mch_nobody"], "no merchant mch_nobody"),
+        (vec!["sign", "--merchant", TEA, "/no/such/file"], "/no/such/file"),
+        (vec!["up", "--no-build", "--port", province.port()], "is not free"),
+    ] {
+        let output = run(stack().args(&arguments)).await;
+        let error = String::from_utf8(output.stderr).unwrap();
+        assert!(!output.status.success() && error.contains(says), "{arguments:?}: {error}");
+        assert_eq!(error.lines().filter(|line| line.starts_with("error: ")).count(), 1, "{error}");
+    }
+}
+
+/// Every sample, with its placeholders filled, through `cargo lambda invoke` against plain `cargo lambda watch`.
+#[tokio::test]
+#[ignore = "needs the functions' binaries: run `cargo stack test`"]
+async fn plain_cargo_lambda_serves_every_sample() {
+    let tables = Program::start(stack().args(["tables", "--port", "0"]), "tokens are good").await;
+    let lambda = mealticket_local::cargo_lambda::ensure(&|_| {}).unwrap();
+    let port = process::free_port().to_string();
+    let watch = {
+        let mut command = tokio::process::Command::new(&lambda);
+        command.args(["lambda", "watch", "--ignore-changes", "-A", "127.0.0.1", "-P", &port, "--env-file"]);
+        command.arg(workspace::private().join("watch.env")).current_dir(workspace::root());
+        Program::start_quiet(command)
+    };
+    let mut invoked = BTreeSet::new();
+    for file in mealticket_local::samples::files().unwrap() {
+        let name = file.file_name().unwrap().to_str().unwrap().to_owned();
+        let function = file.parent().unwrap().file_name().unwrap().to_str().unwrap().to_owned();
+        // One of each kind: the rest of the samples are answered by the same handlers in `events.rs`.
+        if !invoked.insert((function.clone(), name[..3].to_owned())) {
+            continue;
+        }
+        let filled = workspace::private().join("events").join(&function).join(&name);
+        let mut command = tokio::process::Command::new(&lambda);
+        command.args([
+            "lambda",
+            "invoke",
+            "--invoke-address",
+            "127.0.0.1",
+            "--invoke-port",
+            &port,
+            &function,
+            "--data-file",
+        ]);
+        let output = run(command.arg(filled).current_dir(workspace::root())).await;
+        assert!(output.status.success(), "{function}/{name}: {}", String::from_utf8_lossy(&output.stderr));
+        let reply: Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(reply["statusCode"].to_string(), name[..3], "{function}/{name}: {reply}");
+    }
+    assert!(invoked.len() >= 20, "{invoked:?}");
+    watch.interrupt().await;
+    tables.interrupt().await;
+}
+
+#[test]
+fn keys_are_written_for_their_owner_alone() {
+    use std::os::unix::fs::PermissionsExt;
+    let data = std::env::temp_dir().join(format!("mealticket-keys-{}", std::process::id()));
+    let seed = mealticket_local::seed::Seed::read(&workspace::seed()).unwrap();
+    let state = mealticket_local::state::StateDir::open(Some(&data)).unwrap();
+    let keys: KeyFile = state.keys(&seed).unwrap();
+    assert_eq!(keys.merchants.len(), 5);
+    for name in ["keys.json", "secrets.json"] {
+        assert_eq!(std::fs::metadata(data.join(name)).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+    let again = state.keys(&seed).unwrap();
+    assert_eq!(again.merchants[TEA].pkcs8, keys.merchants[TEA].pkcs8);
+    std::fs::remove_dir_all(&data).unwrap();
+}
