@@ -37,7 +37,7 @@ async fn every_route_of_openapi_refuses_a_stranger_and_the_gateway_knows_no_othe
         {
             continue;
         }
-        let filled = path.replace('{', "").replace('}', "");
+        let filled = path.replace(['{', '}'], "");
         let call = province.client.call(method.to_uppercase().parse().unwrap(), &filled).body("{}");
         for call in [call.clone(), call.clone().bearer("nonsense"), call.key("0123456789abcdef").bearer("a.b.c")] {
             let reply = call.send().await.unwrap();
@@ -248,7 +248,7 @@ async fn plain_cargo_lambda_serves_every_sample() {
         let mut command = tokio::process::Command::new(&lambda);
         command.args(["lambda", "watch", "--ignore-changes", "-A", "127.0.0.1", "-P", &port, "--env-file"]);
         command.arg(workspace::private().join("watch.env")).current_dir(workspace::root());
-        Program::start_quiet(command)
+        Program::start_listening(command, &port).await
     };
     let mut invoked = BTreeSet::new();
     for file in mealticket_local::samples::files().unwrap() {

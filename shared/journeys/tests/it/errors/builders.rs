@@ -174,6 +174,8 @@ async fn claim(world: &World, has: &impl Fn(Code) -> bool) -> Attempt {
         }
     }
     let changed = campaign(world, |campaign| {
+        // The first version is frozen.
+        campaign.terms.version = 2;
         campaign.state = if has(Code::CampaignPaused) { CampaignState::Paused } else { CampaignState::Published };
         if has(Code::CampaignEnded) {
             campaign.terms.ends_at = now;

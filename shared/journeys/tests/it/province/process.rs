@@ -92,10 +92,17 @@ impl Program {
         Program { child }
     }
 
-    /// Starts a program that says nothing.
-    pub(crate) fn start_quiet(mut command: Command) -> Self {
+    /// Starts a program that says nothing and waits until it listens.
+    pub(crate) async fn start_listening(mut command: Command, port: &str) -> Self {
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true);
-        Program { child: command.spawn().unwrap() }
+        let program = Program { child: command.spawn().unwrap() };
+        for _ in 0..300 {
+            if tokio::net::TcpStream::connect(format!("127.0.0.1:{port}")).await.is_ok() {
+                return program;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        panic!("nothing listens on {port}");
     }
 
     /// Ends it as Ctrl-C does.
