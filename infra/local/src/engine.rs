@@ -28,6 +28,23 @@ impl Engine {
         for table in tables {
             create(&database, table)?;
         }
+        Self::serve(port, database).await
+    }
+
+    /// Starts an engine in memory with the tables and items of a snapshot.
+    pub async fn restored(snapshot: &Path) -> Result<Self> {
+        let failed = |error| StackError::caused(snapshot.display(), error);
+        let database = Database::memory().map_err(failed)?;
+        database.restore_from(&snapshot.to_string_lossy()).map_err(failed)?;
+        Self::serve(0, database).await
+    }
+
+    /// Writes everything in the tables to a new file.
+    pub fn snapshot(&self, file: &Path) -> Result<()> {
+        self.database.vacuum_into(&file.to_string_lossy()).map_err(|error| StackError::caused(file.display(), error))
+    }
+
+    async fn serve(port: u16, database: Database) -> Result<Self> {
         let listener = TcpListener::bind(("127.0.0.1", port)).await.map_err(|error| {
             StackError(format!("port {port} on 127.0.0.1 is not free ({error}); choose another with --dynamodb-port"))
         })?;

@@ -1,6 +1,6 @@
 //! A province in one process.
 
-use mealticket_api::{Clock, Deps, auth::member::MemberPrincipal, deps::Stack};
+use mealticket_api::{Clock, Deps, auth::member::MemberPrincipal, config::Config, deps::Stack};
 use mealticket_domain::{
     Campaign, CampaignNo, Fingerprint, KeyHash, MemberAttributes, MemberNo, Order, RedeemRequest, Timestamp,
     coupon::{LeaseId, RedemptionSource},
@@ -15,12 +15,13 @@ use mealticket_local::{
 };
 use mealticket_store::{Store, claim::ClaimRequest};
 use std::{
-    path::Path,
+    path::{Path, PathBuf},
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
 };
+use tokio::sync::OnceCell;
 
 /// When every world begins: a Sunday noon in Guangdong.
 pub const NOON: &str = "2026-11-22T04:00:00Z";
@@ -36,17 +37,37 @@ pub struct World {
     numbers: AtomicU64,
 }
 
-impl World {
-    /// A fresh world at [`NOON`].
-    pub async fn new() -> Self {
+/// What every world of a process begins with.
+struct First {
+    snapshot: PathBuf,
+    keys: String,
+    config: Config,
+}
+
+impl First {
+    async fn seed() -> Self {
         let template = Template::read(&workspace::template()).unwrap();
         let seed = Seed::read(&workspace::seed()).unwrap();
         let engine = Engine::start(0, None, &template.tables().unwrap()).await.unwrap();
         let keys = KeyFile::generate(&seed).unwrap();
         let config = local_config(&template.functions().unwrap(), Path::new("unused"), true).unwrap();
-        let store = Store::new(client(&engine.url()), config.tables.clone());
-        seed.load(&store, &keys).await.unwrap();
-        let stack = Arc::new(Stack::new(config, &keys.stack).unwrap());
+        seed.load(&Store::new(client(&engine.url()), config.tables.clone()), &keys).await.unwrap();
+        let snapshot = std::env::temp_dir().join(format!("mealticket-seed-{}.sqlite", std::process::id()));
+        let _ = std::fs::remove_file(&snapshot);
+        engine.snapshot(&snapshot).unwrap();
+        First { snapshot, keys: serde_json::to_string(&keys).unwrap(), config }
+    }
+}
+
+impl World {
+    /// A fresh world at [`NOON`]. The seed is loaded once a process and copied: a world takes milliseconds.
+    pub async fn new() -> Self {
+        static FIRST: OnceCell<First> = OnceCell::const_new();
+        let first = FIRST.get_or_init(First::seed).await;
+        let engine = Engine::restored(&first.snapshot).await.unwrap();
+        let keys: KeyFile = serde_json::from_str(&first.keys).unwrap();
+        let store = Store::new(client(&engine.url()), first.config.tables.clone());
+        let stack = Arc::new(Stack::new(first.config.clone(), &keys.stack).unwrap());
         let deps = Deps { store, stack, clock: Clock::standing_at(NOON.parse().unwrap()) };
         World { deps, keys, engine, numbers: AtomicU64::new(1_000_000) }
     }
