@@ -8,6 +8,7 @@ pub mod demo;
 pub mod engine;
 pub mod gateway;
 pub mod guard;
+pub mod measure;
 pub mod samples;
 pub mod seed;
 pub mod stack;

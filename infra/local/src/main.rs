@@ -3,7 +3,7 @@
 use clap::{Args, Parser, Subcommand};
 use mealticket_api::{Clock, random};
 use mealticket_local::{
-    Result, StackError, binaries, cargo_lambda, demo, guard, samples,
+    Result, StackError, binaries, cargo_lambda, demo, guard, measure, samples,
     seed::Seed,
     stack::{Options, Stack},
     state::{KeyFile, StateDir},
@@ -36,6 +36,15 @@ enum Task {
     Test {
         /// Passed on to the test binaries.
         arguments: Vec<String>,
+    },
+    /// Time every operation through a province of its own.
+    Measure {
+        /// Members that go through everything.
+        #[arg(long, default_value_t = 200)]
+        members: u32,
+        /// Use release binaries.
+        #[arg(long)]
+        release: bool,
     },
     /// Serve the tables alone, with the seed and filled samples, for plain `cargo lambda watch`.
     Tables {
@@ -116,6 +125,7 @@ fn main() -> ExitCode {
         Task::Up(up) => in_runtime(up_until_signal(up)),
         Task::Demo(options) => in_runtime(tell_demo(options)),
         Task::Test { arguments } => test(&arguments),
+        Task::Measure { members, release } => in_runtime(measure_stack(members, release)),
         Task::Tables { port } => in_runtime(tables_until_signal(port)),
         Task::Token(choice) => token(&choice),
         Task::Sign { merchant, file, id } => sign(&merchant, &file, id),
@@ -250,6 +260,13 @@ async fn tell_demo(demo: Demo) -> Result<()> {
     told?;
     print("Every step was as it should be.\n");
     Ok(())
+}
+
+async fn measure_stack(members: u32, release: bool) -> Result<()> {
+    let mut stack = Stack::start(&Options { release, ..Options::default() }, &say).await?;
+    let measured = measure::measure(&mut stack, members).await;
+    stack.stop().await;
+    measured
 }
 
 /// Builds the functions, then runs every test with the ignored ones included: those need the binaries.
