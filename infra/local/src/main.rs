@@ -3,10 +3,12 @@
 use clap::{Args, Parser, Subcommand};
 use mealticket_api::{Clock, random};
 use mealticket_local::{
-    Result, StackError, binaries, cargo_lambda, demo, guard, measure, samples,
+    Result, StackError, binaries, cargo_lambda, demo, guard, measure,
+    ready::session,
     seed::Seed,
     stack::{Options, Stack},
     state::{KeyFile, StateDir},
+    tables,
     template::Template,
     workspace,
 };
@@ -176,7 +178,7 @@ async fn up_until_signal(up: Up) -> Result<()> {
     if up.json {
         print(&format!("{}\n", json!({ "ready": stack.ready })));
     } else {
-        print(&session(&stack));
+        print(&session(&stack.ready));
     }
     loop {
         tokio::select! {
@@ -193,51 +195,11 @@ async fn up_until_signal(up: Up) -> Result<()> {
     Ok(())
 }
 
-/// What a person pastes into another terminal.
-fn session(stack: &Stack) -> String {
-    let ready = &stack.ready;
-    let campaigns: Vec<String> =
-        ready.campaigns.iter().map(|campaign| format!("  {}  {}", campaign.campaign_id, campaign.name)).collect();
-    let merchants: Vec<String> = ready
-        .merchants
-        .iter()
-        .map(|merchant| format!("  {}  {}  {}", merchant.merchant_id, merchant.name, merchant.store_ids.join(" ")))
-        .collect();
-    format!(
-        r#"Province {province} is up.
-API       {api}
-DynamoDB  {dynamodb}
-Campaigns
-{campaigns}
-Merchants
-{merchants}
-
-A session to paste into another terminal; the one-time code appears here:
-
-  API={api}
-  CHALLENGE=$(curl -s $API/v1/otp-challenges -d '{{"phone":"+8613800138000"}}' | sed 's/.*"challenge_id":"\([^"]*\)".*/\1/')
-  OTP=      # the six digits printed here
-  TOKEN=$(curl -s $API/v1/members -d '{{"proof":{{"type":"sms_otp","challenge_id":"'$CHALLENGE'","otp":"'$OTP'"}},"channel":"app","consent":{{"terms_version":"1","privacy_version":"1"}}}}' | sed 's/.*"access_token":"\([^"]*\)".*/\1/')
-  curl -s $API/v1/campaigns/cmp_0001/claims -H "authorization: Bearer $TOKEN" -H 'idempotency-key: my-first-claim-1' -d '{{}}'
-  CODE=     # the code in the answer
-  curl -s $API/v1/redemptions -H "authorization: Bearer $(cargo stack token --merchant mch_luckytea)" -H 'idempotency-key: my-first-redemption-1' -d '{{"code":"'$CODE'","store_id":"sto_luckytea01","order":{{"order_no":"A-1","amount_fen":2350}}}}'
-  curl -s $API/v1/wallet -H "authorization: Bearer $TOKEN"
-
-Ctrl-C ends it.
-"#,
-        province = ready.province,
-        api = ready.api,
-        dynamodb = ready.dynamodb,
-        campaigns = campaigns.join("\n"),
-        merchants = merchants.join("\n"),
-    )
-}
-
 /// Serves the tables and fills the samples, for functions that somebody else runs.
 async fn tables_until_signal(port: u16) -> Result<()> {
     let mut terminate = signal(SignalKind::terminate()).map_err(|error| StackError::caused("signals", error))?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(|error| StackError::caused("signals", error))?;
-    let tables = samples::serve(port).await?;
+    let tables = tables::serve(port).await?;
     print(&format!(
         "Tables are at {}. In another terminal:\n\n  cargo lambda watch -A 127.0.0.1 --env-file {}\n\nThe samples, with \
          their placeholders filled, are in {}; their tokens are good for four minutes.\nCtrl-C ends it.\n",

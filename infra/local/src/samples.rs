@@ -1,21 +1,12 @@
 //! The samples of `events/` with their placeholders filled: a member, coupons in every state, tokens, signatures.
 
-use crate::{
-    Result, StackError,
-    engine::Engine,
-    seed::Seed,
-    stack::{client, local_config, local_variables, sdk_variables},
-    state::{KeyFile, StateDir},
-    template::Template,
-    workspace,
-};
+use crate::{Result, StackError, state::KeyFile, workspace};
 use mealticket_api::{
-    Clock, Deps,
+    Deps,
     auth::{
         member::MemberPrincipal,
         refresh::{IDLE_SECONDS, RefreshToken},
     },
-    deps::Stack,
     vault::Vault,
 };
 use mealticket_domain::{
@@ -24,7 +15,6 @@ use mealticket_domain::{
     coupon::{LeaseId, RedemptionSource},
 };
 use mealticket_store::{
-    Store,
     challenges::Challenge,
     claim::{ClaimOutcome, ClaimRequest},
     members::{Profile, SignedUp},
@@ -37,7 +27,6 @@ use std::{
     fmt::Display,
     fs,
     path::{Path, PathBuf},
-    sync::Arc,
 };
 
 /// The member of the samples, and a phone that is no member.
@@ -121,48 +110,6 @@ impl Samples {
             self.signer.sign(text("/headers/webhook-id"), sent_at, text("/body").as_bytes())?;
         Ok(signature)
     }
-}
-
-/// Tables that are served for functions that somebody else runs.
-pub struct Served {
-    /// Where they are.
-    pub url: String,
-    /// What the functions must be told.
-    pub env_file: PathBuf,
-    /// The filled samples.
-    pub folder: PathBuf,
-    _engine: Engine,
-}
-
-/// Serves the seed's tables on `port`, writes the environment of the functions, and fills every sample.
-pub async fn serve(port: u16) -> Result<Served> {
-    let template = Template::read(&workspace::template())?;
-    let seed = Seed::read(&workspace::seed())?;
-    let state = StateDir::open(None)?;
-    let keys = state.keys(&seed)?;
-    let engine = Engine::start(port, None, &template.tables()?).await?;
-    let functions = template.functions()?;
-    let config = local_config(&functions, &state.secrets_file(), false)?;
-    let store = Store::new(client(&engine.url()), config.tables.clone());
-    seed.load(&store, &keys).await?;
-
-    let stack = Stack::new(config, &keys.stack).map_err(failed)?;
-    let deps = Deps { store, stack: Arc::new(stack), clock: Clock::system() };
-    let samples = Samples::prepare(&deps, &keys).await?;
-    let folder = workspace::private().join("events");
-    for file in files()? {
-        let filled = folder.join(file.strip_prefix(workspace::root().join("events")).map_err(failed)?);
-        fs::create_dir_all(filled.parent().unwrap_or(&folder)).map_err(failed)?;
-        fs::write(&filled, samples.render(&file)?.to_string()).map_err(failed)?;
-    }
-
-    let first = functions.first().ok_or_else(|| failed("the template has no function"))?;
-    let told = local_variables(first, &state.secrets_file(), false).into_iter();
-    let sdk = sdk_variables(&engine.url()).into_iter().map(|(name, value)| (name.to_owned(), value));
-    let lines: Vec<String> = told.chain(sdk).map(|(name, value)| format!("{name}={value}\n")).collect();
-    let env_file = workspace::private().join("watch.env");
-    fs::write(&env_file, lines.concat()).map_err(failed)?;
-    Ok(Served { url: engine.url(), env_file, folder, _engine: engine })
 }
 
 struct World<'a> {

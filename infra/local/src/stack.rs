@@ -3,15 +3,16 @@
 use crate::{
     Result, StackError, binaries, cargo_lambda,
     engine::Engine,
+    environment::{Environment, local_config},
     gateway::{Gateway, probe},
     guard,
+    ready::{Ready, ready},
     seed::Seed,
     state::{KeyFile, StateDir},
     template::{FunctionSpec, Template},
     workspace,
 };
 use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region, retry::RetryConfig};
-use mealticket_api::config::Config;
 use mealticket_store::Store;
 use serde::Serialize;
 use serde_json::Value;
@@ -50,8 +51,6 @@ pub struct Options {
 
 /// Processes of each function. Two, so that whatever works only inside one process does not work here.
 const INSTANCES: usize = 2;
-/// Requests that one process serves at once.
-const CONCURRENCY: usize = 16;
 /// How long everything may take to answer.
 const READY_WITHIN: Duration = Duration::from_secs(60);
 
@@ -65,45 +64,6 @@ pub struct Stack {
     pub messages: mpsc::UnboundedReceiver<Message>,
     children: Vec<Child>,
     _engine: Engine,
-}
-
-/// What `up --json` prints first.
-#[derive(Debug, Clone, Serialize)]
-pub struct Ready {
-    /// Where the API is.
-    pub api: String,
-    /// Where the tables are.
-    pub dynamodb: String,
-    /// The issuer of tokens.
-    pub issuer: String,
-    /// The province.
-    pub province: String,
-    /// The merchants of the seed.
-    pub merchants: Vec<ReadyMerchant>,
-    /// The campaigns of the seed that members can see.
-    pub campaigns: Vec<ReadyCampaign>,
-}
-
-/// A merchant of the seed.
-#[derive(Debug, Clone, Serialize)]
-pub struct ReadyMerchant {
-    /// Its id.
-    pub merchant_id: String,
-    /// Its name.
-    pub name: String,
-    /// Its stores.
-    pub store_ids: Vec<String>,
-}
-
-/// A campaign of the seed.
-#[derive(Debug, Clone, Serialize)]
-pub struct ReadyCampaign {
-    /// Its id.
-    pub campaign_id: String,
-    /// Its name.
-    pub name: String,
-    /// Its kind of benefit.
-    pub kind: String,
 }
 
 /// A one-time code on its way to a phone.
@@ -137,7 +97,7 @@ impl Stack {
 
         let tables_file = options.data.as_ref().map(|_| state.tables_file());
         let engine = Engine::start(options.dynamodb_port, tables_file.as_deref(), &template.tables()?).await?;
-        let environment = Environment { state: &state, tables_url: engine.url(), options };
+        let environment = Environment { state: &state, tables_url: engine.url(), strict: options.strict };
         let config = local_config(&functions, &state.secrets_file(), options.strict)?;
         say("loading the seed province");
         seed.load(&Store::new(client(&engine.url()), config.tables.clone()), &keys).await?;
@@ -165,59 +125,6 @@ impl Stack {
             // One that has ended already is what we want.
             let _ = child.kill().await;
         }
-    }
-}
-
-struct Environment<'a> {
-    state: &'a StateDir,
-    tables_url: String,
-    options: &'a Options,
-}
-
-/// What a function is told on one machine: the template's variables, with the keys in a file instead of Secrets Manager.
-pub fn local_variables(function: &FunctionSpec, secrets: &Path, strict: bool) -> BTreeMap<String, String> {
-    let mut variables = function.environment.clone();
-    variables.remove("SECRETS_ARN");
-    variables.insert("SECRETS_FILE".to_owned(), secrets.display().to_string());
-    variables.insert("SMS_GATEWAY".to_owned(), "print".to_owned());
-    variables.insert("SEND_LIMITS".to_owned(), if strict { "on" } else { "off" }.to_owned());
-    variables
-}
-
-/// The configuration that every function of a stack on one machine has.
-pub fn local_config(functions: &[FunctionSpec], secrets: &Path, strict: bool) -> Result<Config> {
-    let first = functions.first().ok_or_else(|| StackError("the template has no function".to_owned()))?;
-    let variables = local_variables(first, secrets, strict);
-    Config::from_lookup(|name| variables.get(name).cloned()).map_err(|error| StackError(error.to_string()))
-}
-
-/// What the AWS SDK is told, so that it finds the tables on this machine.
-pub fn sdk_variables(tables_url: &str) -> [(&'static str, String); 4] {
-    [
-        ("AWS_ENDPOINT_URL_DYNAMODB", tables_url.to_owned()),
-        ("AWS_REGION", "local".to_owned()),
-        ("AWS_ACCESS_KEY_ID", "local".to_owned()),
-        ("AWS_SECRET_ACCESS_KEY", "local".to_owned()),
-    ]
-}
-
-impl Environment<'_> {
-    /// What a function is told, and what Lambda itself sets.
-    fn variables(&self, function: &FunctionSpec, runtime_port: u16) -> BTreeMap<String, String> {
-        let mut variables = local_variables(function, &self.state.secrets_file(), self.options.strict);
-        for (name, value) in [
-            ("AWS_LAMBDA_RUNTIME_API", format!("http://127.0.0.1:{runtime_port}/.rt/{}", function.name)),
-            ("AWS_LAMBDA_FUNCTION_NAME", function.name.clone()),
-            ("AWS_LAMBDA_FUNCTION_VERSION", "1".to_owned()),
-            ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "256".to_owned()),
-            ("AWS_LAMBDA_MAX_CONCURRENCY", CONCURRENCY.to_string()),
-        ]
-        .into_iter()
-        .chain(sdk_variables(&self.tables_url))
-        {
-            variables.insert(name.to_owned(), value);
-        }
-        variables
     }
 }
 
@@ -326,28 +233,4 @@ async fn wait_until_ready(
         }
     }
     Ok(())
-}
-
-fn ready(seed: &Seed, config: &Config, api: String, dynamodb: String) -> Result<Ready> {
-    let merchants = seed.merchants.iter().map(|merchant| ReadyMerchant {
-        merchant_id: merchant.id.to_string(),
-        name: merchant.name.clone(),
-        store_ids: merchant.stores.iter().map(|store| store.store_id.to_string()).collect(),
-    });
-    let campaigns = seed.campaigns()?;
-    let public = campaigns.iter().filter(|campaign| campaign.state.is_public());
-    Ok(Ready {
-        api,
-        dynamodb,
-        issuer: config.issuer.clone(),
-        province: config.province.code().to_owned(),
-        merchants: merchants.collect(),
-        campaigns: public
-            .map(|campaign| ReadyCampaign {
-                campaign_id: campaign.no.to_string(),
-                name: campaign.terms.name.clone(),
-                kind: campaign.terms.benefit.kind().to_owned(),
-            })
-            .collect(),
-    })
 }

@@ -100,7 +100,19 @@ pub fn title(code: Code, language: Language) -> &'static str {
 /// What happened this time, in a sentence or two, from the facts that the client may know anyway.
 pub fn detail(code: Code, facts: &Map<String, Value>, language: Language) -> String {
     let facts = Facts { facts, language };
-    let (zh, en) = match code {
+    let (zh, en) = with_facts(code, &facts).unwrap_or_else(|| {
+        let (zh, en) = without_facts(code);
+        (zh.to_owned(), en.to_owned())
+    });
+    match language {
+        Language::Zh => zh,
+        Language::En => en,
+    }
+}
+
+/// The words that name facts, for the codes that have some.
+fn with_facts(code: Code, facts: &Facts<'_>) -> Option<(String, String)> {
+    Some(match code {
         Code::MalformedRequest => match facts.text("field") {
             Some(".") | None => {
                 ("请求不是有效的 JSON。".into(), "The request is not the JSON that is expected.".into())
@@ -142,63 +154,63 @@ pub fn detail(code: Code, facts: &Map<String, Value>, language: Language) -> Str
             format!("活动将于 {} 开始。", facts.clock("starts_at")),
             format!("The campaign begins at {}.", facts.clock("starts_at")),
         ),
-        Code::Unauthenticated => ("请登录后重试。".into(), "Send a valid bearer token.".into()),
-        Code::OtpExpired => ("验证码已失效，请重新获取。".into(), "Ask for a new one-time code.".into()),
-        Code::SessionRevoked => ("登录已失效，请重新登录。".into(), "Sign in again.".into()),
+        _ => return None,
+    })
+}
+
+/// The words of the other codes; of those above when a fact is missing, their title.
+fn without_facts(code: Code) -> (&'static str, &'static str) {
+    match code {
+        Code::Unauthenticated => ("请登录后重试。", "Send a valid bearer token."),
+        Code::OtpExpired => ("验证码已失效，请重新获取。", "Ask for a new one-time code."),
+        Code::SessionRevoked => ("登录已失效，请重新登录。", "Sign in again."),
         Code::SignatureInvalid => {
-            ("通知的签名、时间或编号无效。".into(), "The webhook's signature, time stamp or id is not valid.".into())
+            ("通知的签名、时间或编号无效。", "The webhook's signature, time stamp or id is not valid.")
         }
-        Code::BodyTooLarge => ("请求内容不能超过 64 KiB。".into(), "A request body is at most 64 KiB.".into()),
+        Code::BodyTooLarge => ("请求内容不能超过 64 KiB。", "A request body is at most 64 KiB."),
         Code::IdempotencyKeyMissing => (
-            "请在 Idempotency-Key 请求头中提供 16 到 255 个字符。".into(),
-            "Send an Idempotency-Key header of 16 to 255 characters.".into(),
+            "请在 Idempotency-Key 请求头中提供 16 到 255 个字符。",
+            "Send an Idempotency-Key header of 16 to 255 characters.",
         ),
-        Code::IdempotencyKeyReused => (
-            "同一个幂等键已用于另一个请求，请更换。".into(),
-            "This key has succeeded with another payload; use a new one.".into(),
-        ),
+        Code::IdempotencyKeyReused => {
+            ("同一个幂等键已用于另一个请求，请更换。", "This key has succeeded with another payload; use a new one.")
+        }
         Code::WebhookIdReused => {
-            ("同一个通知编号已用于另一份内容。".into(), "This webhook id was received with another body.".into())
+            ("同一个通知编号已用于另一份内容。", "This webhook id was received with another body.")
         }
-        Code::CodeNotFound => {
-            ("没有找到这个券码，请核对后重新输入。".into(), "No coupon has this code; please check it.".into())
+        Code::CodeNotFound => ("没有找到这个券码，请核对后重新输入。", "No coupon has this code; please check it."),
+        Code::StoreNotFound => ("没有找到这个门店。", "The merchant has no such store."),
+        Code::CodeDeactivated => ("该券已被停用，不能使用。", "The coupon was taken back and cannot be used."),
+        Code::RedemptionLimit => ("该券的核销次数已达上限。", "The coupon was redeemed and reversed too often."),
+        Code::HoldLapsed => ("占用已失效，请重新核销。", "The hold no longer counts; redeem without it."),
+        Code::StoreNotInScope => ("该券不能在本店使用。", "The coupon cannot be used in this store."),
+        Code::AlreadyReversed => ("这笔核销已经撤销过了。", "This redemption was reversed before."),
+        Code::ReversalWindowClosed => ("已超过可撤销的时间。", "The time for reversing this redemption is over."),
+        Code::CampaignEnded => ("活动已结束。", "The campaign is over."),
+        Code::CampaignPaused => ("活动暂停中，请稍后再试。", "The campaign is paused; try again later."),
+        Code::LimitReached => ("您已达到该活动的领取上限。", "You have as many as one member may have."),
+        Code::SoldOut => ("已经抢光了。", "None are left."),
+        Code::TooManyMessages => {
+            ("验证码发送过于频繁，请稍后再试。", "Too many one-time codes were asked for; try again later.")
         }
-        Code::StoreNotFound => ("没有找到这个门店。".into(), "The merchant has no such store.".into()),
-        Code::CodeDeactivated => {
-            ("该券已被停用，不能使用。".into(), "The coupon was taken back and cannot be used.".into())
-        }
-        Code::RedemptionLimit => {
-            ("该券的核销次数已达上限。".into(), "The coupon was redeemed and reversed too often.".into())
-        }
-        Code::HoldLapsed => ("占用已失效，请重新核销。".into(), "The hold no longer counts; redeem without it.".into()),
-        Code::StoreNotInScope => ("该券不能在本店使用。".into(), "The coupon cannot be used in this store.".into()),
-        Code::AlreadyReversed => ("这笔核销已经撤销过了。".into(), "This redemption was reversed before.".into()),
-        Code::ReversalWindowClosed => {
-            ("已超过可撤销的时间。".into(), "The time for reversing this redemption is over.".into())
-        }
-        Code::CampaignEnded => ("活动已结束。".into(), "The campaign is over.".into()),
-        Code::CampaignPaused => ("活动暂停中，请稍后再试。".into(), "The campaign is paused; try again later.".into()),
-        Code::LimitReached => ("您已达到该活动的领取上限。".into(), "You have as many as one member may have.".into()),
-        Code::SoldOut => ("已经抢光了。".into(), "None are left.".into()),
-        Code::TooManyMessages => (
-            "验证码发送过于频繁，请稍后再试。".into(),
-            "Too many one-time codes were asked for; try again later.".into(),
-        ),
         Code::TemporarilyUnavailable => {
-            ("系统繁忙，请用同一个幂等键重试。".into(), "Send the same request again with the same key.".into())
+            ("系统繁忙，请用同一个幂等键重试。", "Send the same request again with the same key.")
         }
-        Code::Internal => {
-            ("系统错误，我们已记录。".into(), "Something went wrong on our side; it has been recorded.".into())
-        }
+        Code::Internal => ("系统错误，我们已记录。", "Something went wrong on our side; it has been recorded."),
         Code::RouteNotFound
         | Code::MemberNotFound
         | Code::CampaignNotFound
         | Code::CouponNotFound
-        | Code::RedemptionNotFound => ("没有找到，请核对编号。".into(), "Nothing has this id.".into()),
-    };
-    match language {
-        Language::Zh => zh,
-        Language::En => en,
+        | Code::RedemptionNotFound => ("没有找到，请核对编号。", "Nothing has this id."),
+        Code::MalformedRequest
+        | Code::OtpWrong
+        | Code::OtherProvince
+        | Code::CodeExpired
+        | Code::NotYetValid
+        | Code::CodeAlreadyRedeemed
+        | Code::CodeHeld
+        | Code::MinimumSpendNotMet
+        | Code::NotStarted => (title(code, Language::Zh), title(code, Language::En)),
     }
 }
 

@@ -6,12 +6,7 @@ use mealticket_domain::{
     coupon::{LeaseId, RedemptionSource},
 };
 use mealticket_local::{
-    engine::Engine,
-    seed::Seed,
-    stack::{client, local_config},
-    state::KeyFile,
-    template::Template,
-    workspace,
+    engine::Engine, environment::local_config, seed::Seed, stack::client, state::KeyFile, template::Template, workspace,
 };
 use mealticket_store::{Store, claim::ClaimRequest};
 use std::{

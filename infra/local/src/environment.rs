@@ -1,0 +1,65 @@
+//! What functions are told on one machine: the template's environment, the keys in a file, the tables nearby.
+
+use crate::{Result, StackError, state::StateDir, template::FunctionSpec};
+use mealticket_api::config::Config;
+use std::{collections::BTreeMap, path::Path};
+
+/// Requests that one process serves at once.
+const CONCURRENCY: usize = 16;
+
+/// What a function is told on one machine: the template's variables, with the keys in a file instead of Secrets Manager.
+pub fn local_variables(function: &FunctionSpec, secrets: &Path, strict: bool) -> BTreeMap<String, String> {
+    let mut variables = function.environment.clone();
+    variables.remove("SECRETS_ARN");
+    variables.insert("SECRETS_FILE".to_owned(), secrets.display().to_string());
+    variables.insert("SMS_GATEWAY".to_owned(), "print".to_owned());
+    variables.insert("SEND_LIMITS".to_owned(), if strict { "on" } else { "off" }.to_owned());
+    variables
+}
+
+/// The configuration that every function of a stack on one machine has.
+pub fn local_config(functions: &[FunctionSpec], secrets: &Path, strict: bool) -> Result<Config> {
+    let first = functions.first().ok_or_else(|| StackError("the template has no function".to_owned()))?;
+    let variables = local_variables(first, secrets, strict);
+    Config::from_lookup(|name| variables.get(name).cloned()).map_err(|error| StackError(error.to_string()))
+}
+
+/// What the AWS SDK is told, so that it finds the tables on this machine.
+pub fn sdk_variables(tables_url: &str) -> [(&'static str, String); 4] {
+    [
+        ("AWS_ENDPOINT_URL_DYNAMODB", tables_url.to_owned()),
+        ("AWS_REGION", "local".to_owned()),
+        ("AWS_ACCESS_KEY_ID", "local".to_owned()),
+        ("AWS_SECRET_ACCESS_KEY", "local".to_owned()),
+    ]
+}
+
+/// The environment of a stack's functions.
+pub(crate) struct Environment<'a> {
+    /// Where the keys are.
+    pub(crate) state: &'a StateDir,
+    /// Where the tables are.
+    pub(crate) tables_url: String,
+    /// Whether the limits on one-time codes apply.
+    pub(crate) strict: bool,
+}
+
+impl Environment<'_> {
+    /// What a function is told, and what Lambda itself sets.
+    pub(crate) fn variables(&self, function: &FunctionSpec, runtime_port: u16) -> BTreeMap<String, String> {
+        let mut variables = local_variables(function, &self.state.secrets_file(), self.strict);
+        for (name, value) in [
+            ("AWS_LAMBDA_RUNTIME_API", format!("http://127.0.0.1:{runtime_port}/.rt/{}", function.name)),
+            ("AWS_LAMBDA_FUNCTION_NAME", function.name.clone()),
+            ("AWS_LAMBDA_FUNCTION_VERSION", "1".to_owned()),
+            ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "256".to_owned()),
+            ("AWS_LAMBDA_MAX_CONCURRENCY", CONCURRENCY.to_string()),
+        ]
+        .into_iter()
+        .chain(sdk_variables(&self.tables_url))
+        {
+            variables.insert(name.to_owned(), value);
+        }
+        variables
+    }
+}

@@ -1,0 +1,62 @@
+//! The tables alone, with filled samples, for functions that somebody else runs.
+
+use crate::{
+    Result, StackError,
+    engine::Engine,
+    environment::{local_config, local_variables, sdk_variables},
+    samples::{Samples, files},
+    seed::Seed,
+    stack::client,
+    state::StateDir,
+    template::Template,
+    workspace,
+};
+use mealticket_api::{Clock, Deps, deps::Stack};
+use mealticket_store::Store;
+use std::{fmt::Display, fs, path::PathBuf, sync::Arc};
+
+/// Tables that are served for functions that somebody else runs.
+pub struct Served {
+    /// Where they are.
+    pub url: String,
+    /// What the functions must be told.
+    pub env_file: PathBuf,
+    /// The filled samples.
+    pub folder: PathBuf,
+    _engine: Engine,
+}
+
+/// Serves the seed's tables on `port`, writes the environment of the functions, and fills every sample.
+pub async fn serve(port: u16) -> Result<Served> {
+    let template = Template::read(&workspace::template())?;
+    let seed = Seed::read(&workspace::seed())?;
+    let state = StateDir::open(None)?;
+    let keys = state.keys(&seed)?;
+    let engine = Engine::start(port, None, &template.tables()?).await?;
+    let functions = template.functions()?;
+    let config = local_config(&functions, &state.secrets_file(), false)?;
+    let store = Store::new(client(&engine.url()), config.tables.clone());
+    seed.load(&store, &keys).await?;
+
+    let stack = Stack::new(config, &keys.stack).map_err(failed)?;
+    let deps = Deps { store, stack: Arc::new(stack), clock: Clock::system() };
+    let samples = Samples::prepare(&deps, &keys).await?;
+    let folder = workspace::private().join("events");
+    for file in files()? {
+        let filled = folder.join(file.strip_prefix(workspace::root().join("events")).map_err(failed)?);
+        fs::create_dir_all(filled.parent().unwrap_or(&folder)).map_err(failed)?;
+        fs::write(&filled, samples.render(&file)?.to_string()).map_err(failed)?;
+    }
+
+    let first = functions.first().ok_or_else(|| failed("the template has no function"))?;
+    let told = local_variables(first, &state.secrets_file(), false).into_iter();
+    let sdk = sdk_variables(&engine.url()).into_iter().map(|(name, value)| (name.to_owned(), value));
+    let lines: Vec<String> = told.chain(sdk).map(|(name, value)| format!("{name}={value}\n")).collect();
+    let env_file = workspace::private().join("watch.env");
+    fs::write(&env_file, lines.concat()).map_err(failed)?;
+    Ok(Served { url: engine.url(), env_file, folder, _engine: engine })
+}
+
+fn failed(error: impl Display) -> StackError {
+    StackError::caused("the tables", error)
+}
