@@ -5,7 +5,6 @@ use serde::Deserialize;
 use serde_json::Value;
 
 /// A report of a type that has an effect, or of any other.
-#[derive(Debug)]
 pub(crate) enum Event {
     /// A coupon was redeemed at the merchant's till.
     Redeemed(RedeemedReport),
@@ -19,7 +18,7 @@ pub(crate) enum Event {
 const REDEEMED: &str = "coupon.redeemed";
 
 /// `coupon.redeemed`.
-#[derive(Debug, Deserialize)]
+#[derive(Deserialize)]
 pub(crate) struct RedeemedReport {
     pub(crate) code: Option<String>,
     pub(crate) coupon_id: Option<String>,
@@ -38,7 +37,7 @@ pub(crate) struct OrderReport {
     pub(crate) amount_fen: u64,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Deserialize)]
 struct Envelope {
     #[serde(rename = "type")]
     kind: String,

@@ -1,6 +1,8 @@
 //! The Lambda function `accept-merchant-callback`: see the library beside this file.
 
+use mealticket_api::run::{WarmUp, serve};
+
 #[tokio::main]
 async fn main() -> Result<(), lambda_runtime::Error> {
-    mealticket_api::run::serve(accept_merchant_callback::handle).await
+    serve(WarmUp::Catalog, accept_merchant_callback::handle).await
 }

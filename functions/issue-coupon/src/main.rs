@@ -1,6 +1,8 @@
 //! The Lambda function `issue-coupon`: see the library beside this file.
 
+use mealticket_api::run::{WarmUp, serve};
+
 #[tokio::main]
 async fn main() -> Result<(), lambda_runtime::Error> {
-    mealticket_api::run::serve(issue_coupon::handle).await
+    serve(WarmUp::Catalog, issue_coupon::handle).await
 }

@@ -1,6 +1,8 @@
 //! The Lambda function `read-wallet`: see the library beside this file.
 
+use mealticket_api::run::{WarmUp, serve};
+
 #[tokio::main]
 async fn main() -> Result<(), lambda_runtime::Error> {
-    mealticket_api::run::serve(read_wallet::handle).await
+    serve(WarmUp::Catalog, read_wallet::handle).await
 }

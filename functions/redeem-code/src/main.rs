@@ -1,6 +1,8 @@
 //! The Lambda function `redeem-code`: see the library beside this file.
 
+use mealticket_api::run::{WarmUp, serve};
+
 #[tokio::main]
 async fn main() -> Result<(), lambda_runtime::Error> {
-    mealticket_api::run::serve(redeem_code::handle).await
+    serve(WarmUp::Catalog, redeem_code::handle).await
 }

@@ -16,14 +16,13 @@ struct ReverseRedemptionRequest {
 pub(crate) async fn reverse_redemption(till: &Till<'_>, request: &Request, id: &str) -> Result<Response, ApiError> {
     let raw: ReverseRedemptionRequest = json::read(request.body()?)?;
     let reason: Reason = json::parsed("reason", &raw.reason)?;
-    let operation = format!("reverse:{id}");
-    let key = request.idempotency_key()?.hash(till.principal(), &operation);
+    let key = request.idempotency_key()?.hash(till.principal(), "reverse");
     let (place, index) = till.deps.stack.ids.redemption(id).map_err(|_| ApiError::from(Code::RedemptionNotFound))?;
     if till.own_campaign(place).await?.is_none() {
         return Err(Code::RedemptionNotFound.into());
     }
 
-    let fingerprint = Fingerprint::of(&[Some(reason.as_str())]);
+    let fingerprint = Fingerprint::of(&[Some(id), Some(reason.as_str())]);
     let asked = ReverseRequest { key, fingerprint, reason, now: till.now };
     match till.deps.store.reverse(place, index, &asked).await? {
         ReverseOutcome::Reversed(coupon) => ReversalView::answer(till, &coupon, index, false),

@@ -14,7 +14,7 @@ pub(crate) struct Till<'a> {
 }
 
 /// A code, a store and an order, as sent. The store is named by our id or by the merchant's own number.
-#[derive(Debug, Deserialize)]
+#[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RedeemCodeRequest {
     code: String,

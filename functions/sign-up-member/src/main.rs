@@ -1,6 +1,8 @@
 //! The Lambda function `sign-up-member`: see the library beside this file.
 
+use mealticket_api::run::{WarmUp, serve};
+
 #[tokio::main]
 async fn main() -> Result<(), lambda_runtime::Error> {
-    mealticket_api::run::serve(sign_up_member::handle).await
+    serve(WarmUp::Identities, sign_up_member::handle).await
 }

@@ -6,7 +6,7 @@ use mealticket_store::challenges::Guess;
 use serde::Deserialize;
 
 /// A proof as sent. The operator's number-verification token (一键登录) will be another variant.
-#[derive(Debug, Deserialize)]
+#[derive(Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
 pub(crate) enum ProofRequest {
     SmsOtp { challenge_id: String, otp: String },

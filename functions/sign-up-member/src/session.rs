@@ -13,7 +13,7 @@ use mealticket_domain::{MemberAttributes, MemberNo};
 use mealticket_store::sessions::Presented;
 use serde::{Deserialize, Serialize};
 
-#[derive(Debug, Deserialize)]
+#[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct BeginSessionRequest {
     refresh_token: Option<String>,

@@ -9,7 +9,7 @@ use mealticket_domain::{Channel, MemberNo, text::visible_ascii};
 use mealticket_store::members::{Profile, SignedUp};
 use serde::{Deserialize, Serialize};
 
-#[derive(Debug, Deserialize)]
+#[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct SignUpMemberRequest {
     proof: ProofRequest,

@@ -46,7 +46,7 @@ impl Engine {
 
     async fn serve(port: u16, database: Database) -> Result<Self> {
         let listener = TcpListener::bind(("127.0.0.1", port)).await.map_err(|error| {
-            StackError(format!("port {port} on 127.0.0.1 is not free ({error}); choose another with --dynamodb-port"))
+            StackError(format!("port {port} on 127.0.0.1 is not free ({error}); choose another for the tables"))
         })?;
         let address = listener.local_addr().map_err(|error| StackError::caused("the table engine", error))?;
         let serving = tokio::spawn(server::serve_on(listener, database.clone()));

@@ -1,7 +1,10 @@
 //! Stands before the functions as API Gateway's HTTP API does: the template's routes, payload format 2.0 with the true
 //! `routeKey`, its own 404 and 413, masked function errors, and a bounded number of requests in flight.
 
-use crate::{Result, StackError, template::RouteSpec};
+use crate::{
+    Result, StackError,
+    template::{FunctionSpec, RouteSpec},
+};
 use axum::{
     Router,
     body::{Body, to_bytes},
@@ -26,13 +29,13 @@ use tokio::{net::TcpListener, sync::Semaphore};
 const IN_FLIGHT_MAX: usize = 64;
 /// API Gateway's own limit on a payload: 10 MB.
 const PAYLOAD_BYTES_MAX: usize = 10 * 1024 * 1024;
-/// After this, API Gateway answers 503 by itself.
+/// After this, API Gateway answers 503 by itself, if the function's own timeout did not end it before.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The gateway's routes and where their functions are.
 pub struct Gateway {
     routes: Vec<RouteSpec>,
-    functions: HashMap<String, Arc<Semaphore>>,
+    functions: HashMap<String, (Arc<Semaphore>, Duration)>,
     runtime_url: String,
     http: reqwest::Client,
     clock: Clock,
@@ -41,8 +44,11 @@ pub struct Gateway {
 
 impl Gateway {
     /// A gateway over the emulator at `runtime_url`.
-    pub fn new(routes: Vec<RouteSpec>, runtime_url: String) -> Result<Self> {
-        let functions = routes.iter().map(|route| (route.function.clone(), Arc::new(Semaphore::new(IN_FLIGHT_MAX))));
+    pub fn new(routes: Vec<RouteSpec>, functions: &[FunctionSpec], runtime_url: String) -> Result<Self> {
+        let functions = functions.iter().map(|function| {
+            let timeout = TIMEOUT.min(Duration::from_secs(function.timeout_seconds));
+            (function.name.clone(), (Arc::new(Semaphore::new(IN_FLIGHT_MAX)), timeout))
+        });
         let http = reqwest::Client::builder().timeout(TIMEOUT).no_proxy().build();
         Ok(Gateway {
             functions: functions.collect(),
@@ -131,7 +137,7 @@ async fn front(
         return own_answer(StatusCode::NOT_FOUND, "Not Found");
     };
     let event = gateway.event(route, parameters, &incoming);
-    let Some(places) = gateway.functions.get(&route.function) else {
+    let Some((places, timeout)) = gateway.functions.get(&route.function) else {
         return own_answer(StatusCode::NOT_FOUND, "Not Found");
     };
     let (places, function) = (Arc::clone(places), route.function.clone());
@@ -141,7 +147,8 @@ async fn front(
         let _place = places.acquire_owned().await.ok()?;
         asked.invoke(&function, &event).await
     });
-    match tokio::time::timeout(TIMEOUT, invocation).await.map(|joined| joined.unwrap_or_default()) {
+    let timeout = *timeout;
+    match tokio::time::timeout(timeout, invocation).await.map(|joined| joined.unwrap_or_default()) {
         Ok(Some(reply)) => from_reply(&reply).unwrap_or_else(|| {
             // A function's error stays in its log.
             own_answer(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error")

@@ -201,8 +201,8 @@ async fn tables_until_signal(port: u16) -> Result<()> {
     let mut interrupt = signal(SignalKind::interrupt()).map_err(|error| StackError::caused("signals", error))?;
     let tables = tables::serve(port).await?;
     print(&format!(
-        "Tables are at {}. In another terminal:\n\n  cargo lambda watch -A 127.0.0.1 --env-file {}\n\nThe samples, with \
-         their placeholders filled, are in {}; their tokens are good for four minutes.\nCtrl-C ends it.\n",
+        "Tables are at {}; {} tells plain cargo lambda so. In another terminal:\n\n  cargo lambda watch -A 127.0.0.1\n\n\
+         The samples, with their placeholders filled, are in {}; their tokens are good for four minutes.\nCtrl-C ends it.\n",
         tables.url,
         tables.env_file.display(),
         tables.folder.display(),

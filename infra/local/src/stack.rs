@@ -112,7 +112,8 @@ impl Stack {
             }
         }
         let address = front.local_addr().map_err(|error| StackError::caused("the gateway", error))?;
-        let gateway = Arc::new(Gateway::new(template.routes()?, format!("http://127.0.0.1:{runtime_port}"))?);
+        let gateway =
+            Arc::new(Gateway::new(template.routes()?, &functions, format!("http://127.0.0.1:{runtime_port}"))?);
         wait_until_ready(&gateway, &functions, &mut children, &state).await?;
         tokio::spawn(gateway.serve(front));
         let ready = ready(&seed, &config, format!("http://{address}"), engine.url())?;
@@ -156,6 +157,9 @@ fn start_cargo_lambda(program: &Path, port: u16, state: &StateDir) -> Result<Chi
     command
         .args(["lambda", "watch", "--only-lambda-apis", "--concurrency", "1", "--ignore-changes"])
         .args(["-A", "127.0.0.1", "-P", &port.to_string()])
+        // Not the file that the manifest names for plain `cargo lambda watch`: it starts no function here.
+        .arg("--env-file")
+        .arg(state.empty_file()?)
         .current_dir(workspace::root())
         .stdout(log(state, "cargo-lambda")?)
         .stderr(log(state, "cargo-lambda")?);

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use std::{
     collections::BTreeMap,
     io::Write,
-    os::unix::fs::OpenOptionsExt,
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
     path::{Path, PathBuf},
 };
 
@@ -47,7 +47,9 @@ impl StateDir {
     /// The directory given with `--data`, or the machine's own. It is made when it is not there.
     pub fn open(data: Option<&Path>) -> Result<Self> {
         let path = data.map_or_else(workspace::private, Path::to_path_buf);
-        std::fs::create_dir_all(&path).map_err(|error| StackError::caused(path.display(), error))?;
+        // For its owner alone: keys, tokens and codes are in it.
+        let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&path);
+        made.map_err(|error| StackError::caused(path.display(), error))?;
         let path = path.canonicalize().map_err(|error| StackError::caused(path.display(), error))?;
         Ok(StateDir(path))
     }
@@ -60,6 +62,13 @@ impl StateDir {
     /// Where the tables are kept.
     pub fn tables_file(&self) -> PathBuf {
         self.0.join("tables.sqlite")
+    }
+
+    /// A file with nothing in it, for a program that insists on one.
+    pub fn empty_file(&self) -> Result<PathBuf> {
+        let path = self.0.join("empty.env");
+        std::fs::write(&path, "").map_err(|error| StackError::caused(path.display(), error))?;
+        Ok(path)
     }
 
     /// Where what the functions log goes.

@@ -24,8 +24,8 @@ pub(crate) struct Rules<'a> {
     pub(crate) audience: &'a str,
 }
 
-/// The header of a token that may be looked at further: bounded, with nothing critical that we do not know and no key of
-/// its own.
+/// The header of a token that may be looked at further: bounded, with nothing critical that we do not know. A key or an
+/// address of one in the header is never looked at.
 pub(crate) fn header(token: &str) -> Option<Header> {
     if token.len() > TOKEN_BYTES_MAX {
         return None;

@@ -5,8 +5,8 @@ use aws_lambda_events::apigw::ApiGatewayV2httpResponse;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use serde::Serialize;
 
-/// A status, headers and a body.
-#[derive(Debug, Clone)]
+/// A status, headers and a body. It has no `Debug`: a code or a token may be in it.
+#[derive(Clone)]
 pub struct Response {
     status: StatusCode,
     headers: HeaderMap,

@@ -26,7 +26,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Runs a function until its environment ends. The same binary serves one request at a time or many at once, as the platform
 /// asks (`AWS_LAMBDA_MAX_CONCURRENCY`).
-pub async fn serve<H, F>(handle: H) -> Result<(), Error>
+pub async fn serve<H, F>(warm_up: WarmUp, handle: H) -> Result<(), Error>
 where
     H: Fn(Deps, Request) -> F + Clone + Send + Sync + 'static,
     F: Future<Output = Result<Response, ApiError>> + Send,
@@ -35,7 +35,7 @@ where
     telemetry::start(&config.log_level);
     let secrets = read_secrets(&config.secrets).await?;
     let store = Store::new(client().await, config.tables.clone());
-    warm_up(&store).await;
+    warm_up.ask(&store).await;
     let deps = Deps { store, stack: Arc::new(Stack::new(config, &secrets)?), clock: Clock::system() };
     lambda_runtime::run_concurrent(service_fn(move |event: LambdaEvent<ApiGatewayV2httpRequest>| {
         let (deps, handle) = (deps.clone(), handle.clone());
@@ -45,10 +45,26 @@ where
 }
 
 /// One cheap request while the environment starts, when it has a whole processor: the TLS handshake is done before the first
-/// request. Whatever it answers, even that the function may not read this table, is of no interest.
-async fn warm_up(store: &Store) {
-    if let Ok(no) = CampaignNo::try_from(0) {
-        let _ = store.campaign(no).await;
+/// request comes. It asks for what the function's role allows and nobody has.
+#[derive(Debug, Clone, Copy)]
+pub enum WarmUp {
+    /// A phone.
+    Identities,
+    /// A campaign.
+    Catalog,
+}
+
+impl WarmUp {
+    /// Whatever is answered is of no interest: the first request will meet what is wrong.
+    async fn ask(self, store: &Store) {
+        match self {
+            WarmUp::Identities => drop(store.member_of_phone(&[0; 32]).await),
+            WarmUp::Catalog => {
+                if let Ok(no) = CampaignNo::try_from(0) {
+                    drop(store.campaign(no).await);
+                }
+            }
+        }
     }
 }
 
@@ -60,7 +76,7 @@ where
 {
     let began = Instant::now();
     let request = Request::from_event(event);
-    let deps = Deps { store: deps.store.metered(), ..deps.clone() };
+    let deps = Deps { store: deps.store.for_one_request(), ..deps.clone() };
     let (language, request_id) = (request.language(), request.request_id().to_owned());
     let outcome = Box::pin(handle(deps.clone(), request)).await;
     log(&outcome, &request_id, began, deps.store.capacity());

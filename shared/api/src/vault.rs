@@ -73,7 +73,7 @@ impl Vault {
         short(mac(&self.session, &[b"family", challenge_id.as_bytes()]))
     }
 
-    /// The proof that a refresh token of this family, generation and holder was given out by us.
+    /// The proof that a refresh token of this family and generation was given out by us.
     pub fn refresh_mac(&self, family_id: &[u8; 16], generation: u32) -> [u8; 32] {
         mac(&self.session, &[b"refresh", family_id, &generation.to_be_bytes()])
     }

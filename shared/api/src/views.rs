@@ -91,7 +91,7 @@ fn remaining_hint(remaining: u64, stock: u64) -> &'static str {
 }
 
 /// A coupon.
-#[derive(Debug, Serialize)]
+#[derive(Serialize)]
 pub struct CouponView {
     coupon_id: String,
     code: Option<String>,
@@ -131,7 +131,7 @@ impl CouponView {
 }
 
 /// A list.
-#[derive(Debug, Serialize)]
+#[derive(Serialize)]
 pub struct ListView<T> {
     /// The items.
     pub items: Vec<T>,

@@ -5,7 +5,7 @@ use std::{fmt, str::FromStr};
 
 /// The text is not an id of this kind, or the number is out of range. Clients see it as an unknown id: 404.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("not an id of this kind")]
+#[error("is not one that is known")]
 pub struct IdError;
 
 /// A member's number: 0 to 2³⁴ − 1, given out once.

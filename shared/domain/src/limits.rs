@@ -18,9 +18,6 @@ pub const ORDINAL_END: u8 = 64;
 /// longest texts it is 20 KB, a twentieth of DynamoDB's limit.
 pub const REDEMPTIONS_MAX: usize = 32;
 
-/// Units of use of one coupon. Not more than its redemptions, or the last units could never be used.
-pub const USES_MAX: u8 = 32;
-
 /// A redemption reported by a merchant counts at the time the merchant says, this far back: 72 hours.
 pub const LATE_REPORT_SECONDS_MAX: i64 = 72 * 3600;
 

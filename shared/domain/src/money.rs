@@ -1,4 +1,4 @@
-//! Money in integer fen. There is no floating-point number in this product.
+//! Money in integer fen. No amount is ever a floating-point number.
 
 use crate::limits::AMOUNT_FEN_MAX;
 use serde::{Deserialize, Serialize};

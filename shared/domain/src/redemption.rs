@@ -239,10 +239,13 @@ pub fn decide_reversal(
     let Some(redemption) = coupon.redemptions.get(index) else {
         return ReverseDecision::Refused(ReverseRefusal::NotFound);
     };
-    match &redemption.reversal {
-        Some(earlier) if earlier.key == key && earlier.fingerprint == fingerprint => return ReverseDecision::Replay,
-        Some(earlier) if earlier.key == key => return ReverseDecision::KeyReused,
-        Some(_) => return ReverseDecision::Refused(ReverseRefusal::AlreadyReversed),
+    // The scope of a key is the coupon: one key undoes one redemption of it.
+    let with_this_key =
+        coupon.redemptions.iter().filter_map(|r| r.reversal.as_ref()).find(|earlier| earlier.key == key);
+    match with_this_key {
+        Some(earlier) if earlier.fingerprint == fingerprint => return ReverseDecision::Replay,
+        Some(_) => return ReverseDecision::KeyReused,
+        None if redemption.reversal.is_some() => return ReverseDecision::Refused(ReverseRefusal::AlreadyReversed),
         None => {}
     }
     if now.seconds_since(redemption.at) >= i64::from(policy.window_hours) * 3600 {

@@ -128,7 +128,7 @@ pub enum TermsError {
     /// Outside 1 to 64.
     #[error("per_member_limit must be 1 to {ORDINAL_END}")]
     Limit,
-    /// A validity that is never met, or ends before claiming starts.
+    /// A validity that is never met, or ends before claiming does.
     #[error("validity is never met")]
     Validity,
     /// A scope of no store, or of too many.
@@ -144,7 +144,8 @@ impl Terms {
     pub fn check(&self) -> Result<(), TermsError> {
         let sized = |text: &str| (1..=TERMS_TEXT_CHARS_MAX).contains(&text.chars().count());
         let reachable = match self.validity {
-            Validity::Fixed { until, .. } => until > self.starts_at,
+            // Whoever claims last must still be able to use it.
+            Validity::Fixed { until, .. } => until >= self.ends_at,
             Validity::AfterClaim { .. } => true,
         };
         let scoped = match &self.stores {
@@ -264,7 +265,9 @@ pub(crate) mod tests {
         check(TermsError::Limit, |t| t.per_member_limit = 0);
         check(TermsError::Limit, |t| t.per_member_limit = 65);
         check(TermsError::Validity, |t| t.validity = Validity::AfterClaim { wait_days: 0, days: 0 });
-        check(TermsError::Validity, |t| t.validity = Validity::Fixed { from: Timestamp::MIN, until: t.starts_at });
+        check(TermsError::Validity, |t| {
+            t.validity = Validity::Fixed { from: Timestamp::MIN, until: t.ends_at.plus_seconds(-1) }
+        });
         check(TermsError::Stores, |t| t.stores = StoreScope::Only(vec![]));
         check(TermsError::Reversal, |t| t.reversal.window_hours = REVERSAL_HOURS_MAX + 1);
         check(TermsError::Reversal, |t| t.reversal.makeup_days = VALIDITY_DAYS_MAX + 1);

@@ -68,6 +68,9 @@ impl Store {
 
     /// An update that must not be repeated because it has no guard of its own: one attempt.
     pub(crate) async fn update_once(&self, call: UpdateItemFluentBuilder) -> Result<Write, StoreError> {
+        if self.answer_by.is_some_and(|answer_by| Instant::now() >= answer_by) {
+            return Err(out_of_time(WasApplied::No));
+        }
         self.meter.count_request();
         Box::pin(self.update_attempt(&prepared(call))).await.map_err(|failure| failure.unavailable(WasApplied::No))
     }
@@ -140,9 +143,13 @@ impl Store {
         F: Future<Output = Result<T, Failure>>,
     {
         let give_up_at = Instant::now() + self.give_up_after;
+        let give_up_at = self.answer_by.map_or(give_up_at, |answer_by| give_up_at.min(answer_by));
         let mut applied = WasApplied::No;
         let mut pause = PAUSE_FIRST;
         loop {
+            if Instant::now() >= give_up_at {
+                return Err(out_of_time(applied));
+            }
             self.meter.count_request();
             // Boxed: the SDK's futures nest so deep that the compiler would give up on ours.
             let failure = match Box::pin(attempt()).await {
@@ -161,6 +168,10 @@ impl Store {
             pause = (pause * 2).min(PAUSE_MAX);
         }
     }
+}
+
+fn out_of_time(applied: WasApplied) -> StoreError {
+    StoreError::Unavailable { applied, source: "the request is out of time".into() }
 }
 
 /// An attempt without an outcome.

@@ -6,7 +6,7 @@
 
 use crate::{
     Store,
-    attributes::{Item, Reader, binary, binary_set, instant, item, number},
+    attributes::{Item, Reader, binary, binary_set, instant, item, number, text},
     calls::Write,
     clauses::{EXISTS, all},
     error::StoreError,
@@ -46,11 +46,20 @@ pub enum Guess {
     Unknown,
 }
 
+/// Whose messages are counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum QuotaScope {
+    /// A phone's.
+    Phone,
+    /// A source address's.
+    Source,
+}
+
 /// Messages that may be sent in a window.
 #[derive(Debug, Clone, Copy)]
 pub struct Quota {
-    /// Names the counter.
-    pub scope: &'static str,
+    /// Whose messages are counted.
+    pub scope: QuotaScope,
     /// Messages in one window.
     pub messages_max: u32,
     /// Which window `now` lies in.
@@ -120,18 +129,22 @@ impl Store {
     }
 
     /// Takes a place in a quota: one write, two when a window begins, three when there is none.
-    pub async fn take_quota(&self, quota: Quota, hash: &[u8; 32], now: Timestamp) -> Result<Quotum, StoreError> {
-        const SAME_WINDOW: &str = "send_window = :window";
-        const NEW_WINDOW: &str = "attribute_not_exists(pk) OR send_window <> :window";
-        const IS_BELOW_THE_MAXIMUM: &str = "messages < :messages_max";
-        const GAP_IS_OVER: &str = "attribute_not_exists(last_at) OR last_at <= :gap_began";
-        const COUNT: &[&str] = &[SAME_WINDOW, IS_BELOW_THE_MAXIMUM, GAP_IS_OVER];
-        const BEGIN: &[&str] = &[NEW_WINDOW, GAP_IS_OVER];
+    /// `message` names the message that is to be sent: a lost answer is repeated, and must meet its own place as its own.
+    pub async fn take_quota(
+        &self,
+        quota: Quota,
+        hash: &[u8; 32],
+        message: &str,
+        now: Timestamp,
+    ) -> Result<Quotum, StoreError> {
         let mut stands = Item::new();
         // The third: somebody else may have begun the window between the first and the second.
-        for (clauses, messages) in [(COUNT, "messages + :one"), (BEGIN, ":one"), (COUNT, "messages + :one")] {
-            match self.quota_write(quota, hash, now, clauses, messages).await? {
+        for step in [QuotaStep::Count, QuotaStep::Begin, QuotaStep::Count] {
+            match self.quota_write(quota, hash, message, now, step).await? {
                 Write::Done(_) => return Ok(Quotum::Granted),
+                Write::Refused(Some(item)) if Reader::new(&item, "quota").str("last_message")? == message => {
+                    return Ok(Quotum::Granted);
+                }
                 Write::Refused(Some(item)) => stands = item,
                 Write::Refused(None) => {}
             }
@@ -139,40 +152,64 @@ impl Store {
         let read = Reader::new(&stands, "quota");
         let gap_until = read.instant("last_at")?.plus_seconds(quota.gap_seconds);
         let full =
-            read.number::<i64>("send_window")? == quota.window && read.number::<u32>("messages")? >= quota.messages_max;
+            read.number::<i64>("send_window")? >= quota.window && read.number::<u32>("messages")? >= quota.messages_max;
         Ok(Quotum::Exhausted { retry_at: if full { quota.window_until.max(gap_until) } else { gap_until } })
     }
 
+    /// A window never goes back, whatever the clocks of two environments say: who is behind counts in the newer one.
     async fn quota_write(
         &self,
         quota: Quota,
         hash: &[u8; 32],
+        message: &str,
         now: Timestamp,
-        clauses: &[&str],
-        messages: &str,
+        step: QuotaStep,
     ) -> Result<Write, StoreError> {
+        const IS_THE_WINDOW_OR_A_LATER_ONE: &str = "send_window >= :window";
+        const IS_A_NEW_WINDOW: &str = "attribute_not_exists(pk) OR send_window < :window";
+        const IS_ANOTHER_MESSAGE: &str = "attribute_not_exists(last_message) OR last_message <> :message";
+        const IS_BELOW_THE_MAXIMUM: &str = "messages < :messages_max";
+        const GAP_IS_OVER: &str = "attribute_not_exists(last_at) OR last_at <= :gap_began";
+
         // The counter outlives its window by a day, so that the gap holds across midnight.
         let forget_at = quota.window_until.plus_seconds(86_400);
-        let mut values = item([
-            (":one", Some(number(1))),
-            (":window", Some(number(quota.window))),
-            (":now", Some(instant(now))),
-            (":gap_began", Some(instant(now.plus_seconds(-quota.gap_seconds)))),
-            (":forget_at", Some(instant(forget_at))),
-        ]);
-        let condition = all(clauses);
-        if condition.contains(":messages_max") {
-            values.insert(":messages_max".to_owned(), number(quota.messages_max));
-        }
+        let (mut clauses, update, messages_max) = match step {
+            QuotaStep::Count => (
+                vec![IS_ANOTHER_MESSAGE, IS_THE_WINDOW_OR_A_LATER_ONE, IS_BELOW_THE_MAXIMUM],
+                "SET messages = messages + :one, last_at = :now, last_message = :message, expires_at = :forget_at",
+                Some(number(quota.messages_max)),
+            ),
+            QuotaStep::Begin => (
+                vec![IS_ANOTHER_MESSAGE, IS_A_NEW_WINDOW],
+                "SET send_window = :window, messages = :one, last_at = :now, last_message = :message, \
+                 expires_at = :forget_at",
+                None,
+            ),
+        };
+        // Without a gap there is no clause: a clock that is a second behind must not meet one.
+        let gap_began = (quota.gap_seconds > 0).then(|| instant(now.plus_seconds(-quota.gap_seconds)));
+        clauses.extend(gap_began.is_some().then_some(GAP_IS_OVER));
         let call = self.client.update_item().table_name(&self.tables.identities);
         let call = call
             .set_key(Some(keys::send_quota(quota.scope, hash).attributes()))
-            .condition_expression(condition)
-            .update_expression(format!(
-                "SET send_window = :window, messages = {messages}, last_at = :now, expires_at = :forget_at"
-            ))
-            .set_expression_attribute_values(Some(values));
-        // A repeat of a lost answer may count twice or meet its own gap: one message fewer is sent, never one more.
+            .condition_expression(all(&clauses))
+            .update_expression(update)
+            .set_expression_attribute_values(Some(item([
+                (":one", Some(number(1))),
+                (":window", Some(number(quota.window))),
+                (":now", Some(instant(now))),
+                (":message", Some(text(message))),
+                (":forget_at", Some(instant(forget_at))),
+                (":messages_max", messages_max),
+                (":gap_began", gap_began),
+            ])));
         self.update(call).await
     }
+}
+
+/// Counting in a window, or beginning one.
+#[derive(Clone, Copy)]
+enum QuotaStep {
+    Count,
+    Begin,
 }

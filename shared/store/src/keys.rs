@@ -1,6 +1,9 @@
 //! Every key of every table. The only file with a key prefix.
 
-use crate::attributes::{Item, text};
+use crate::{
+    attributes::{Item, text},
+    challenges::QuotaScope,
+};
 use mealticket_domain::{CampaignNo, CouponKey, MemberNo, MerchantId, Ordinal, StoreId};
 
 /// A partition and sort key.
@@ -34,6 +37,11 @@ pub(crate) fn member_partition(member: MemberNo) -> String {
     format!("MEMBER#{}", member.get())
 }
 
+/// The member that a partition key names, if it names one.
+pub(crate) fn read_member(pk: &str) -> Option<MemberNo> {
+    MemberNo::try_from(pk.strip_prefix("MEMBER#")?.parse::<u64>().ok()?).ok()
+}
+
 pub(crate) fn profile(member: MemberNo) -> Key {
     Key::new(member_partition(member), "PROFILE")
 }
@@ -53,10 +61,9 @@ pub(crate) fn coupon(key: CouponKey) -> Key {
 
 /// The coupon that a key names, if it names one.
 pub(crate) fn read_coupon(pk: &str, sk: &str) -> Option<CouponKey> {
-    let member: u64 = pk.strip_prefix("MEMBER#")?.parse().ok()?;
     let (campaign, ordinal) = sk.strip_prefix(COUPONS)?.split_once('#')?;
     Some(CouponKey {
-        member: MemberNo::try_from(member).ok()?,
+        member: read_member(pk)?,
         campaign: CampaignNo::try_from(campaign.parse::<u32>().ok()?).ok()?,
         ordinal: Ordinal::try_from(ordinal.parse::<u8>().ok()?).ok()?,
     })
@@ -87,7 +94,11 @@ pub(crate) fn session_family(family_id: &[u8; 16]) -> Key {
 }
 
 /// A counter of messages sent, by phone or by source address.
-pub(crate) fn send_quota(scope: &str, hash: &[u8; 32]) -> Key {
+pub(crate) fn send_quota(scope: QuotaScope, hash: &[u8; 32]) -> Key {
+    let scope = match scope {
+        QuotaScope::Phone => "PHONE",
+        QuotaScope::Source => "SOURCE",
+    };
     Key::new(format!("SENDS#{scope}#{}", hex(hash)), "QUOTA")
 }
 

@@ -24,6 +24,7 @@ pub use meter::{Capacity, Meter};
 
 use aws_sdk_dynamodb::Client;
 use std::{sync::Arc, time::Duration};
+use tokio::time::Instant;
 
 /// The names of the tables, as the template gives them to the functions.
 #[derive(Debug, Clone)]
@@ -40,9 +41,12 @@ pub struct Tables {
     pub messages: String,
 }
 
-/// How long one store call goes on asking before it answers "unavailable". The last attempt may begin just before and take
-/// its own 2 s; a function has 15 s, and a claim makes three calls in a row: 3 × (2.5 + 2) s = 13.5 s.
-pub const GIVE_UP_AFTER: Duration = Duration::from_millis(2_500);
+/// How long one store call goes on asking before it answers "unavailable".
+pub const GIVE_UP_AFTER: Duration = Duration::from_secs(4);
+
+/// How long all the calls of one request may go on. The last attempt may begin just before and take its own 2 s:
+/// 10 + 2 s, and the function's 15 s leave time to answer 503 `same_key`.
+pub const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 
 /// Access to the tables. Cheap to clone; clones share caches and number blocks.
 #[derive(Clone)]
@@ -51,6 +55,7 @@ pub struct Store {
     tables: Arc<Tables>,
     meter: Arc<Meter>,
     give_up_after: Duration,
+    answer_by: Option<Instant>,
     shared: Arc<Shared>,
 }
 
@@ -70,6 +75,7 @@ impl Store {
             tables: Arc::new(tables),
             meter: Arc::default(),
             give_up_after: GIVE_UP_AFTER,
+            answer_by: None,
             shared: Arc::default(),
         }
     }
@@ -81,10 +87,10 @@ impl Store {
         self
     }
 
-    /// The same store with a meter of its own: what one request costs.
+    /// The same store for one request: with a meter of its own, and a time by which it stops asking.
     #[must_use]
-    pub fn metered(&self) -> Self {
-        Store { meter: Arc::default(), ..self.clone() }
+    pub fn for_one_request(&self) -> Self {
+        Store { meter: Arc::default(), answer_by: Some(Instant::now() + ANSWER_WITHIN), ..self.clone() }
     }
 
     /// What was asked of DynamoDB through this meter so far.

@@ -174,10 +174,9 @@ fn profile_item(profile: &Profile) -> Item {
 
 fn read_profile(item: &Item) -> Result<Profile, StoreError> {
     let read = Reader::new(item, "profile");
-    let member = read.str("pk")?.strip_prefix("MEMBER#").and_then(|no| no.parse::<u64>().ok());
     let inviter = read.optional("inviter", Reader::number::<u64>)?;
     Ok(Profile {
-        member: member.and_then(|no| MemberNo::try_from(no).ok()).ok_or_else(|| read.corrupt("pk"))?,
+        member: keys::read_member(read.str("pk")?).ok_or_else(|| read.corrupt("pk"))?,
         phone_sealed: read.bytes("phone_sealed")?.to_vec(),
         joined_at: read.instant("joined_at")?,
         channel: read.parsed("channel")?,

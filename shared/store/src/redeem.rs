@@ -114,11 +114,9 @@ impl Store {
         key_version: u16,
         request: &RedeemRequest,
     ) -> Result<RedeemOutcome, StoreError> {
-        if coupon.key_version != key_version {
-            return Ok(RedeemOutcome::NotFound);
-        }
         let terms = self.terms(coupon.key.campaign, coupon.terms_version).await?;
-        if !matches!(decide(&coupon, &terms, request), RedeemDecision::Redeem(_)) {
+        let stands = matches!(decide(&coupon, &terms, request), RedeemDecision::Redeem(_));
+        if !stands || coupon.key_version != key_version {
             return explain(coupon, key_version, &terms, request);
         }
         match self.try_redeem(coupon.key, key_version, request, &terms).await? {
@@ -200,12 +198,13 @@ fn explain(
     terms: &Terms,
     request: &RedeemRequest,
 ) -> Result<RedeemOutcome, StoreError> {
-    if coupon.key_version != key_version {
-        return Ok(RedeemOutcome::NotFound);
-    }
     match decide(&coupon, terms, request) {
+        // Before the key's version: a till that lost its answer must hear it, also when the code has a new key since.
         RedeemDecision::Replay { index } => Ok(RedeemOutcome::Replayed(coupon, index)),
         RedeemDecision::KeyReused => Ok(RedeemOutcome::KeyReused),
+        RedeemDecision::Redeem(_) | RedeemDecision::Refused(_) if coupon.key_version != key_version => {
+            Ok(RedeemOutcome::NotFound)
+        }
         RedeemDecision::Refused(refusal) => Ok(RedeemOutcome::Refused(refusal, coupon)),
         RedeemDecision::Redeem(_) => Err(StoreError::Corrupt { item: "coupon", attribute: "redemptions" }),
     }

@@ -2,13 +2,16 @@
 
 use axum::{
     Router,
-    body::{Body, Bytes, to_bytes},
+    body::{Body, Bytes, HttpBody, to_bytes},
     extract::{Request, State},
     http::{HeaderMap, Response, StatusCode},
 };
+use http_body::Frame;
 use std::{
     collections::VecDeque,
+    pin::Pin,
     sync::{Arc, Mutex},
+    task::{Context, Poll},
     time::Duration,
 };
 use tokio::net::TcpListener;
@@ -41,7 +44,17 @@ struct Shared {
     tables: String,
     http: reqwest::Client,
     plan: Mutex<VecDeque<(&'static str, Fate)>>,
-    seen: Mutex<Vec<String>>,
+    nth: Mutex<Option<(usize, Fate, bool)>>,
+    seen: Mutex<Vec<Seen>>,
+}
+
+/// A call that went by.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Seen {
+    /// What was asked.
+    pub operation: String,
+    /// Of which table.
+    pub table: String,
 }
 
 impl Faults {
@@ -50,8 +63,13 @@ impl Faults {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let http = reqwest::Client::builder().no_proxy().build().unwrap();
-        let shared =
-            Arc::new(Shared { tables: tables.to_owned(), http, plan: Mutex::default(), seen: Mutex::default() });
+        let shared = Arc::new(Shared {
+            tables: tables.to_owned(),
+            http,
+            plan: Mutex::default(),
+            nth: Mutex::default(),
+            seen: Mutex::default(),
+        });
         let app = Router::new().fallback(meet).with_state(Arc::clone(&shared));
         tokio::spawn(async move { axum::serve(listener, app).await });
         Faults { url, shared }
@@ -62,8 +80,18 @@ impl Faults {
         self.shared.plan.lock().unwrap().push_back((operation, fate));
     }
 
-    /// The operations that were called since the last time this was asked, in order.
-    pub fn seen(&self) -> Vec<String> {
+    /// Plans the fate of call number `n`, from 0, whatever it asks.
+    pub fn nth(&self, n: usize, fate: Fate) {
+        *self.shared.nth.lock().unwrap() = Some((n, fate, false));
+    }
+
+    /// Plans the fate of call number `n` and of every later one.
+    pub fn from_nth(&self, n: usize, fate: Fate) {
+        *self.shared.nth.lock().unwrap() = Some((n, fate, true));
+    }
+
+    /// The calls since the last time this was asked, in order.
+    pub fn seen(&self) -> Vec<Seen> {
         std::mem::take(&mut *self.shared.seen.lock().unwrap())
     }
 
@@ -74,8 +102,19 @@ impl Faults {
 }
 
 impl Shared {
-    fn fate_of(&self, operation: &str) -> Fate {
-        self.seen.lock().unwrap().push(operation.to_owned());
+    fn fate_of(&self, operation: &str, body: &[u8]) -> Fate {
+        let body: serde_json::Value = serde_json::from_slice(body).unwrap();
+        let table = body["TableName"].as_str().unwrap().to_owned();
+        let number = {
+            let mut seen = self.seen.lock().unwrap();
+            seen.push(Seen { operation: operation.to_owned(), table });
+            seen.len() - 1
+        };
+        if let Some((n, fate, and_later)) = *self.nth.lock().unwrap()
+            && (number == n || (and_later && number > n))
+        {
+            return fate;
+        }
         let mut plan = self.plan.lock().unwrap();
         let at = plan.iter().position(|(planned, _)| *planned == operation);
         at.and_then(|at| plan.remove(at)).map_or(Fate::Pass, |(_, fate)| fate)
@@ -95,7 +134,7 @@ async fn meet(State(shared): State<Arc<Shared>>, request: Request) -> Response<B
     let (parts, body) = request.into_parts();
     let body = to_bytes(body, usize::MAX).await.unwrap();
     let target = parts.headers.get("x-amz-target").and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let fate = shared.fate_of(target.rsplit('.').next().unwrap_or_default());
+    let fate = shared.fate_of(target.rsplit('.').next().unwrap_or_default(), &body);
     let mut headers = parts.headers.clone();
     headers.remove("host");
     match fate {
@@ -127,9 +166,18 @@ fn own_error(status: StatusCode, kind: &str) -> Response<Body> {
     response
 }
 
-/// An answer that breaks off before its end.
+/// An answer that breaks off before its end: the connection is closed.
 fn broken() -> Response<Body> {
-    let mut response = Response::new(Body::from("{"));
-    response.headers_mut().insert("content-length", 1_000.into());
-    response
+    Response::new(Body::new(Broken))
+}
+
+struct Broken;
+
+impl HttpBody for Broken {
+    type Data = Bytes;
+    type Error = std::io::Error;
+
+    fn poll_frame(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<std::io::Result<Frame<Bytes>>>> {
+        Poll::Ready(Some(Err(std::io::Error::other("planned"))))
+    }
 }

@@ -12,5 +12,5 @@
 pub mod faults;
 pub mod world;
 
-pub use faults::{Fate, Faults};
+pub use faults::{Fate, Faults, Seen};
 pub use world::World;

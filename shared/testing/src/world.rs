@@ -1,5 +1,6 @@
 //! A province in one process.
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use mealticket_api::{Clock, Deps, auth::member::MemberPrincipal, config::Config, deps::Stack};
 use mealticket_domain::{
     Campaign, CampaignNo, Fingerprint, KeyHash, MemberAttributes, MemberNo, Order, RedeemRequest, Timestamp,
@@ -9,6 +10,7 @@ use mealticket_local::{
     engine::Engine, environment::local_config, seed::Seed, stack::client, state::KeyFile, template::Template, workspace,
 };
 use mealticket_store::{Store, claim::ClaimRequest};
+use serde_json::{Map, Value};
 use std::{
     path::{Path, PathBuf},
     sync::{
@@ -47,11 +49,25 @@ impl First {
         let keys = KeyFile::generate(&seed).unwrap();
         let config = local_config(&template.functions().unwrap(), Path::new("unused"), true).unwrap();
         seed.load(&Store::new(client(&engine.url()), config.tables.clone()), &keys).await.unwrap();
-        let snapshot = std::env::temp_dir().join(format!("mealticket-seed-{}.sqlite", std::process::id()));
-        let _ = std::fs::remove_file(&snapshot);
+        let snapshot = snapshot_file();
         engine.snapshot(&snapshot).unwrap();
         First { snapshot, keys: serde_json::to_string(&keys).unwrap(), config }
     }
+}
+
+/// A new file for this process's snapshot; those of processes that have ended are swept away.
+fn snapshot_file() -> PathBuf {
+    const PREFIX: &str = "mealticket-seed-";
+    let folder = std::env::temp_dir();
+    for entry in std::fs::read_dir(&folder).unwrap().flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let pid = name.strip_prefix(PREFIX).and_then(|rest| rest.strip_suffix(".sqlite"));
+        let own = std::process::id().to_string();
+        if pid.is_some_and(|pid| pid == own || !Path::new("/proc").join(pid).exists()) {
+            let _ = std::fs::remove_file(entry.path());
+        }
+    }
+    folder.join(format!("{PREFIX}{}.sqlite", std::process::id()))
 }
 
 impl World {
@@ -95,7 +111,7 @@ impl World {
         for table in names {
             let request = serde_json::from_value(serde_json::json!({ "TableName": table })).unwrap();
             let page = serde_json::to_value(self.engine.database().scan(request).unwrap()).unwrap();
-            items.extend(page["Items"].as_array().unwrap().iter().map(|item| format!("{table} {item}")));
+            items.extend(page["Items"].as_array().unwrap().iter().map(|item| format!("{table} {}", readable(item))));
         }
         items.sort();
         items.join("\n")
@@ -173,6 +189,30 @@ impl World {
             hold_id: None,
             cashier: None,
         }
+    }
+}
+
+/// An item with its binary values as the text they may hold: a dump must betray what a binary attribute betrays.
+fn readable(value: &Value) -> Value {
+    let text = |value: &Value| {
+        let bytes = STANDARD.decode(value.as_str().unwrap()).unwrap();
+        Value::from(String::from_utf8_lossy(&bytes))
+    };
+    match value {
+        Value::Object(members) => members
+            .iter()
+            .map(|(name, member)| {
+                let shown = match (name.as_str(), member) {
+                    ("B", Value::String(_)) => text(member),
+                    ("BS", Value::Array(set)) => set.iter().map(text).collect(),
+                    _ => readable(member),
+                };
+                (name.clone(), shown)
+            })
+            .collect::<Map<String, Value>>()
+            .into(),
+        Value::Array(items) => items.iter().map(readable).collect(),
+        scalar => scalar.clone(),
     }
 }
 

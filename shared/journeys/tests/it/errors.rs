@@ -1,7 +1,7 @@
 //! `docs/ERRORS.md` is the truth about refusals: every code of every route, and every pair of codes that can meet, is made
 //! to happen here, and the first of the list is what is answered.
 
-mod builders;
+pub(crate) mod builders;
 
 use crate::attempt::routes;
 use builders::build;

@@ -1,9 +1,18 @@
 //! Every sample of `events/` gives the result that its name says.
 
 use crate::attempt::invoke;
-use mealticket_local::samples::{Samples, files};
-use mealticket_testing::World;
-use std::{collections::BTreeSet, path::Path};
+use mealticket_api::Deps;
+use mealticket_local::{
+    samples::{Samples, files},
+    template::Template,
+    workspace,
+};
+use mealticket_testing::{Faults, Seen, World};
+use serde_json::Value;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+};
 
 /// `409-code_held--why.json` is a refusal 409 with the code `code_held`; `201-claims.json` a success 201.
 fn expected(file: &Path) -> (u16, Option<String>) {
@@ -16,6 +25,45 @@ fn expected(file: &Path) -> (u16, Option<String>) {
 
 fn function(file: &Path) -> String {
     file.parent().unwrap().file_name().unwrap().to_str().unwrap().to_owned()
+}
+
+/// What a function's role in the template allows: operation and table.
+fn allowed(template: &Template, function: &str) -> BTreeSet<Seen> {
+    let resources = template.document()["Resources"].as_object().unwrap();
+    let is_function = |resource: &&Value| resource["Metadata"]["BuildProperties"]["Binary"] == function;
+    let resource = resources.values().find(is_function).unwrap();
+    let role = resource["Properties"]["Role"]["Fn::GetAtt"].as_str().unwrap().strip_suffix(".Arn").unwrap();
+    let mut allowed = BTreeSet::new();
+    for policy in resources[role]["Properties"]["Policies"].as_array().unwrap() {
+        for statement in policy["PolicyDocument"]["Statement"].as_array().unwrap() {
+            let actions = statement["Action"].as_array().cloned().unwrap_or_else(|| vec![statement["Action"].clone()]);
+            let operations = actions.iter().filter_map(|action| action.as_str().unwrap().strip_prefix("dynamodb:"));
+            for operation in operations {
+                let table = statement["Resource"]["Fn::GetAtt"].as_str().unwrap().strip_suffix("Table.Arn").unwrap();
+                let table = format!("mealticket-local-{}", table.to_lowercase());
+                allowed.insert(Seen { operation: operation.to_owned(), table });
+            }
+        }
+    }
+    allowed
+}
+
+/// Least privilege, held on both sides: nothing that a function asks is forbidden, and nothing that it may is never asked.
+#[tokio::test]
+async fn the_samples_ask_of_the_tables_exactly_what_the_roles_allow() {
+    let template = Template::read(&workspace::template()).unwrap();
+    let mut asked: BTreeMap<String, BTreeSet<Seen>> = BTreeMap::new();
+    for file in files().unwrap() {
+        let world = World::new().await;
+        let samples = Samples::prepare(&world.deps, &world.keys).await.unwrap();
+        let faults = Faults::before(&world.engine.url()).await;
+        let deps = Deps { store: world.store_at(&faults.url), ..world.deps.clone() };
+        invoke(&deps, &function(&file), &samples.render(&file).unwrap()).await;
+        asked.entry(function(&file)).or_default().extend(faults.seen());
+    }
+    for (function, asked) in asked {
+        assert_eq!(asked, allowed(&template, &function), "{function}");
+    }
 }
 
 #[tokio::test]

@@ -3,7 +3,12 @@
 
 mod process;
 
-use mealticket_local::{client::Reply, stack::Message, state::KeyFile, workspace};
+use mealticket_local::{
+    client::{Call, Reply},
+    stack::Message,
+    state::KeyFile,
+    workspace,
+};
 use process::{Program, Province, run, stack};
 use serde_json::{Value, json};
 use std::{collections::BTreeSet, time::Duration};
@@ -58,18 +63,12 @@ async fn every_route_of_openapi_refuses_a_stranger_and_the_gateway_knows_no_othe
     assert!(huge.is_err() || huge.is_ok_and(|reply| reply.status == 413));
 }
 
-fn redemption(province: &Province, code: &str, till: usize) -> mealticket_local::client::Call {
-    let body = json!({ "code": code, "store_id": "sto_luckytea01",
-        "order": { "order_no": format!("T-{till}"), "amount_fen": 2_500 } });
-    province
-        .client
-        .post("/v1/redemptions", &body)
-        .bearer(&province.merchant_token(TEA))
-        .key(&format!("the-key-of-till-{till:04}"))
+fn redemption(province: &Province, code: &str, till: u64) -> Call {
+    province.clone_for_till().redemption(code, till)
 }
 
 /// Sends all at once, at most 64 in flight, and gives the replies in order.
-async fn at_once(calls: Vec<mealticket_local::client::Call>) -> Vec<Reply> {
+async fn at_once(calls: Vec<Call>) -> Vec<Reply> {
     let places = std::sync::Arc::new(tokio::sync::Semaphore::new(64));
     let mut tasks = Vec::new();
     for call in calls {
@@ -127,31 +126,45 @@ async fn killing_the_whole_stack_loses_nothing_that_was_acknowledged() {
     let data = std::env::temp_dir().join(format!("mealticket-kill-{}", std::process::id()));
     let _ = std::fs::remove_dir_all(&data);
     let data_text = data.display().to_string();
-    let mut acknowledged: Vec<(u64, String)> = Vec::new();
+    let mut acknowledged: Vec<(u64, Reply, Option<Reply>)> = Vec::new();
     for round in 0..2u64 {
         let mut province = Province::up(&["--data", &data_text]).await;
         let claims = (0..40).map(|n| round * 100 + n).map(|member| {
             let call = province.client.post("/v1/campaigns/cmp_0001/claims", &json!({}));
             let call = call.bearer(&province.member_token(member)).key("one-key-for-each-member");
-            tokio::spawn(async move { (member, call.send().await) })
+            let till = province.clone_for_till();
+            tokio::spawn(async move {
+                let claimed = call.send().await.ok().filter(|reply| reply.status == 201);
+                let redeemed = match &claimed {
+                    Some(coupon) => till.redemption(coupon.text_at("/code"), member).send().await.ok(),
+                    None => None,
+                };
+                (member, claimed, redeemed.filter(|reply| reply.status == 201))
+            })
         });
         let claims: Vec<_> = claims.collect();
         tokio::time::sleep(Duration::from_millis(150 + 200 * round)).await;
         province.kill().await;
         for claim in claims {
-            let (member, reply) = claim.await.unwrap();
-            if let Some(reply) = reply.ok().filter(|reply| reply.status == 201) {
-                acknowledged.push((member, reply.text));
+            let (member, claimed, redeemed) = claim.await.unwrap();
+            if let Some(claimed) = claimed {
+                acknowledged.push((member, claimed, redeemed));
             }
         }
         assert_eq!(process::living(&data_text).await, Vec::<String>::new(), "no process outlives the stack");
     }
     assert!(!acknowledged.is_empty(), "the stack was killed before it answered anything");
     let province = Province::up(&["--data", &data_text]).await;
-    for (member, text) in &acknowledged {
+    assert!(acknowledged.iter().any(|(_, _, redeemed)| redeemed.is_some()), "the stack was killed before a redemption");
+    for (member, claimed, redeemed) in &acknowledged {
         let call = province.client.post("/v1/campaigns/cmp_0001/claims", &json!({}));
         let again = call.bearer(&province.member_token(*member)).key("one-key-for-each-member").send().await.unwrap();
-        assert_eq!((again.status, again.is_replayed(), &again.text), (201, true, text));
+        assert_eq!((again.status, again.is_replayed(), &again.text), (201, true, &claimed.text));
+        if let Some(redeemed) = redeemed {
+            let call = province.clone_for_till().redemption(claimed.text_at("/code"), *member);
+            let again = call.send().await.unwrap();
+            assert_eq!((again.status, again.is_replayed(), &again.text), (201, true, &redeemed.text));
+        }
     }
     drop(province);
     std::fs::remove_dir_all(&data).unwrap();
@@ -246,18 +259,15 @@ async fn plain_cargo_lambda_serves_every_sample() {
     let port = process::free_port().to_string();
     let watch = {
         let mut command = tokio::process::Command::new(&lambda);
-        command.args(["lambda", "watch", "--ignore-changes", "-A", "127.0.0.1", "-P", &port, "--env-file"]);
-        command.arg(workspace::private().join("watch.env")).current_dir(workspace::root());
+        command.args(["lambda", "watch", "--ignore-changes", "-A", "127.0.0.1", "-P", &port]);
+        command.current_dir(workspace::root());
         Program::start_listening(command, &port).await
     };
     let mut invoked = BTreeSet::new();
     for file in mealticket_local::samples::files().unwrap() {
         let name = file.file_name().unwrap().to_str().unwrap().to_owned();
         let function = file.parent().unwrap().file_name().unwrap().to_str().unwrap().to_owned();
-        // One of each kind: the rest of the samples are answered by the same handlers in `events.rs`.
-        if !invoked.insert((function.clone(), name[..3].to_owned())) {
-            continue;
-        }
+        let first_of_its_kind = invoked.insert((function.clone(), name[..3].to_owned()));
         let filled = workspace::private().join("events").join(&function).join(&name);
         let mut command = tokio::process::Command::new(&lambda);
         command.args([
@@ -273,7 +283,10 @@ async fn plain_cargo_lambda_serves_every_sample() {
         let output = run(command.arg(filled).current_dir(workspace::root())).await;
         assert!(output.status.success(), "{function}/{name}: {}", String::from_utf8_lossy(&output.stderr));
         let reply: Value = serde_json::from_slice(&output.stdout).unwrap();
-        assert_eq!(reply["statusCode"].to_string(), name[..3], "{function}/{name}: {reply}");
+        let status = reply["statusCode"].to_string();
+        // The tables remember what earlier samples did, so only the first of its kind must give its name's result here;
+        // `events.rs` gives each a world of its own.
+        assert!(!status.starts_with('5') && (!first_of_its_kind || status == name[..3]), "{function}/{name}: {reply}");
     }
     assert!(invoked.len() >= 20, "{invoked:?}");
     watch.interrupt().await;

@@ -201,6 +201,7 @@ async fn lists_are_read_page_by_page_without_gap_or_repeat() {
             }
         }
         let mut distinct = seen.clone();
+        distinct.sort();
         distinct.dedup();
         assert_eq!((seen.len(), distinct.len()), (total, total), "{path}");
         for bad in ["limit=0", "limit=101", "limit=x", "limit=-1", "cursor=nonsense", "offset=1"] {

@@ -2,14 +2,17 @@
 
 use crate::attempt::{Attempt, Reply};
 use aws_lc_rs::{
-    hmac,
-    signature::{Ed25519KeyPair, KeyPair},
+    encoding::{AsDer, Pkcs8V1Der, PublicKeyX509Der},
+    hmac, rsa,
+    signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair},
 };
 use base64::{
     Engine,
     engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
 };
+use jsonwebtoken::{Algorithm, EncodingKey, Header, encode as encode_token};
 use mealticket_local::state::MerchantSecrets;
+use mealticket_store::catalog::{MerchantKey, MerchantRecord};
 use mealticket_testing::World;
 use serde_json::{Value, json};
 
@@ -55,7 +58,7 @@ struct Case {
 }
 
 /// What can be wrong with any token: of its form, its header and its claims.
-fn common(case: &Case, world: &World) -> Vec<(String, String)> {
+fn bad_of_any_kind(case: &Case) -> Vec<(String, String)> {
     let (header, claims) = parts(&case.good);
     let mut bad: Vec<(String, String)> = Vec::new();
     let mut add = |what: &str, token: String| bad.push((what.to_owned(), token));
@@ -131,7 +134,9 @@ fn common(case: &Case, world: &World) -> Vec<(String, String)> {
         add(&format!("{claim} {value}"), signed(&header, &with(&claims, claim, value), &case.key));
     }
     add("claims that are a list", signed(&header, &json!([claims.clone()]), &case.key));
-    add("a token of another stack", world.keys.merchants["mch_rideon"].kid.clone());
+    let elsewhere = Ed25519KeyPair::generate().unwrap();
+    let hunan = with(&claims, "aud", json!("https://hunan.mealticket.example"));
+    add("a token of another stack", signed(&header, &hunan, &elsewhere));
     bad
 }
 
@@ -163,7 +168,7 @@ async fn bad_member_tokens_are_refused() {
         good,
     };
     let (header, claims) = parts(&case.good);
-    let mut bad = common(&case, &world);
+    let mut bad = bad_of_any_kind(&case);
     for typ in [json!("JWT"), json!("at+JWT "), Value::Null] {
         bad.push((format!("typ {typ}"), signed(&with(&header, "typ", typ), &claims, &case.key)));
     }
@@ -201,7 +206,7 @@ async fn bad_merchant_tokens_are_refused() {
     let MerchantSecrets { pkcs8, .. } = world.keys.merchant(merchant).unwrap();
     let case = Case { key: pair(pkcs8), issuer: merchant.to_owned(), now: world.now().unix_seconds(), good };
     let (header, claims) = parts(&case.good);
-    let mut bad = common(&case, &world);
+    let mut bad = bad_of_any_kind(&case);
     let as_merchant = |id: &str| signed(&header, &with(&claims, "iss", json!(id)), &case.key);
     for id in ["mch_yuehui", "mch_nobody", "sto_luckytea01", "MCH_LUCKYTEA"] {
         bad.push((format!("as {id}"), as_merchant(id)));
@@ -225,5 +230,53 @@ async fn a_bearer_token_has_one_form() {
     {
         let reply = send(value).send(&world.deps).await.refused(401, "unauthenticated");
         assert_eq!(reply.headers["www-authenticate"], "Bearer");
+    }
+}
+
+/// A merchant's registered keys of every kind, and a token signed with each.
+#[tokio::test]
+async fn a_merchant_may_register_a_key_of_each_kind_and_each_is_good_for_its_algorithm_alone() {
+    let world = World::new().await;
+    let merchant = "mch_luckytea";
+    let (_, claims) = parts(&world.merchant_token(merchant));
+    let ec = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).unwrap();
+    let rsa = rsa::KeyPair::generate(rsa::KeySize::Rsa2048).unwrap();
+    let pem = |der: &[u8]| {
+        let text = STANDARD.encode(der);
+        let lines: Vec<&str> = text.as_bytes().chunks(64).map(|line| std::str::from_utf8(line).unwrap()).collect();
+        format!("-----BEGIN PUBLIC KEY-----\n{}\n-----END PUBLIC KEY-----\n", lines.join("\n"))
+    };
+    let public = |der: PublicKeyX509Der<'_>| pem(der.as_ref());
+    let mut record =
+        MerchantRecord::clone(&*world.store().merchant(&merchant.parse().unwrap()).await.unwrap().unwrap());
+    for (kid, algorithm, public_pem) in [
+        ("ec", "ES256", public(ec.public_key().as_der().unwrap())),
+        ("rsa", "RS256", public(rsa.public_key().as_der().unwrap())),
+    ] {
+        record.keys.push(MerchantKey { kid: kid.into(), algorithm: algorithm.into(), public_pem });
+    }
+    world.store().put_merchant(&record).await.unwrap();
+    let deps = world.deps_elsewhere();
+    let ec_key = EncodingKey::from_ec_der(ec.to_pkcs8v1().unwrap().as_ref());
+    let rsa_der: Pkcs8V1Der<'_> = rsa.as_der().unwrap();
+    let rsa_key = EncodingKey::from_rsa_pem(
+        format!("-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n", STANDARD.encode(rsa_der.as_ref()))
+            .as_bytes(),
+    )
+    .unwrap();
+    let ed_der = STANDARD.decode(&world.keys.merchant(merchant).unwrap().pkcs8).unwrap();
+    let ed_key = EncodingKey::from_ed_der(&ed_der);
+    let kinds =
+        [("k1", Algorithm::EdDSA, &ed_key), ("ec", Algorithm::ES256, &ec_key), ("rsa", Algorithm::RS256, &rsa_key)];
+    for (kid, _, _) in kinds {
+        for (own, algorithm, key) in kinds {
+            let mut header = Header::new(algorithm);
+            header.kid = Some(kid.to_owned());
+            let token = encode_token(&header, &claims, key).unwrap();
+            let body =
+                json!({ "code": "44", "store_id": "sto_luckytea01", "order": { "order_no": "1", "amount_fen": 1 } });
+            let reply = Attempt::post("/v1/validations", &body).bearer(&token).send(&deps).await;
+            assert_eq!(reply.status, if kid == own { 200 } else { 401 }, "{kid} {algorithm:?}: {}", reply.text);
+        }
     }
 }

@@ -36,24 +36,24 @@ async fn claims(world: &World, bill: &mut Bill) -> CouponKey {
     let one = world.campaign_like(1, 600, 1, 1).await;
     let three = world.campaign_like(1, 601, 10, 3).await;
     let member = world.member();
-    let store = world.store().metered();
+    let store = world.store().for_one_request();
     store.claim(&one, &world.claim(member, 1)).await.unwrap();
     bill.add("claim, limit 1", &store);
-    let store = world.store().metered();
+    let store = world.store().for_one_request();
     store.claim(&three, &world.claim(member, 1)).await.unwrap();
     bill.add("claim, limit above 1", &store);
-    let store = world.store().metered();
+    let store = world.store().for_one_request();
     store.claim(&three, &world.claim(member, 1)).await.unwrap();
     bill.add("claim, limit above 1, replay", &store);
-    let store = world.store().metered();
+    let store = world.store().for_one_request();
     store.claim(&one, &world.claim(member, 1)).await.unwrap();
     bill.add("claim, limit 1, replay after the last unit went", &store);
-    let store = world.store().metered();
+    let store = world.store().for_one_request();
     store.claim(&one, &world.claim(world.member(), 1)).await.unwrap();
     bill.add("claim, sold out", &store);
     let plenty = world.campaign_like(1, 602, 10, 1).await;
     world.store().claim(&plenty, &world.claim(member, 1)).await.unwrap();
-    let store = world.store().metered();
+    let store = world.store().for_one_request();
     store.claim(&plenty, &world.claim(member, 2)).await.unwrap();
     bill.add("claim, limit 1, limit reached", &store);
     CouponKey { member, campaign: one.no, ordinal: 0u8.try_into().unwrap() }
@@ -61,15 +61,15 @@ async fn claims(world: &World, bill: &mut Bill) -> CouponKey {
 
 async fn redemptions(world: &World, place: CouponKey, bill: &mut Bill) {
     let campaign = world.store().campaign(place.campaign).await.unwrap().unwrap();
-    let store = world.store().metered();
+    let store = world.store().for_one_request();
     store.would_redeem(place, 1, &world.redemption(1)).await.unwrap();
     bill.add("validate", &store);
     for (operation, key) in [("redeem", 1), ("redeem, replay", 1), ("redeem, already redeemed", 2)] {
-        let store = world.store().metered();
+        let store = world.store().for_one_request();
         store.redeem(&campaign, place, 1, &world.redemption(key)).await.unwrap();
         bill.add(operation, &store);
     }
-    let store = world.store().metered();
+    let store = world.store().for_one_request();
     let mut small = world.redemption(3);
     small.order.amount = 1u64.try_into().unwrap();
     store.redeem(&campaign, place, 1, &small).await.unwrap();
@@ -82,7 +82,7 @@ async fn redemptions(world: &World, place: CouponKey, bill: &mut Bill) {
             reason: reason.clone(),
             now: world.now(),
         };
-        let store = world.store().metered();
+        let store = world.store().for_one_request();
         store.reverse(place, 0, &request).await.unwrap();
         bill.add(operation, &store);
     }
@@ -101,7 +101,7 @@ async fn members(world: &World, member: MemberNo, bill: &mut Bill) {
     };
     world.store().sign_up(&[0; 32], world.now(), profile).await.unwrap();
     for operation in ["sign up, new member", "sign up, known member"] {
-        let store = world.store().metered();
+        let store = world.store().for_one_request();
         store.sign_up(&[1; 32], world.now(), profile).await.unwrap();
         bill.add(operation, &store);
     }
@@ -111,20 +111,20 @@ async fn members(world: &World, member: MemberNo, bill: &mut Bill) {
         otp_hash: [1; 16],
         expires_at: world.now().plus_seconds(9),
     };
-    let store = world.store().metered();
+    let store = world.store().for_one_request();
     store.put_challenge(&challenge).await.unwrap();
     bill.add("send a one-time code, without limits", &store);
-    let store = world.store().metered();
+    let store = world.store().for_one_request();
     store.guess("c", [1; 16], world.now()).await.unwrap();
     bill.add("guess a one-time code", &store);
     let until = world.now().plus_seconds(9);
-    let store = world.store().metered();
+    let store = world.store().for_one_request();
     store.begin_session(&[1; 16], member, until).await.unwrap();
     bill.add("begin a session", &store);
-    let store = world.store().metered();
+    let store = world.store().for_one_request();
     store.present_refresh(&[1; 16], 0, world.now(), until).await.unwrap();
     bill.add("refresh a session", &store);
-    let store = world.store().metered();
+    let store = world.store().for_one_request();
     store.coupons(member, None, 200).await.unwrap();
     bill.add("wallet: the member's coupons, each 4 KB", &store);
 }
@@ -139,7 +139,7 @@ async fn callbacks(world: &World, bill: &mut Bill) {
         body_sealed: vec![0; 400],
         received_at: world.now(),
     };
-    let store = world.store().metered();
+    let store = world.store().for_one_request();
     store.receive(&receipt).await.unwrap();
     store.finish_receipt(&merchant, "msg_1").await.unwrap();
     bill.add("callback: receipt, before and after its effect", &store);

@@ -3,7 +3,7 @@ use mealticket_store::{Store, claim::ClaimOutcome, redeem::RedeemOutcome};
 use mealticket_testing::World;
 use std::sync::Arc;
 
-/// Rounds in the ordinary run; the figure of `docs/ARCHITECTURE.md` was recorded with more.
+/// Rounds in a run of the tests.
 const ROUNDS: usize = 3;
 
 #[tokio::test(flavor = "multi_thread")]

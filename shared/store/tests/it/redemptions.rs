@@ -87,6 +87,9 @@ async fn a_code_made_with_another_key_finds_nothing() {
     assert!(matches!(old, RedeemOutcome::NotFound), "{old:?}");
     let new = world.store().redeem(&campaign, coupon.key, 2, &world.redemption(1)).await.unwrap();
     assert!(matches!(new, RedeemOutcome::Redeemed(..)), "{new:?}");
+    assert!(world.store().rotate_code(coupon.key, 2, 3).await.unwrap());
+    let again = world.store().redeem(&campaign, coupon.key, 2, &world.redemption(1)).await.unwrap();
+    assert!(matches!(again, RedeemOutcome::Replayed(..)), "a repeat hears the first answer: {again:?}");
     let absent = mealticket_domain::CouponKey { member: world.member(), ..coupon.key };
     let absent = world.store().redeem(&campaign, absent, 1, &world.redemption(1)).await.unwrap();
     assert!(matches!(absent, RedeemOutcome::NotFound), "{absent:?}");

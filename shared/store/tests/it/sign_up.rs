@@ -1,6 +1,6 @@
 use mealticket_domain::{MemberAttributes, MemberNo};
 use mealticket_store::{
-    challenges::{Challenge, Guess, Quota, Quotum},
+    challenges::{Challenge, Guess, Quota, QuotaScope, Quotum},
     members::{Profile, SignedUp},
 };
 use mealticket_testing::World;
@@ -152,13 +152,14 @@ async fn a_code_expires_to_the_second_and_an_unknown_one_is_unknown() {
 async fn a_quota_counts_its_window_and_keeps_its_gap() {
     let world = World::new().await;
     let quota = |window| Quota {
-        scope: "PHONE",
+        scope: QuotaScope::Phone,
         messages_max: 2,
         window,
         window_until: world.now().plus_seconds(3_600),
         gap_seconds: 60,
     };
-    let take = |window, now| world.store().take_quota(quota(window), &[1; 32], now);
+    let message = || mealticket_api::random::name().unwrap();
+    let take = async |window, now| world.store().take_quota(quota(window), &[1; 32], &message(), now).await;
     let start = world.now();
     let at = |seconds| start.plus_seconds(seconds);
     assert_eq!(take(1, at(0)).await.unwrap(), Quotum::Granted);
@@ -167,4 +168,17 @@ async fn a_quota_counts_its_window_and_keeps_its_gap() {
     assert_eq!(take(1, at(300)).await.unwrap(), Quotum::Exhausted { retry_at: at(3_600) });
     assert_eq!(take(2, at(61)).await.unwrap(), Quotum::Exhausted { retry_at: at(120) }, "the gap holds across windows");
     assert_eq!(take(2, at(120)).await.unwrap(), Quotum::Granted);
+    assert_eq!(take(1, at(180)).await.unwrap(), Quotum::Granted, "a window never goes back");
+    assert_eq!(take(2, at(240)).await.unwrap(), Quotum::Exhausted { retry_at: at(3_600) });
+    let no_gap = async |now| {
+        let quota = Quota { gap_seconds: 0, scope: QuotaScope::Source, ..quota(1) };
+        world.store().take_quota(quota, &[1; 32], &message(), now).await
+    };
+    for _ in 0..3 {
+        let repeat =
+            world.store().take_quota(Quota { messages_max: 1, ..quota(3) }, &[2; 32], "the same message", start);
+        assert_eq!(repeat.await.unwrap(), Quotum::Granted, "a repeat meets its own place as its own");
+    }
+    assert_eq!(no_gap(at(1)).await.unwrap(), Quotum::Granted);
+    assert_eq!(no_gap(at(0)).await.unwrap(), Quotum::Granted, "no gap, whatever the clocks say");
 }

@@ -55,24 +55,24 @@ fn largest() -> Coupon {
 }
 
 #[test]
-fn a_coupon_with_one_redemption_and_one_reversal_costs_one_write_unit_whatever_is_in_it() {
+fn a_coupon_with_one_redemption_and_one_reversal_costs_one_write_unit_with_its_longest_texts() {
     let bytes = item_bytes(&largest());
     assert!(bytes <= 1_024, "{bytes} bytes");
 }
 
 /// The largest order number, store and amount with ordinary names, as the engine itself counts.
 #[tokio::test]
-async fn the_engine_counts_one_unit_for_it_too() {
+async fn the_engine_counts_one_unit_for_the_longest_order_and_cashier() {
     let world = World::new().await;
     let campaign = world.campaign(1).await;
-    let store = world.store().metered();
+    let store = world.store().for_one_request();
     let claim = world.claim(world.member(), 1);
     store.claim(&campaign, &claim).await.unwrap();
     let key = CouponKey { member: claim.member, campaign: campaign.no, ordinal: 0u8.try_into().unwrap() };
     let mut request = world.redemption(1);
     request.order.order_no = "9".repeat(64).parse().unwrap();
     request.cashier = Some("收".repeat(64).parse().unwrap());
-    let metered = store.metered();
+    let metered = store.for_one_request();
     metered.redeem(&campaign, key, 1, &request).await.unwrap();
     assert_eq!(metered.capacity().write_tenths, 10, "{}", metered.capacity());
 }

@@ -337,12 +337,8 @@ async fn reversal(world: &World, has: &impl Fn(Code) -> bool) -> Attempt {
     if was_reversed || reused {
         let key: IdempotencyKey = if reused { KEY } else { "another-key-entirely" }.parse().unwrap();
         let reason: Reason = "another reason".parse().unwrap();
-        let request = ReverseRequest {
-            key: key.hash(TEA, &format!("reverse:{id}")),
-            fingerprint: Fingerprint([8; 16]),
-            reason,
-            now: at,
-        };
+        let request =
+            ReverseRequest { key: key.hash(TEA, "reverse"), fingerprint: Fingerprint([8; 16]), reason, now: at };
         world.store().reverse(coupon.key, 0, &request).await.unwrap();
     }
     let merchant = if has(Code::RedemptionNotFound) { "mch_yuehui" } else { TEA };

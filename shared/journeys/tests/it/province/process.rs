@@ -8,13 +8,13 @@ use mealticket_api::{
 use mealticket_domain::MemberAttributes;
 use mealticket_local::{
     binaries,
-    client::Client,
+    client::{Call, Client},
     seed::Seed,
     stack::Message,
     state::{KeyFile, StateDir},
     workspace,
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::{
     path::Path,
     process::{ExitStatus, Output, Stdio},
@@ -119,6 +119,21 @@ async fn signal(child: &Child, name: &str) {
     assert!(sent.success());
 }
 
+/// A till.
+pub(crate) struct Till {
+    client: Client,
+    token: String,
+}
+
+impl Till {
+    /// A redemption on an order of the till's own.
+    pub(crate) fn redemption(&self, code: &str, till: u64) -> Call {
+        let body = json!({ "code": code, "store_id": "sto_luckytea01",
+            "order": { "order_no": format!("T-{till}"), "amount_fen": 2_500 } });
+        self.client.post("/v1/redemptions", &body).bearer(&self.token).key(&format!("the-key-of-till-{till:04}"))
+    }
+}
+
 /// A province started by `stack up --json`.
 pub(crate) struct Province {
     pub(crate) client: Client,
@@ -177,6 +192,11 @@ impl Province {
             attributes: MemberAttributes::default(),
         };
         self.tokens.issue(&principal, &ids, &vault, Clock::system().now()).unwrap()
+    }
+
+    /// A till of the tea shop, which can outlive this value.
+    pub(crate) fn clone_for_till(&self) -> Till {
+        Till { client: self.client.clone(), token: self.merchant_token("mch_luckytea") }
     }
 
     /// Kills the stack as nothing can be killed harder.
