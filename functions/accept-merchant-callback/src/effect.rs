@@ -1,15 +1,18 @@
 //! The effect of a report: a redemption, a confirmation, or a discrepancy.
 
 use crate::event::{Event, RedeemedReport};
-use mealticket_api::{ApiError, Code, Deps, refusals};
+use mealticket_api::{
+    ApiError, Code, Deps,
+    locate::{self, Located},
+    refusals,
+};
 use mealticket_domain::{
-    Campaign, CouponCode, CouponKey, Fen, Fingerprint, KeyHash, Order, OrderNo, RedeemDecision, RedeemRequest, StoreId,
+    CouponCode, CouponKey, Fen, Fingerprint, KeyHash, Order, OrderNo, RedeemDecision, RedeemRequest, StoreId,
     Timestamp,
     coupon::RedemptionSource,
     limits::{CLOCK_SKEW_SECONDS_MAX, LATE_REPORT_SECONDS_MAX},
 };
 use mealticket_store::{catalog::MerchantRecord, messages::Discrepancy, redeem::RedeemOutcome};
-use std::sync::Arc;
 
 /// Why a report is a discrepancy: a stable name, the code of the same refusal by API where there is one.
 type Reason = &'static str;
@@ -52,13 +55,6 @@ struct Broken {
 
 fn broken(reason: Reason) -> Broken {
     Broken { reason, place: None }
-}
-
-/// Where a report leads.
-struct Located {
-    place: CouponKey,
-    key_version: u16,
-    campaign: Arc<Campaign>,
 }
 
 /// The inner result is the report's; the outer one is ours.
@@ -128,13 +124,8 @@ async fn locate(
         (None, Some(coupon_id)) => by_id(deps, coupon_id).await?,
         (None, None) => return Ok(Err(Code::MalformedRequest.as_str())),
     };
-    for (place, key_version) in places {
-        let campaign = deps.store.campaign(place.campaign).await?;
-        if let Some(campaign) = campaign.filter(|campaign| campaign.merchant_id == merchant.merchant.id) {
-            return Ok(Ok(Located { place, key_version, campaign }));
-        }
-    }
-    Ok(Err(Code::CodeNotFound.as_str()))
+    let located = locate::locate(deps, &merchant.merchant.id, places).await?;
+    Ok(located.ok_or(Code::CodeNotFound.as_str()))
 }
 
 /// A coupon named by its id is taken with the key its code has now: the merchant holds no code that could be old.

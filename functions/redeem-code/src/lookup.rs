@@ -1,10 +1,7 @@
 //! `GET /v1/redemptions…`: for a till that timed out and must know.
 
-use crate::{
-    till::{Located, Till},
-    views::RecordView,
-};
-use mealticket_api::{ApiError, Code, Request, Response, json, views::ListView};
+use crate::{till::Till, views::RecordView};
+use mealticket_api::{ApiError, Code, Request, Response, json, locate::Located, views::ListView};
 use mealticket_domain::{Coupon, OrderNo};
 
 /// One redemption by its id.

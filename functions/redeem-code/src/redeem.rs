@@ -1,10 +1,10 @@
 //! `POST /v1/redemptions`.
 
 use crate::{
-    till::{Located, Presented, Till},
+    till::{Presented, Till},
     views::RedemptionView,
 };
-use mealticket_api::{ApiError, Code, Request, Response, refusals};
+use mealticket_api::{ApiError, Code, Request, Response, locate::Located, refusals};
 use mealticket_domain::{Fingerprint, KeyHash, RedeemRequest, StoreId, coupon::RedemptionSource};
 use mealticket_store::redeem::RedeemOutcome;
 

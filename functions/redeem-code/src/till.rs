@@ -1,6 +1,10 @@
 //! What a till sends, read and resolved: which store, which coupon, for which order.
 
-use mealticket_api::{ApiError, Code, Deps, json, refusals};
+use mealticket_api::{
+    ApiError, Code, Deps, json,
+    locate::{Located, locate, own_campaign},
+    refusals,
+};
 use mealticket_domain::{Campaign, Cashier, CouponCode, CouponKey, Fen, HoldId, Order, StoreId};
 use mealticket_store::catalog::MerchantRecord;
 use serde::Deserialize;
@@ -47,13 +51,6 @@ pub(crate) enum StoreName {
     Merchants(String),
 }
 
-/// Where a code leads.
-pub(crate) struct Located {
-    pub(crate) place: CouponKey,
-    pub(crate) key_version: u16,
-    pub(crate) campaign: Arc<Campaign>,
-}
-
 impl Presented {
     /// Reads a till's body. Only its form is judged here: a code that is no code is not found, it is not malformed.
     pub(crate) fn read(body: &[u8]) -> Result<Self, ApiError> {
@@ -96,18 +93,13 @@ impl Till<'_> {
         if code.province() != codes.province() {
             return Err(refusals::other_province(self.deps, code.province()));
         }
-        for (place, key_version) in codes.locate(&code) {
-            if let Some(campaign) = self.own_campaign(place).await? {
-                return Ok(Located { place, key_version, campaign });
-            }
-        }
-        Err(Code::CodeNotFound.into())
+        let located = locate(self.deps, &self.merchant.merchant.id, codes.locate(&code)).await?;
+        located.ok_or_else(|| Code::CodeNotFound.into())
     }
 
     /// The campaign of a coupon, when this merchant redeems it.
     pub(crate) async fn own_campaign(&self, place: CouponKey) -> Result<Option<Arc<Campaign>>, ApiError> {
-        let campaign = self.deps.store.campaign(place.campaign).await?;
-        Ok(campaign.filter(|campaign| campaign.merchant_id == self.merchant.merchant.id))
+        own_campaign(self.deps, &self.merchant.merchant.id, place).await
     }
 
     /// The principal of this merchant, in the scope of an idempotency key.

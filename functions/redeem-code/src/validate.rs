@@ -2,9 +2,9 @@
 
 use crate::{
     redeem::asked,
-    till::{Located, Presented, Till},
+    till::{Presented, Till},
 };
-use mealticket_api::{ApiError, Code, Request, Response, refusals};
+use mealticket_api::{ApiError, Code, Request, Response, locate::Located, refusals};
 use mealticket_domain::{Benefit, Coupon, KeyHash, RedeemDecision, Redemption};
 use serde::Serialize;
 use serde_json::json;

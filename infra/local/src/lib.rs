@@ -18,7 +18,7 @@ pub mod state;
 pub mod tables;
 pub mod template;
 pub mod workspace;
-mod yaml;
+pub mod yaml;
 
 /// What stops the local stack: one line that says what is wrong and what to do.
 #[derive(Debug, thiserror::Error)]

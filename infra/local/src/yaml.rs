@@ -6,13 +6,13 @@ use serde_json::{Map, Value, json};
 use std::path::Path;
 
 /// Reads a file of one document.
-pub(crate) fn read(path: &Path) -> Result<Value> {
+pub fn read(path: &Path) -> Result<Value> {
     let text = std::fs::read_to_string(path).map_err(|error| StackError::caused(path.display(), error))?;
     parse(&text).map_err(|problem| StackError::caused(path.display(), problem))
 }
 
 /// Reads a text of one document.
-pub(crate) fn parse(text: &str) -> std::result::Result<Value, String> {
+pub fn parse(text: &str) -> std::result::Result<Value, String> {
     let documents = Yaml::load_from_str(text).map_err(|error| error.to_string())?;
     match documents.as_slice() {
         [document] => value(document),

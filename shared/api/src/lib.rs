@@ -5,6 +5,7 @@ pub mod clock;
 pub mod config;
 pub mod deps;
 pub mod json;
+pub mod locate;
 pub mod problem;
 pub mod random;
 pub mod refusals;

@@ -11,7 +11,7 @@ use mealticket_testing::World;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A route with its codes in the order of precedence.
-fn documented() -> BTreeMap<String, Vec<Code>> {
+pub(crate) fn documented() -> BTreeMap<String, Vec<Code>> {
     let text = std::fs::read_to_string(workspace::root().join("docs/ERRORS.md")).unwrap();
     let mut lists: BTreeMap<String, Vec<Code>> = BTreeMap::new();
     let mut route = None;

@@ -10,6 +10,7 @@
 
 mod attempt;
 mod bad_input;
+mod contract;
 mod errors;
 mod events;
 mod outages;

@@ -2,10 +2,14 @@
 //! `docs/DATA-MODEL.md`. To write the table anew after a change that is meant:
 //! `UPDATE_DOCS=1 cargo test -p mealticket-store capacity`.
 
-use mealticket_domain::{CouponKey, Fingerprint, MemberAttributes, MemberNo, Reason};
+use mealticket_domain::{CampaignNo, CouponKey, Fingerprint, MemberAttributes, MemberNo, Reason};
 use mealticket_local::workspace;
 use mealticket_store::{
-    Capacity, Store, challenges::Challenge, members::Profile, messages::Receipt, reverse::ReverseRequest,
+    Capacity, Store,
+    challenges::{Challenge, Quota, QuotaScope},
+    members::Profile,
+    messages::{Discrepancy, Receipt},
+    reverse::ReverseRequest,
 };
 use mealticket_testing::{World, world::key_hash};
 
@@ -129,6 +133,40 @@ async fn members(world: &World, member: MemberNo, bill: &mut Bill) {
     bill.add("wallet: the member's coupons, each 4 KB", &store);
 }
 
+async fn catalog(world: &World, bill: &mut Bill) {
+    let no: CampaignNo = 1u32.try_into().unwrap();
+    let store = world.another_environment().for_one_request();
+    store.campaign(no).await.unwrap();
+    bill.add("a campaign, not cached", &store);
+    let known = store.for_one_request();
+    known.campaign(no).await.unwrap();
+    bill.add("a campaign, cached", &known);
+    let store = world.another_environment().for_one_request();
+    store.campaigns().await.unwrap();
+    bill.add("the directory of the seed's 12 campaigns", &store);
+    let store = world.another_environment().for_one_request();
+    store.terms(no, 1).await.unwrap();
+    bill.add("a frozen version of terms, not cached", &store);
+    let store = world.another_environment().for_one_request();
+    store.merchant(&"mch_luckytea".parse().unwrap()).await.unwrap();
+    bill.add("a merchant with three stores, not cached", &store);
+    let store = world.another_environment().for_one_request();
+    store.remaining_hint(no).await.unwrap();
+    bill.add("units left, a hint, not cached", &store);
+}
+
+async fn quotas(world: &World, bill: &mut Bill) {
+    let quota =
+        Quota { scope: QuotaScope::Phone, messages_max: 2, window: 1, window_until: world.now(), gap_seconds: 0 };
+    for (operation, message) in
+        [("a place in a quota, new window", "a"), ("a place in a quota", "b"), ("a place in a quota, exhausted", "c")]
+    {
+        let store = world.store().for_one_request();
+        store.take_quota(quota, &[7; 32], message, world.now()).await.unwrap();
+        bill.add(operation, &store);
+    }
+}
+
 async fn callbacks(world: &World, bill: &mut Bill) {
     let merchant = "mch_luckytea".parse().unwrap();
     let receipt = Receipt {
@@ -143,6 +181,18 @@ async fn callbacks(world: &World, bill: &mut Bill) {
     store.receive(&receipt).await.unwrap();
     store.finish_receipt(&merchant, "msg_1").await.unwrap();
     bill.add("callback: receipt, before and after its effect", &store);
+    let found = Discrepancy {
+        webhook_id: "msg_1".into(),
+        event_type: "coupon.redeemed".into(),
+        reason: "too_late".into(),
+        coupon_id: None,
+        order_no: Some("A-1".into()),
+        redeemed_at: None,
+        received_at: world.now(),
+    };
+    let store = world.store().for_one_request();
+    store.put_discrepancy(&merchant, &found).await.unwrap();
+    bill.add("callback: a discrepancy", &store);
 }
 
 #[tokio::test]
@@ -153,6 +203,14 @@ async fn capacity_is_what_the_data_model_says() {
     redemptions(&world, place, &mut bill).await;
     members(&world, place.member, &mut bill).await;
     callbacks(&world, &mut bill).await;
+    quotas(&world, &mut bill).await;
+    catalog(&world, &mut bill).await;
+    let store = world.store().for_one_request();
+    assert!(store.rotate_code(place, 1, 2).await.unwrap());
+    bill.add("raise the version of a code's key", &store);
+    let store = world.store().for_one_request();
+    store.revoke_session(&[1; 16]).await.unwrap();
+    bill.add("sign out", &store);
     check_document(&bill.table());
     let cost = |name: &str| bill.rows.iter().find(|(row, _)| *row == name).unwrap().1;
     assert_eq!(cost("redeem"), Capacity { requests: 1, read_tenths: 0, write_tenths: 10 });

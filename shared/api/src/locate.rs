@@ -1,0 +1,39 @@
+//! From a code or a coupon's id to the coupon's place, for the merchant who redeems it.
+
+use crate::{deps::Deps, problem::ApiError};
+use mealticket_domain::{Campaign, CouponKey, MerchantId};
+use std::sync::Arc;
+
+/// Where a code or an id leads.
+pub struct Located {
+    /// The coupon's place.
+    pub place: CouponKey,
+    /// The key that the code was made with.
+    pub key_version: u16,
+    /// The coupon's campaign.
+    pub campaign: Arc<Campaign>,
+}
+
+/// The first of these places whose campaign this merchant redeems. The coupon table is not asked.
+pub async fn locate(
+    deps: &Deps,
+    merchant: &MerchantId,
+    places: Vec<(CouponKey, u16)>,
+) -> Result<Option<Located>, ApiError> {
+    for (place, key_version) in places {
+        if let Some(campaign) = own_campaign(deps, merchant, place).await? {
+            return Ok(Some(Located { place, key_version, campaign }));
+        }
+    }
+    Ok(None)
+}
+
+/// The campaign of a coupon's place, when this merchant redeems it.
+pub async fn own_campaign(
+    deps: &Deps,
+    merchant: &MerchantId,
+    place: CouponKey,
+) -> Result<Option<Arc<Campaign>>, ApiError> {
+    let campaign = deps.store.campaign(place.campaign).await?;
+    Ok(campaign.filter(|campaign| campaign.merchant_id == *merchant))
+}
