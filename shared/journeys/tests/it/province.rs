@@ -11,7 +11,14 @@ use mealticket_local::{
 };
 use process::{Program, Province, run, stack};
 use serde_json::{Value, json};
-use std::{collections::BTreeSet, time::Duration};
+use std::{
+    collections::BTreeSet,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::SeqCst},
+    },
+    time::Duration,
+};
 
 const TEA: &str = "mch_luckytea";
 
@@ -120,45 +127,63 @@ async fn races_over_http_have_one_winner_each() {
     assert_eq!((count(&replies, 201), texts.len()), (16, 1), "{texts:?}");
 }
 
+fn claim(province: &Province, member: u64) -> Call {
+    let call = province.client.post("/v1/campaigns/cmp_0001/claims", &json!({}));
+    call.bearer(&province.member_token(member)).key("one-key-for-each-member")
+}
+
+/// A member, the answer to its claim, and the answer to the redemption of its coupon if there was one.
+type Acknowledged = (u64, Reply, Option<Reply>);
+
+/// One after the other, until nothing answers any more.
+async fn claim_and_redeem(
+    calls: Vec<(u64, Call)>,
+    till: process::Till,
+    redeemed_count: Arc<AtomicUsize>,
+) -> Vec<Acknowledged> {
+    let mut acknowledged = Vec::new();
+    for (member, call) in calls {
+        let Some(claimed) = call.send().await.ok().filter(|reply| reply.status == 201) else { break };
+        let redeemed = till.redemption(claimed.text_at("/code"), member).send().await.ok();
+        let redeemed = redeemed.filter(|reply| reply.status == 201);
+        redeemed_count.fetch_add(usize::from(redeemed.is_some()), SeqCst);
+        acknowledged.push((member, claimed, redeemed));
+    }
+    acknowledged
+}
+
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs the functions' binaries: run `cargo stack test`"]
 async fn killing_the_whole_stack_loses_nothing_that_was_acknowledged() {
     let data = std::env::temp_dir().join(format!("mealticket-kill-{}", std::process::id()));
     let _ = std::fs::remove_dir_all(&data);
     let data_text = data.display().to_string();
-    let mut acknowledged: Vec<(u64, Reply, Option<Reply>)> = Vec::new();
+    let mut acknowledged: Vec<Acknowledged> = Vec::new();
     for round in 0..2u64 {
         let mut province = Province::up(&["--data", &data_text]).await;
-        let claims = (0..40).map(|n| round * 100 + n).map(|member| {
-            let call = province.client.post("/v1/campaigns/cmp_0001/claims", &json!({}));
-            let call = call.bearer(&province.member_token(member)).key("one-key-for-each-member");
-            let till = province.clone_for_till();
-            tokio::spawn(async move {
-                let claimed = call.send().await.ok().filter(|reply| reply.status == 201);
-                let redeemed = match &claimed {
-                    Some(coupon) => till.redemption(coupon.text_at("/code"), member).send().await.ok(),
-                    None => None,
-                };
-                (member, claimed, redeemed.filter(|reply| reply.status == 201))
+        let redeemed_count = Arc::new(AtomicUsize::new(0));
+        let members = (0..8).map(|task| (0..50).map(move |n| round * 1_000 + task * 100 + n));
+        let tasks: Vec<_> = members
+            .map(|members| {
+                let calls: Vec<(u64, Call)> = members.map(|member| (member, claim(&province, member))).collect();
+                tokio::spawn(claim_and_redeem(calls, province.clone_for_till(), redeemed_count.clone()))
             })
-        });
-        let claims: Vec<_> = claims.collect();
-        tokio::time::sleep(Duration::from_millis(150 + 200 * round)).await;
+            .collect();
+        // In the middle of it: some have been redeemed, and eight requests are under way.
+        while redeemed_count.load(SeqCst) < 10 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
         province.kill().await;
-        for claim in claims {
-            let (member, claimed, redeemed) = claim.await.unwrap();
-            if let Some(claimed) = claimed {
-                acknowledged.push((member, claimed, redeemed));
-            }
+        for task in tasks {
+            acknowledged.extend(task.await.unwrap());
         }
         assert_eq!(process::living(&data_text).await, Vec::<String>::new(), "no process outlives the stack");
     }
-    assert!(!acknowledged.is_empty(), "the stack was killed before it answered anything");
     let province = Province::up(&["--data", &data_text]).await;
-    assert!(acknowledged.iter().any(|(_, _, redeemed)| redeemed.is_some()), "the stack was killed before a redemption");
+    let redemptions = acknowledged.iter().filter(|(_, _, redeemed)| redeemed.is_some()).count();
+    assert!((20..400).contains(&redemptions), "the stack was not killed in the middle: {redemptions}");
     for (member, claimed, redeemed) in &acknowledged {
-        let call = province.client.post("/v1/campaigns/cmp_0001/claims", &json!({}));
-        let again = call.bearer(&province.member_token(*member)).key("one-key-for-each-member").send().await.unwrap();
+        let again = claim(&province, *member).send().await.unwrap();
         assert_eq!((again.status, again.is_replayed(), &again.text), (201, true, &claimed.text));
         if let Some(redeemed) = redeemed {
             let call = province.clone_for_till().redemption(claimed.text_at("/code"), *member);
@@ -263,11 +288,10 @@ async fn plain_cargo_lambda_serves_every_sample() {
         command.current_dir(workspace::root());
         Program::start_listening(command, &port).await
     };
-    let mut invoked = BTreeSet::new();
+    let (mut invoked, mut as_named) = (0, 0);
     for file in mealticket_local::samples::files().unwrap() {
         let name = file.file_name().unwrap().to_str().unwrap().to_owned();
         let function = file.parent().unwrap().file_name().unwrap().to_str().unwrap().to_owned();
-        let first_of_its_kind = invoked.insert((function.clone(), name[..3].to_owned()));
         let filled = workspace::private().join("events").join(&function).join(&name);
         let mut command = tokio::process::Command::new(&lambda);
         command.args([
@@ -284,11 +308,13 @@ async fn plain_cargo_lambda_serves_every_sample() {
         assert!(output.status.success(), "{function}/{name}: {}", String::from_utf8_lossy(&output.stderr));
         let reply: Value = serde_json::from_slice(&output.stdout).unwrap();
         let status = reply["statusCode"].to_string();
-        // The tables remember what earlier samples did, so only the first of its kind must give its name's result here;
-        // `events.rs` gives each a world of its own.
-        assert!(!status.starts_with('5') && (!first_of_its_kind || status == name[..3]), "{function}/{name}: {reply}");
+        assert!(!status.starts_with('5'), "{function}/{name}: {reply}");
+        invoked += 1;
+        as_named += usize::from(status == name[..3]);
     }
-    assert!(invoked.len() >= 20, "{invoked:?}");
+    // The tables remember what earlier samples did, so a few meet another answer here; `events.rs` gives each a world of its
+    // own and holds it to its name.
+    assert!(invoked > 100 && as_named * 5 >= invoked * 4, "{as_named} of {invoked}");
     watch.interrupt().await;
     tables.interrupt().await;
 }
