@@ -12,7 +12,7 @@ use mealticket_domain::{
     coupon::RedemptionSource,
     limits::{CLOCK_SKEW_SECONDS_MAX, LATE_REPORT_SECONDS_MAX},
 };
-use mealticket_store::{catalog::MerchantRecord, messages::Discrepancy, redeem::RedeemOutcome};
+use mealticket_store::{merchants::MerchantRecord, messages::Discrepancy, redeem::RedeemOutcome};
 
 /// Why a report is a discrepancy: a stable name, the code of the same refusal by API where there is one.
 type Reason = &'static str;

@@ -15,7 +15,7 @@ use mealticket_api::{
 };
 use mealticket_domain::{MerchantId, terms::sha256};
 use mealticket_store::{
-    catalog::MerchantRecord,
+    merchants::MerchantRecord,
     messages::{Receipt, Received},
 };
 use serde::Serialize;

@@ -6,7 +6,7 @@ use mealticket_api::{
     refusals,
 };
 use mealticket_domain::{Campaign, Cashier, CouponCode, CouponKey, Fen, HoldId, Order, StoreId};
-use mealticket_store::catalog::MerchantRecord;
+use mealticket_store::merchants::MerchantRecord;
 use serde::Deserialize;
 use std::sync::Arc;
 

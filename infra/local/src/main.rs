@@ -3,11 +3,13 @@
 use clap::{Args, Parser, Subcommand};
 use mealticket_api::{Clock, random};
 use mealticket_local::{
-    Result, StackError, binaries, cargo_lambda, demo, guard, measure,
+    Result, StackError, binaries, cargo_lambda, demo, guard,
+    key_file::KeyFile,
+    measure,
     ready::session,
     seed::Seed,
     stack::{Options, Stack},
-    state::{KeyFile, StateDir},
+    state::StateDir,
     tables,
     template::Template,
     workspace,

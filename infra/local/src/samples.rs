@@ -1,6 +1,6 @@
 //! The samples of `events/` with their placeholders filled: a member, coupons in every state, tokens, signatures.
 
-use crate::{Result, StackError, state::KeyFile, workspace};
+use crate::{Result, StackError, key_file::KeyFile, workspace};
 use mealticket_api::{
     Deps,
     auth::{
@@ -43,7 +43,7 @@ const SIGNATURE: &str = "{{webhook_signature}}";
 /// What the placeholders stand for, in one world.
 pub struct Samples {
     values: BTreeMap<&'static str, String>,
-    signer: crate::state::MerchantSecrets,
+    signer: crate::key_file::MerchantSecrets,
 }
 
 /// Every sample file: `events/<function>/<result>.json`.

@@ -1,6 +1,6 @@
 //! The seed province, checked by the rules of the real catalog and put into the tables.
 
-use crate::{Result, StackError, state::KeyFile, yaml};
+use crate::{Result, StackError, key_file::KeyFile, yaml};
 use mealticket_api::vault::{Sealed, Vault};
 use mealticket_domain::{
     BenefitId, Campaign, CampaignNo, CampaignState, MemberAttributes, Merchant, MerchantId, Phone, Store as Shop,
@@ -9,7 +9,8 @@ use mealticket_domain::{
 };
 use mealticket_store::{
     Store,
-    catalog::{MerchantKey, MerchantRecord, Published},
+    catalog::Published,
+    merchants::{MerchantKey, MerchantRecord},
 };
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -64,6 +65,11 @@ impl Seed {
     /// Reads a seed file.
     pub fn read(path: &Path) -> Result<Self> {
         serde_json::from_value(yaml::read(path)?).map_err(|error| StackError::caused(path.display(), error))
+    }
+
+    /// The ids of its merchants.
+    pub fn merchant_ids(&self) -> Vec<&MerchantId> {
+        self.merchants.iter().map(|merchant| &merchant.id).collect()
     }
 
     /// The campaigns, each checked.

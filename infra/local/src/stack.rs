@@ -6,9 +6,10 @@ use crate::{
     environment::{Environment, local_config},
     gateway::{Gateway, probe},
     guard,
+    key_file::KeyFile,
     ready::{Ready, ready},
     seed::Seed,
-    state::{KeyFile, StateDir},
+    state::StateDir,
     template::{FunctionSpec, Template},
     workspace,
 };

@@ -7,7 +7,7 @@ pub mod member;
 pub mod merchant;
 pub mod refresh;
 
-use crate::problem::{ApiError, Code};
+use crate::{codes::Code, problem::ApiError};
 use jsonwebtoken::{Algorithm, DecodingKey, Header, TokenData, Validation, decode_header};
 use mealticket_domain::Timestamp;
 use serde::de::DeserializeOwned;

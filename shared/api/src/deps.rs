@@ -14,7 +14,7 @@ use crate::{
     vault::Vault,
 };
 use mealticket_domain::{CodeKeyRing, IdCipher, Timestamp};
-use mealticket_store::{Store, catalog::MerchantRecord};
+use mealticket_store::{Store, merchants::MerchantRecord};
 use std::sync::Arc;
 
 /// The tables, the keys, the clock and the configuration.

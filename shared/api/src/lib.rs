@@ -2,6 +2,7 @@
 
 pub mod auth;
 pub mod clock;
+pub mod codes;
 pub mod config;
 pub mod deps;
 pub mod json;
@@ -21,7 +22,8 @@ pub mod webhook;
 pub mod wording;
 
 pub use clock::Clock;
+pub use codes::Code;
 pub use deps::Deps;
-pub use problem::{ApiError, Code};
+pub use problem::ApiError;
 pub use request::{Request, Route};
 pub use response::Response;

@@ -1,9 +1,6 @@
 //! From the domain's and the store's refusals to codes: the facts that go with each.
 
-use crate::{
-    deps::Deps,
-    problem::{ApiError, Code},
-};
+use crate::{codes::Code, deps::Deps, problem::ApiError};
 use mealticket_domain::{ClaimRefusal, Province, RedeemRefusal, ReverseRefusal, Timestamp};
 
 /// A redemption's refusal. The facts about another order are the same merchant's own: another merchant's coupon is

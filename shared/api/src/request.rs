@@ -1,9 +1,6 @@
 //! An API Gateway v2 event, read once and bounded.
 
-use crate::{
-    problem::{ApiError, Code},
-    wording::Language,
-};
+use crate::{codes::Code, problem::ApiError, wording::Language};
 use aws_lambda_events::apigw::ApiGatewayV2httpRequest;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use http::{HeaderMap, Method};

@@ -1,6 +1,6 @@
 //! The words of refusals, in Chinese and English: something a cashier can read out.
 
-use crate::problem::Code;
+use crate::codes::Code;
 use mealticket_domain::{Province, Timestamp};
 use serde_json::{Map, Value};
 

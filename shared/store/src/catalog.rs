@@ -1,30 +1,17 @@
-//! The catalog: campaigns, their frozen terms, merchants. Cached per environment, because it changes a few times a day and
-//! is asked thousands of times a second.
+//! The catalog: campaigns and their frozen terms; [`crate::merchants`] has the rest. Cached per environment, because it
+//! changes a few times a day and is asked thousands of times a second.
 
 use crate::{
     Store,
     attributes::{Item, Reader, binary, item, number, text},
+    cache::{Aging, jittered},
     calls::Write,
     clauses::IS_NEW,
     error::StoreError,
     keys,
 };
-use mealticket_domain::{
-    Campaign, CampaignNo, Merchant, MerchantId, Store as Shop, Terms, TermsHash,
-    merchant::{MerchantTier, SupplyContract},
-};
-use std::{
-    collections::HashMap,
-    hash::Hash,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
-use tokio::time::Instant;
-
-/// A change in the catalog is seen by every environment within this time; the docs promise it.
-pub const FRESH_FOR: Duration = Duration::from_secs(30);
-/// Entries of one kind kept at once. A province has hundreds of campaigns of about 2 KB; 4 096 are 8 MB of 256.
-const ENTRIES_MAX: usize = 4_096;
+use mealticket_domain::{Campaign, CampaignNo, Terms, TermsHash};
+use std::{sync::Arc, time::Duration};
 
 /// What one environment remembers of the catalog.
 #[derive(Default)]
@@ -32,7 +19,6 @@ pub(crate) struct Cache {
     campaigns: Aging<CampaignNo, Arc<Campaign>>,
     directory: Aging<(), Arc<Vec<Arc<Campaign>>>>,
     remaining: Aging<CampaignNo, u64>,
-    merchants: Aging<MerchantId, Arc<MerchantRecord>>,
     terms: Aging<(CampaignNo, u32), Arc<Terms>>,
 }
 
@@ -45,62 +31,11 @@ pub enum Published {
     FrozenVersionDiffers,
 }
 
-/// A merchant with what its servers are recognised by.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct MerchantRecord {
-    /// The merchant.
-    pub merchant: Merchant,
-    /// Its public keys, by key id.
-    pub keys: Vec<MerchantKey>,
-    /// Its webhook secrets, sealed by the caller, newest last.
-    pub webhook_secrets: Vec<Vec<u8>>,
-}
-
-/// A registered public key.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct MerchantKey {
-    /// The `kid` of tokens signed with it.
-    pub kid: String,
-    /// The one algorithm it may be used with: `EdDSA`, `ES256` or `RS256`.
-    pub algorithm: String,
-    /// The key in PEM (SubjectPublicKeyInfo).
-    pub public_pem: String,
-}
-
-/// Values that grow old. A value is fresh for between half and the whole of [`FRESH_FOR`]: the jitter keeps environments
-/// that started together from asking together.
-struct Aging<K, V>(Mutex<HashMap<K, (Instant, V)>>);
-
-impl<K, V> Default for Aging<K, V> {
-    fn default() -> Self {
-        Aging(Mutex::default())
-    }
-}
-
-impl<K: Eq + Hash, V: Clone> Aging<K, V> {
-    fn fresh(&self, key: &K) -> Option<V> {
-        let entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        entries.get(key).filter(|(until, _)| Instant::now() < *until).map(|(_, value)| value.clone())
-    }
-
-    fn keep(&self, key: K, value: V, fresh_for: Duration) {
-        let mut entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if entries.len() >= ENTRIES_MAX {
-            entries.clear();
-        }
-        entries.insert(key, (Instant::now() + fresh_for, value));
-    }
-}
-
-fn jittered() -> Duration {
-    FRESH_FOR.mul_f64(0.5 + fastrand::f64() / 2.0)
-}
-
 /// Frozen things never change; they are only forgotten to bound memory.
 const FROZEN: Duration = Duration::from_secs(86_400);
 
 impl Store {
-    /// A campaign, at most [`FRESH_FOR`] old. An unknown number is asked for every time: it is rare, and caching it would let
+    /// A campaign, at most `FRESH_FOR` old. An unknown number is asked for every time: it is rare, and caching it would let
     /// a stranger fill the cache.
     pub async fn campaign(&self, no: CampaignNo) -> Result<Option<Arc<Campaign>>, StoreError> {
         if let Some(known) = self.shared.catalog.campaigns.fresh(&no) {
@@ -113,7 +48,7 @@ impl Store {
         Ok(Some(self.remember(read_campaign(&item)?)))
     }
 
-    /// Every campaign, at most [`FRESH_FOR`] old, in the order of their numbers.
+    /// Every campaign, at most `FRESH_FOR` old, in the order of their numbers.
     pub async fn campaigns(&self) -> Result<Arc<Vec<Arc<Campaign>>>, StoreError> {
         if let Some(known) = self.shared.catalog.directory.fresh(&()) {
             return Ok(known);
@@ -134,7 +69,7 @@ impl Store {
         campaign
     }
 
-    /// Units left of a campaign's stock, at most [`FRESH_FOR`] old: a hint, not a promise.
+    /// Units left of a campaign's stock, at most `FRESH_FOR` old: a hint, not a promise.
     pub async fn remaining_hint(&self, no: CampaignNo) -> Result<u64, StoreError> {
         if let Some(known) = self.shared.catalog.remaining.fresh(&no) {
             return Ok(known);
@@ -156,18 +91,6 @@ impl Store {
         let terms = Arc::new(read_terms(&Reader::new(&item, "terms"))?);
         self.shared.catalog.terms.keep((no, version), Arc::clone(&terms), FROZEN);
         Ok(terms)
-    }
-
-    /// A merchant with its stores, keys and secrets, at most [`FRESH_FOR`] old: one query.
-    pub async fn merchant(&self, id: &MerchantId) -> Result<Option<Arc<MerchantRecord>>, StoreError> {
-        if let Some(known) = self.shared.catalog.merchants.fresh(id) {
-            return Ok(Some(known));
-        }
-        let items = self.query_all(self.query_partition(&self.tables.catalog, keys::merchant_partition(id))).await;
-        let Some(record) = read_merchant(id, &items?)? else { return Ok(None) };
-        let record = Arc::new(record);
-        self.shared.catalog.merchants.keep(id.clone(), Arc::clone(&record), jittered());
-        Ok(Some(record))
     }
 
     /// Publishes a version of a campaign's terms and makes it the newest. A version is frozen: when it is there with other
@@ -193,15 +116,6 @@ impl Store {
         }
         let call = self.client.put_item().table_name(&self.tables.catalog);
         self.put(call.set_item(Some(campaign_item(campaign)?))).await.map(|_| Published::Newest)
-    }
-
-    /// Writes a merchant with its stores, keys and secrets.
-    pub async fn put_merchant(&self, record: &MerchantRecord) -> Result<(), StoreError> {
-        for item in merchant_items(record) {
-            let call = self.client.put_item().table_name(&self.tables.catalog);
-            self.put(call.set_item(Some(item))).await?;
-        }
-        Ok(())
     }
 }
 
@@ -240,68 +154,4 @@ fn read_campaign(item: &Item) -> Result<Campaign, StoreError> {
 
 fn read_terms(read: &Reader<'_>) -> Result<Terms, StoreError> {
     serde_json::from_str(read.str("document")?).map_err(|_| read.corrupt("document"))
-}
-
-fn merchant_items(record: &MerchantRecord) -> Vec<Item> {
-    let merchant = &record.merchant;
-    let profile = keys::merchant_profile(&merchant.id).with(item([
-        ("name", Some(text(&merchant.name))),
-        ("tier", Some(text(merchant.tier.as_str()))),
-        ("supply", Some(text(merchant.supply.as_str()))),
-    ]));
-    let stores = merchant.stores.iter().map(|store| {
-        keys::merchant_store(&merchant.id, &store.store_id).with(item([
-            ("store_no", Some(text(&store.store_no))),
-            ("name", Some(text(&store.name))),
-            ("city", Some(text(&store.city))),
-        ]))
-    });
-    let keys_ = record.keys.iter().map(|key| {
-        keys::merchant_key(&merchant.id, &key.kid)
-            .with(item([("algorithm", Some(text(&key.algorithm))), ("public_pem", Some(text(&key.public_pem)))]))
-    });
-    let secrets = (0..)
-        .zip(&record.webhook_secrets)
-        .map(|(at, sealed)| keys::merchant_secret(&merchant.id, at).with(item([("sealed", Some(binary(sealed)))])));
-    std::iter::once(profile).chain(stores).chain(keys_).chain(secrets).collect()
-}
-
-fn read_merchant(id: &MerchantId, items: &[Item]) -> Result<Option<MerchantRecord>, StoreError> {
-    let mut record: Option<MerchantRecord> = None;
-    let (mut stores, mut keys_, mut secrets) = (Vec::new(), Vec::new(), Vec::new());
-    for item in items {
-        let read = Reader::new(item, "merchant");
-        let sk = read.str("sk")?;
-        if sk == keys::MERCHANT_PROFILE {
-            let merchant = Merchant {
-                id: id.clone(),
-                name: read.str("name")?.to_owned(),
-                tier: read.parsed::<MerchantTier>("tier")?,
-                supply: read.parsed::<SupplyContract>("supply")?,
-                stores: Vec::new(),
-            };
-            record = Some(MerchantRecord { merchant, keys: Vec::new(), webhook_secrets: Vec::new() });
-        } else if let Some(store) = sk.strip_prefix(keys::MERCHANT_STORE) {
-            stores.push(Shop {
-                store_id: store.parse().map_err(|_| read.corrupt("sk"))?,
-                store_no: read.str("store_no")?.to_owned(),
-                name: read.str("name")?.to_owned(),
-                city: read.str("city")?.to_owned(),
-            });
-        } else if let Some(kid) = sk.strip_prefix(keys::MERCHANT_KEY) {
-            keys_.push(MerchantKey {
-                kid: kid.to_owned(),
-                algorithm: read.str("algorithm")?.to_owned(),
-                public_pem: read.str("public_pem")?.to_owned(),
-            });
-        } else if sk.starts_with(keys::MERCHANT_SECRET) {
-            secrets.push(read.bytes("sealed")?.to_vec());
-        }
-    }
-    Ok(record.map(|mut record| {
-        record.merchant.stores = stores;
-        record.keys = keys_;
-        record.webhook_secrets = secrets;
-        record
-    }))
 }

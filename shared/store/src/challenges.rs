@@ -4,6 +4,7 @@
 //! takes no place. So guesses sent at once cannot outrun the count, and who lost the answer to the right code may send it
 //! again.
 
+pub use crate::keys::QuotaScope;
 use crate::{
     Store,
     attributes::{Item, Reader, binary, binary_set, instant, item, number, text},
@@ -44,15 +45,6 @@ pub enum Guess {
     },
     /// There is no such challenge, or its time is over.
     Unknown,
-}
-
-/// Whose messages are counted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum QuotaScope {
-    /// A phone's.
-    Phone,
-    /// A source address's.
-    Source,
 }
 
 /// Messages that may be sent in a window.

@@ -1,9 +1,6 @@
 //! Every key of every table. The only file with a key prefix.
 
-use crate::{
-    attributes::{Item, text},
-    challenges::QuotaScope,
-};
+use crate::attributes::{Item, text};
 use mealticket_domain::{CampaignNo, CouponKey, MemberNo, MerchantId, Ordinal, StoreId};
 
 /// A partition and sort key.
@@ -91,6 +88,15 @@ pub(crate) fn challenge(challenge_id: &str) -> Key {
 
 pub(crate) fn session_family(family_id: &[u8; 16]) -> Key {
     Key::new(format!("SESSION#{}", hex(family_id)), "FAMILY")
+}
+
+/// Whose messages are counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum QuotaScope {
+    /// A phone's.
+    Phone,
+    /// A source address's.
+    Source,
 }
 
 /// A counter of messages sent, by phone or by source address.

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod attributes;
+mod cache;
 mod calls;
 pub mod catalog;
 pub mod challenges;
@@ -11,6 +12,7 @@ mod error;
 mod items;
 mod keys;
 pub mod members;
+pub mod merchants;
 pub mod messages;
 mod meter;
 pub mod redeem;
@@ -23,6 +25,7 @@ pub use items::coupon::item_bytes;
 pub use meter::{Capacity, Meter};
 
 use aws_sdk_dynamodb::Client;
+use mealticket_domain::MerchantId;
 use std::{sync::Arc, time::Duration};
 use tokio::time::Instant;
 
@@ -63,6 +66,7 @@ pub struct Store {
 #[derive(Default)]
 struct Shared {
     catalog: catalog::Cache,
+    merchants: cache::Aging<MerchantId, Arc<merchants::MerchantRecord>>,
     member_numbers: members::NumberBlock,
 }
 

@@ -7,7 +7,8 @@ use mealticket_domain::{
     coupon::{LeaseId, RedemptionSource},
 };
 use mealticket_local::{
-    engine::Engine, environment::local_config, seed::Seed, stack::client, state::KeyFile, template::Template, workspace,
+    engine::Engine, environment::local_config, key_file::KeyFile, seed::Seed, stack::client, template::Template,
+    workspace,
 };
 use mealticket_store::{Store, claim::ClaimRequest};
 use serde_json::{Map, Value};
@@ -46,7 +47,7 @@ impl First {
         let template = Template::read(&workspace::template()).unwrap();
         let seed = Seed::read(&workspace::seed()).unwrap();
         let engine = Engine::start(0, None, &template.tables().unwrap()).await.unwrap();
-        let keys = KeyFile::generate(&seed).unwrap();
+        let keys = KeyFile::generate(&seed.merchant_ids()).unwrap();
         let config = local_config(&template.functions().unwrap(), Path::new("unused"), true).unwrap();
         seed.load(&Store::new(client(&engine.url()), config.tables.clone()), &keys).await.unwrap();
         let snapshot = snapshot_file();

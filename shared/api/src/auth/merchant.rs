@@ -7,7 +7,7 @@ use jsonwebtoken::{Algorithm, DecodingKey};
 use mealticket_domain::{MerchantId, Timestamp};
 use mealticket_store::{
     Store,
-    catalog::{MerchantKey, MerchantRecord},
+    merchants::{MerchantKey, MerchantRecord},
 };
 use serde::Deserialize;
 use std::sync::Arc;

@@ -5,8 +5,8 @@ mod process;
 
 use mealticket_local::{
     client::{Call, Reply},
+    key_file::KeyFile,
     stack::Message,
-    state::KeyFile,
     workspace,
 };
 use process::{Program, Province, run, stack};

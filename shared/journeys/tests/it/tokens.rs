@@ -11,8 +11,8 @@ use base64::{
     engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
 };
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode as encode_token};
-use mealticket_local::state::MerchantSecrets;
-use mealticket_store::catalog::{MerchantKey, MerchantRecord};
+use mealticket_local::key_file::MerchantSecrets;
+use mealticket_store::merchants::{MerchantKey, MerchantRecord};
 use mealticket_testing::World;
 use serde_json::{Value, json};
 

@@ -9,9 +9,10 @@ use mealticket_domain::MemberAttributes;
 use mealticket_local::{
     binaries,
     client::{Call, Client},
+    key_file::KeyFile,
     seed::Seed,
     stack::Message,
-    state::{KeyFile, StateDir},
+    state::StateDir,
     workspace,
 };
 use serde_json::{Value, json};

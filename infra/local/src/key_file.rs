@@ -1,0 +1,118 @@
+//! The keys of a stack on one machine: the stack's own, and those of the seed's merchants, whose servers we play.
+
+use crate::{Result, StackError};
+use base64::{Engine, engine::general_purpose::STANDARD};
+use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
+use mealticket_api::{
+    auth::merchant::TOKEN_SECONDS_MAX,
+    random,
+    secrets::{Secrets, ed25519_public, ed25519_public_pem, new_ed25519},
+    webhook::WebhookSecret,
+};
+use mealticket_domain::{MerchantId, Timestamp};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// Everything secret, in one git-ignored file.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KeyFile {
+    /// The stack's keys: the document that Secrets Manager holds in the cloud.
+    pub stack: Secrets,
+    /// The merchants' keys, which in the world are on their servers.
+    pub merchants: BTreeMap<String, MerchantSecrets>,
+}
+
+/// What a merchant's server holds.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MerchantSecrets {
+    /// The name of its key.
+    pub kid: String,
+    /// Its Ed25519 key, PKCS #8 in base64.
+    pub pkcs8: String,
+    /// Its webhook secret.
+    pub webhook_secret: String,
+}
+
+impl KeyFile {
+    /// New keys for the stack and for these merchants.
+    pub fn generate(merchants: &[&MerchantId]) -> Result<Self> {
+        let stack = Secrets::generate().map_err(|error| StackError(error.to_string()))?;
+        let merchants = merchants.iter().map(|id| Ok((id.to_string(), MerchantSecrets::generate()?)));
+        Ok(KeyFile { stack, merchants: merchants.collect::<Result<_>>()? })
+    }
+
+    /// New keys for those of these merchants that have none; true when there were any.
+    pub fn add_missing(&mut self, merchants: &[&MerchantId]) -> Result<bool> {
+        let known = self.merchants.len();
+        for merchant in merchants {
+            if !self.merchants.contains_key(merchant.as_str()) {
+                self.merchants.insert(merchant.to_string(), MerchantSecrets::generate()?);
+            }
+        }
+        Ok(self.merchants.len() > known)
+    }
+
+    /// A merchant's keys.
+    pub fn merchant(&self, id: &str) -> Result<&MerchantSecrets> {
+        let known = || self.merchants.keys().cloned().collect::<Vec<_>>().join(", ");
+        self.merchants.get(id).ok_or_else(|| StackError(format!("no merchant {id}; there are {}", known())))
+    }
+}
+
+/// A merchant's token lives four of the five minutes allowed, so that a clock a little ahead does no harm.
+const TOKEN_SECONDS: i64 = TOKEN_SECONDS_MAX - 60;
+
+impl MerchantSecrets {
+    /// New keys.
+    pub fn generate() -> Result<Self> {
+        let failed = |error: &dyn std::fmt::Display| StackError(format!("no random bytes: {error}"));
+        let bytes: [u8; 32] = random::bytes().map_err(|_| failed(&"the system"))?;
+        Ok(MerchantSecrets {
+            kid: "k1".to_owned(),
+            pkcs8: new_ed25519().map_err(|error| failed(&error))?,
+            webhook_secret: format!("whsec_{}", STANDARD.encode(bytes)),
+        })
+    }
+
+    /// The public half, for the catalog.
+    pub fn public_pem(&self) -> Result<String> {
+        let public = ed25519_public(&self.pkcs8).map_err(|error| StackError(error.to_string()))?;
+        Ok(ed25519_public_pem(&public))
+    }
+
+    /// A bearer token of this merchant for a stack.
+    pub fn token(&self, merchant_id: &str, audience: &str, now: Timestamp) -> Result<String> {
+        #[derive(Serialize)]
+        struct Claims<'a> {
+            iss: &'a str,
+            aud: &'a str,
+            iat: i64,
+            exp: i64,
+            jti: String,
+        }
+        let broken = |what: &'static str| StackError(format!("{merchant_id}: {what}"));
+        let pkcs8 = STANDARD.decode(&self.pkcs8).map_err(|_| broken("its key is not base64"))?;
+        let claims = Claims {
+            iss: merchant_id,
+            aud: audience,
+            iat: now.unix_seconds(),
+            exp: now.unix_seconds() + TOKEN_SECONDS,
+            jti: random::name().map_err(|_| broken("no random bytes"))?,
+        };
+        let mut header = Header::new(Algorithm::EdDSA);
+        header.kid = Some(self.kid.clone());
+        encode(&header, &claims, &EncodingKey::from_ed_der(&pkcs8)).map_err(|_| broken("its key does not sign"))
+    }
+
+    /// The three headers of a webhook with this body.
+    pub fn sign(&self, id: &str, now: Timestamp, body: &[u8]) -> Result<[(&'static str, String); 3]> {
+        let secret = WebhookSecret::read(&self.webhook_secret).map_err(|error| StackError(error.to_string()))?;
+        Ok([
+            (mealticket_api::webhook::ID_HEADER, id.to_owned()),
+            (mealticket_api::webhook::TIMESTAMP_HEADER, now.unix_seconds().to_string()),
+            (mealticket_api::webhook::SIGNATURE_HEADER, secret.sign(id, now.unix_seconds(), body)),
+        ])
+    }
+}

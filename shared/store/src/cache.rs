@@ -1,0 +1,43 @@
+//! What an execution environment remembers of things that change a few times a day.
+
+use std::{
+    collections::HashMap,
+    hash::Hash,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+use tokio::time::Instant;
+
+/// A change in the catalog is seen by every environment within this time; the docs promise it.
+pub(crate) const FRESH_FOR: Duration = Duration::from_secs(30);
+/// Entries of one kind kept at once. A province has hundreds of campaigns of about 2 KB; 4 096 are 8 MB of 256.
+const ENTRIES_MAX: usize = 4_096;
+
+/// Values that grow old. A value is fresh for between half and the whole of [`FRESH_FOR`]: the jitter keeps environments
+/// that started together from asking together.
+pub(crate) struct Aging<K, V>(Mutex<HashMap<K, (Instant, V)>>);
+
+impl<K, V> Default for Aging<K, V> {
+    fn default() -> Self {
+        Aging(Mutex::default())
+    }
+}
+
+impl<K: Eq + Hash, V: Clone> Aging<K, V> {
+    pub(crate) fn fresh(&self, key: &K) -> Option<V> {
+        let entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        entries.get(key).filter(|(until, _)| Instant::now() < *until).map(|(_, value)| value.clone())
+    }
+
+    pub(crate) fn keep(&self, key: K, value: V, fresh_for: Duration) {
+        let mut entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if entries.len() >= ENTRIES_MAX {
+            entries.clear();
+        }
+        entries.insert(key, (Instant::now() + fresh_for, value));
+    }
+}
+
+pub(crate) fn jittered() -> Duration {
+    FRESH_FOR.mul_f64(0.5 + fastrand::f64() / 2.0)
+}

@@ -1,0 +1,123 @@
+//! Merchants, with what their servers are recognised by.
+
+use crate::{
+    Store,
+    attributes::{Item, Reader, binary, item, text},
+    cache::jittered,
+    error::StoreError,
+    keys,
+};
+use mealticket_domain::{
+    Merchant, MerchantId, Store as Shop,
+    merchant::{MerchantTier, SupplyContract},
+};
+use std::sync::Arc;
+
+/// A merchant with what its servers are recognised by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MerchantRecord {
+    /// The merchant.
+    pub merchant: Merchant,
+    /// Its public keys, by key id.
+    pub keys: Vec<MerchantKey>,
+    /// Its webhook secrets, sealed by the caller, newest last.
+    pub webhook_secrets: Vec<Vec<u8>>,
+}
+
+/// A registered public key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MerchantKey {
+    /// The `kid` of tokens signed with it.
+    pub kid: String,
+    /// The one algorithm it may be used with: `EdDSA`, `ES256` or `RS256`.
+    pub algorithm: String,
+    /// The key in PEM (SubjectPublicKeyInfo).
+    pub public_pem: String,
+}
+
+impl Store {
+    /// A merchant with its stores, keys and secrets, at most `FRESH_FOR` old: one query.
+    pub async fn merchant(&self, id: &MerchantId) -> Result<Option<Arc<MerchantRecord>>, StoreError> {
+        if let Some(known) = self.shared.merchants.fresh(id) {
+            return Ok(Some(known));
+        }
+        let items = self.query_all(self.query_partition(&self.tables.catalog, keys::merchant_partition(id))).await;
+        let Some(record) = read_merchant(id, &items?)? else { return Ok(None) };
+        let record = Arc::new(record);
+        self.shared.merchants.keep(id.clone(), Arc::clone(&record), jittered());
+        Ok(Some(record))
+    }
+
+    /// Writes a merchant with its stores, keys and secrets.
+    pub async fn put_merchant(&self, record: &MerchantRecord) -> Result<(), StoreError> {
+        for item in merchant_items(record) {
+            let call = self.client.put_item().table_name(&self.tables.catalog);
+            self.put(call.set_item(Some(item))).await?;
+        }
+        Ok(())
+    }
+}
+
+fn merchant_items(record: &MerchantRecord) -> Vec<Item> {
+    let merchant = &record.merchant;
+    let profile = keys::merchant_profile(&merchant.id).with(item([
+        ("name", Some(text(&merchant.name))),
+        ("tier", Some(text(merchant.tier.as_str()))),
+        ("supply", Some(text(merchant.supply.as_str()))),
+    ]));
+    let stores = merchant.stores.iter().map(|store| {
+        keys::merchant_store(&merchant.id, &store.store_id).with(item([
+            ("store_no", Some(text(&store.store_no))),
+            ("name", Some(text(&store.name))),
+            ("city", Some(text(&store.city))),
+        ]))
+    });
+    let keys_ = record.keys.iter().map(|key| {
+        keys::merchant_key(&merchant.id, &key.kid)
+            .with(item([("algorithm", Some(text(&key.algorithm))), ("public_pem", Some(text(&key.public_pem)))]))
+    });
+    let secrets = (0..)
+        .zip(&record.webhook_secrets)
+        .map(|(at, sealed)| keys::merchant_secret(&merchant.id, at).with(item([("sealed", Some(binary(sealed)))])));
+    std::iter::once(profile).chain(stores).chain(keys_).chain(secrets).collect()
+}
+
+fn read_merchant(id: &MerchantId, items: &[Item]) -> Result<Option<MerchantRecord>, StoreError> {
+    let mut record: Option<MerchantRecord> = None;
+    let (mut stores, mut keys_, mut secrets) = (Vec::new(), Vec::new(), Vec::new());
+    for item in items {
+        let read = Reader::new(item, "merchant");
+        let sk = read.str("sk")?;
+        if sk == keys::MERCHANT_PROFILE {
+            let merchant = Merchant {
+                id: id.clone(),
+                name: read.str("name")?.to_owned(),
+                tier: read.parsed::<MerchantTier>("tier")?,
+                supply: read.parsed::<SupplyContract>("supply")?,
+                stores: Vec::new(),
+            };
+            record = Some(MerchantRecord { merchant, keys: Vec::new(), webhook_secrets: Vec::new() });
+        } else if let Some(store) = sk.strip_prefix(keys::MERCHANT_STORE) {
+            stores.push(Shop {
+                store_id: store.parse().map_err(|_| read.corrupt("sk"))?,
+                store_no: read.str("store_no")?.to_owned(),
+                name: read.str("name")?.to_owned(),
+                city: read.str("city")?.to_owned(),
+            });
+        } else if let Some(kid) = sk.strip_prefix(keys::MERCHANT_KEY) {
+            keys_.push(MerchantKey {
+                kid: kid.to_owned(),
+                algorithm: read.str("algorithm")?.to_owned(),
+                public_pem: read.str("public_pem")?.to_owned(),
+            });
+        } else if sk.starts_with(keys::MERCHANT_SECRET) {
+            secrets.push(read.bytes("sealed")?.to_vec());
+        }
+    }
+    Ok(record.map(|mut record| {
+        record.merchant.stores = stores;
+        record.keys = keys_;
+        record.webhook_secrets = secrets;
+        record
+    }))
+}
