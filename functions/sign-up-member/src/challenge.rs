@@ -71,8 +71,8 @@ async fn within_limits(
         gap_seconds: PHONE_GAP_SECONDS,
     };
     let vault = &deps.stack.vault;
-    // The phone's first: a message that the phone may not have takes no place from everybody behind the same address.
-    for (quota, hash) in [(by_phone, vault.phone_hash(phone)), (by_source, vault.source_hash(source_ip))] {
+    // The source's first: who has used up an address's messages must not use up other people's phones as well.
+    for (quota, hash) in [(by_source, vault.source_hash(source_ip)), (by_phone, vault.phone_hash(phone))] {
         if let Quotum::Exhausted { retry_at } = deps.store.take_quota(quota, &hash, message, now).await? {
             return Err(ApiError::from(Code::TooManyMessages).retry_at(retry_at, now));
         }

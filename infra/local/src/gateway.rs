@@ -29,7 +29,7 @@ use tokio::{net::TcpListener, sync::Semaphore};
 const IN_FLIGHT_MAX: usize = 64;
 /// API Gateway's own limit on a payload: 10 MB.
 const PAYLOAD_BYTES_MAX: usize = 10 * 1024 * 1024;
-/// After this, API Gateway answers 503 by itself, if the function's own timeout did not end it before.
+/// After this, API Gateway answers 503 by itself, if the function's own timeout did not end it before with a 500.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The gateway's routes and where their functions are.
@@ -140,20 +140,19 @@ async fn front(
     let Some((places, timeout)) = gateway.functions.get(&route.function) else {
         return own_answer(StatusCode::NOT_FOUND, "Not Found");
     };
-    let (places, function) = (Arc::clone(places), route.function.clone());
+    let (places, timeout, function) = (Arc::clone(places), *timeout, route.function.clone());
     let asked = Arc::clone(&gateway);
     // A task of its own: a client that goes away does not free the place that its request still holds in the emulator.
     let invocation = tokio::spawn(async move {
         let _place = places.acquire_owned().await.ok()?;
-        asked.invoke(&function, &event).await
+        tokio::time::timeout(timeout, asked.invoke(&function, &event)).await.ok()?
     });
-    let timeout = *timeout;
-    match tokio::time::timeout(timeout, invocation).await.map(|joined| joined.unwrap_or_default()) {
-        Ok(Some(reply)) => from_reply(&reply).unwrap_or_else(|| {
-            // A function's error stays in its log.
-            own_answer(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error")
-        }),
-        Ok(None) | Err(_) => own_answer(StatusCode::SERVICE_UNAVAILABLE, "Service Unavailable"),
+    match tokio::time::timeout(TIMEOUT, invocation).await.map(|joined| joined.unwrap_or_default()) {
+        // A function's error, or its silence, stays in its log.
+        Ok(reply) => reply
+            .and_then(|reply| from_reply(&reply))
+            .unwrap_or_else(|| own_answer(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error")),
+        Err(_) => own_answer(StatusCode::SERVICE_UNAVAILABLE, "Service Unavailable"),
     }
 }
 

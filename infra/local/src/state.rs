@@ -3,8 +3,9 @@
 use crate::{Result, StackError, key_file::KeyFile, seed::Seed, workspace};
 use serde::Serialize;
 use std::{
+    fs::Permissions,
     io::Write,
-    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
 };
 
@@ -15,9 +16,12 @@ impl StateDir {
     /// The directory given with `--data`, or the machine's own. It is made when it is not there.
     pub fn open(data: Option<&Path>) -> Result<Self> {
         let path = data.map_or_else(workspace::private, Path::to_path_buf);
-        // For its owner alone: keys, tokens and codes are in it.
-        let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&path);
-        made.map_err(|error| StackError::caused(path.display(), error))?;
+        let failed = |error: std::io::Error| StackError::caused(path.display(), error);
+        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&path).map_err(failed)?;
+        if data.is_none() {
+            // For its owner alone, whoever made it: keys, tokens and codes are in it. A directory of the user's own is left.
+            std::fs::set_permissions(&path, Permissions::from_mode(0o700)).map_err(failed)?;
+        }
         let path = path.canonicalize().map_err(|error| StackError::caused(path.display(), error))?;
         Ok(StateDir(path))
     }

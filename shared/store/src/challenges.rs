@@ -134,7 +134,9 @@ impl Store {
         for step in [QuotaStep::Count, QuotaStep::Begin, QuotaStep::Count] {
             match self.quota_write(quota, hash, message, now, step).await? {
                 Write::Done(_) => return Ok(Quotum::Granted),
-                Write::Refused(Some(item)) if Reader::new(&item, "quota").str("last_message")? == message => {
+                Write::Refused(Some(item))
+                    if Reader::new(&item, "quota").optional("last_message", Reader::str)? == Some(message) =>
+                {
                     return Ok(Quotum::Granted);
                 }
                 Write::Refused(Some(item)) => stands = item,

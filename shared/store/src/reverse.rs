@@ -2,7 +2,7 @@
 
 use crate::{
     Store,
-    attributes::{Item, binary_set, instant, item, number, text},
+    attributes::{Item, binary, binary_set, instant, item, number, text},
     calls::Write,
     clauses::{EXISTS, all},
     error::StoreError,
@@ -55,6 +55,9 @@ const HOLD_IS_AS_SEEN: &str = "hold_id = :hold";
 /// See [`HOLD_IS_AS_SEEN`].
 const HAS_NO_HOLD: &str = "attribute_not_exists(hold_id)";
 
+/// No request with this key has succeeded on this coupon: one key undoes one redemption of it.
+const KEY_IS_NEW: &str = "attribute_not_exists(#keys) OR NOT contains(#keys, :key)";
+
 /// Looks at the coupon at most this often: each lost race is another request's success on this one coupon, of which there
 /// can be two for each redemption.
 const LOOKS_MAX: usize = 2 * mealticket_domain::limits::REDEMPTIONS_MAX;
@@ -99,6 +102,7 @@ impl Store {
         let values: Item = item([
             (":one", Some(number(1))),
             (":reversal", Some(items::coupon::reversal_map(reversal))),
+            (":key", Some(binary(&reversal.key.0))),
             (":keys", Some(binary_set(&[&reversal.key.0]))),
             (":redemptions", Some(number(coupon.redemptions.len()))),
             (":seen_until", Some(instant(coupon.valid_until))),
@@ -113,6 +117,7 @@ impl Store {
                 &at_index(IS_NOT_REVERSED),
                 REDEMPTIONS_ARE_AS_SEEN,
                 VALIDITY_IS_AS_SEEN,
+                KEY_IS_NEW,
                 if coupon.deactivated_at.is_some() { IS_DEACTIVATED } else { IS_NOT_DEACTIVATED },
                 if coupon.hold.is_some() { HOLD_IS_AS_SEEN } else { HAS_NO_HOLD },
             ]))

@@ -62,12 +62,14 @@ impl Store {
     /// Gives a unit back that no coupon will ever spend. A lost answer is not repeated: a unit given back twice could be
     /// issued twice.
     pub async fn give_back(&self, unit: Reservation) {
+        // Also when the request is out of time: a throttle answers at once, and a lost answer is not repeated.
+        let patient = Store { answer_by: None, ..self.clone() };
         let call = self.client.update_item().table_name(&self.tables.stock);
         let call = call
             .set_key(Some(keys::stock_shard(unit.campaign, unit.shard).attributes()))
             .update_expression("SET remaining = remaining + :one")
             .expression_attribute_values(":one", number(1));
-        if let Err(error) = self.while_not_applied(call).await {
+        if let Err(error) = patient.while_not_applied(call).await {
             let campaign = unit.campaign.to_string();
             tracing::warn!(%campaign, shard = unit.shard, %error, "a unit of stock stays spent");
         }

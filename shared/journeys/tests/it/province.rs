@@ -330,6 +330,8 @@ fn keys_are_written_for_their_owner_alone() {
     for name in ["keys.json", "secrets.json"] {
         assert_eq!(std::fs::metadata(data.join(name)).unwrap().permissions().mode() & 0o777, 0o600);
     }
+    mealticket_local::state::StateDir::open(None).unwrap();
+    assert_eq!(std::fs::metadata(workspace::private()).unwrap().permissions().mode() & 0o777, 0o700);
     let again = state.keys(&seed).unwrap();
     assert_eq!(again.merchants[TEA].pkcs8, keys.merchants[TEA].pkcs8);
     std::fs::remove_dir_all(&data).unwrap();

@@ -155,6 +155,20 @@ async fn a_reversal_happens_once_and_its_repeat_is_a_replay() {
 }
 
 #[tokio::test]
+async fn one_key_undoes_one_redemption_of_a_coupon() {
+    let world = World::new().await;
+    let campaign = world.campaign(1).await;
+    let coupon = claimed(&world, &campaign).await;
+    redeem(&world, &campaign, &coupon, &world.redemption(1)).await;
+    world.store().reverse(coupon.key, 0, &reversal(&world, 7)).await.unwrap();
+    redeem(&world, &campaign, &coupon, &world.redemption(2)).await;
+    let other = ReverseRequest { fingerprint: Fingerprint([9; 16]), ..reversal(&world, 7) };
+    let outcome = world.store().reverse(coupon.key, 1, &other).await.unwrap();
+    assert!(matches!(outcome, ReverseOutcome::KeyReused), "{outcome:?}");
+    assert_eq!(world.store().coupon(coupon.key).await.unwrap().unwrap().uses_left, 0);
+}
+
+#[tokio::test]
 async fn a_report_of_an_order_never_redeems_what_came_in_by_api_even_after_a_reversal() {
     let world = World::new().await;
     let campaign = world.campaign(1).await;
