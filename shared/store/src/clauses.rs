@@ -10,3 +10,7 @@ pub(crate) const IS_NEW: &str = "attribute_not_exists(pk)";
 
 /// The item is there.
 pub(crate) const EXISTS: &str = "attribute_exists(pk)";
+
+/// No request with this key has succeeded on this coupon. A redemption leaves two keys: the till's idempotency key, and the
+/// order's business key, which is the only one that a report has. A reversal leaves its own: one key undoes one redemption.
+pub(crate) const KEY_IS_NEW: &str = "attribute_not_exists(#keys) OR NOT contains(#keys, :key)";

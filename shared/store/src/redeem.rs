@@ -8,7 +8,7 @@ use crate::{
     Store,
     attributes::{Item, binary, binary_set, instant, item, number, text},
     calls::Write,
-    clauses::{EXISTS, all},
+    clauses::{EXISTS, KEY_IS_NEW, all},
     error::StoreError,
     items, keys,
 };
@@ -50,9 +50,6 @@ const OWN_HOLD_COUNTS: &str = "hold_id = :hold AND hold_until > :at";
 const KEY_VERSION_MATCHES: &str = "key_version = :key_version";
 /// The discount was worked out under the terms that the member was shown.
 const TERMS_VERSION_IS_AS_ASSUMED: &str = "terms_version = :terms_version";
-/// No request with this key has succeeded on this coupon. Every redemption leaves two: the till's idempotency key, and the
-/// order's business key, which is the only one that a report has.
-const KEY_IS_NEW: &str = "attribute_not_exists(#keys) OR NOT contains(#keys, :key)";
 /// Its life is not used up.
 const IS_WITHIN_ITS_LIFE: &str = "size(redemptions) < :redemptions_max";
 

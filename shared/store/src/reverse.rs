@@ -4,7 +4,7 @@ use crate::{
     Store,
     attributes::{Item, binary, binary_set, instant, item, number, text},
     calls::Write,
-    clauses::{EXISTS, all},
+    clauses::{EXISTS, KEY_IS_NEW, all},
     error::StoreError,
     items, keys,
 };
@@ -54,9 +54,6 @@ const IS_DEACTIVATED: &str = "attribute_exists(deactivated_at)";
 const HOLD_IS_AS_SEEN: &str = "hold_id = :hold";
 /// See [`HOLD_IS_AS_SEEN`].
 const HAS_NO_HOLD: &str = "attribute_not_exists(hold_id)";
-
-/// No request with this key has succeeded on this coupon: one key undoes one redemption of it.
-const KEY_IS_NEW: &str = "attribute_not_exists(#keys) OR NOT contains(#keys, :key)";
 
 /// Looks at the coupon at most this often: each lost race is another request's success on this one coupon, of which there
 /// can be two for each redemption.
