@@ -168,6 +168,36 @@ async fn one_key_undoes_one_redemption_of_a_coupon() {
     assert_eq!(world.store().coupon(coupon.key).await.unwrap().unwrap().uses_left, 0);
 }
 
+/// Both decide from a coupon that shows neither: only the write's own clause can refuse the second.
+#[tokio::test]
+async fn one_key_undoes_one_redemption_also_when_two_are_asked_at_once() {
+    let world = World::new().await;
+    let campaign = world.campaign(1).await;
+    for round in 0..5 {
+        let coupon = claimed(&world, &campaign).await;
+        mealticket_local::stack::client(&world.engine.url())
+            .update_item()
+            .table_name(&world.deps.stack.config.tables.members)
+            .key("pk", aws_sdk_dynamodb::types::AttributeValue::S(format!("MEMBER#{}", coupon.key.member.get())))
+            .key("sk", aws_sdk_dynamodb::types::AttributeValue::S("COUPON#0000001#00".into()))
+            .update_expression("SET uses_total = :two, uses_left = :two")
+            .expression_attribute_values(":two", aws_sdk_dynamodb::types::AttributeValue::N("2".into()))
+            .send()
+            .await
+            .unwrap();
+        redeem(&world, &campaign, &coupon, &world.redemption(1)).await;
+        redeem(&world, &campaign, &coupon, &world.redemption(2)).await;
+        let other = ReverseRequest { fingerprint: Fingerprint([9; 16]), ..reversal(&world, 7) };
+        let first = reversal(&world, 7);
+        let (left, right) = (world.another_environment(), world.another_environment());
+        let outcomes = tokio::join!(left.reverse(coupon.key, 0, &first), right.reverse(coupon.key, 1, &other));
+        let reversed = [outcomes.0.unwrap(), outcomes.1.unwrap()];
+        let count = reversed.iter().filter(|outcome| matches!(outcome, ReverseOutcome::Reversed(_))).count();
+        assert_eq!(count, 1, "round {round}: {reversed:?}");
+        assert_eq!(world.store().coupon(coupon.key).await.unwrap().unwrap().uses_left, 1, "round {round}");
+    }
+}
+
 #[tokio::test]
 async fn a_report_of_an_order_never_redeems_what_came_in_by_api_even_after_a_reversal() {
     let world = World::new().await;
