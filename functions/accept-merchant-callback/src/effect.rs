@@ -7,8 +7,7 @@ use mealticket_api::{
     refusals,
 };
 use mealticket_domain::{
-    CouponCode, CouponKey, Fen, Fingerprint, KeyHash, Order, OrderNo, RedeemDecision, RedeemRequest, StoreId,
-    Timestamp,
+    CouponCode, CouponKey, Fen, Fingerprint, KeyHash, Order, OrderNo, RedeemDecision, RedeemRequest, Store, Timestamp,
     coupon::RedemptionSource,
     limits::{CLOCK_SKEW_SECONDS_MAX, LATE_REPORT_SECONDS_MAX},
 };
@@ -63,8 +62,8 @@ async fn redeem(
     merchant: &MerchantRecord,
     report: &RedeemedReport,
 ) -> Result<Result<(), Broken>, ApiError> {
-    let (at, store_id, order) = match checked(deps, merchant, report) {
-        Ok(checked) => checked,
+    let asked = match checked(deps, merchant, report) {
+        Ok((at, store, order)) => asked(at, store, order),
         Err(reason) => return Ok(Err(broken(reason))),
     };
     let located = match locate(deps, merchant, report).await? {
@@ -72,22 +71,21 @@ async fn redeem(
         Err(reason) => return Ok(Err(broken(reason))),
     };
     let place = located.place;
-    let asked = asked((at, store_id, order));
-    let judged = if deps.now().seconds_since(at) > LATE_REPORT_SECONDS_MAX {
+    let judged = if deps.now().seconds_since(asked.at) > LATE_REPORT_SECONDS_MAX {
         let found = deps.store.would_redeem(place, located.key_version, &asked).await?;
         judge_late(found.map(|(_, decision)| decision))
     } else {
-        judge(deps.store.redeem(&located.campaign, place, located.key_version, &asked).await?, at)
+        judge(deps.store.redeem(&located.campaign, place, located.key_version, &asked).await?, asked.at)
     };
     Ok(judged.map_err(|reason| Broken { reason, place: Some(place) }))
 }
 
 /// The report's facts, each within its bounds, at a time that may still count.
-fn checked(
+fn checked<'m>(
     deps: &Deps,
-    merchant: &MerchantRecord,
+    merchant: &'m MerchantRecord,
     report: &RedeemedReport,
-) -> Result<(Timestamp, StoreId, Order), Reason> {
+) -> Result<(Timestamp, &'m Store, Order), Reason> {
     let malformed = Code::MalformedRequest.as_str();
     let mine = merchant.merchant.id.as_str();
     if report.merchant_id.as_deref().is_some_and(|claimed| claimed != mine) {
@@ -102,10 +100,10 @@ fn checked(
         (None, Some(store_no)) => merchant.merchant.store_by_no(store_no),
         (None, None) => return Err(malformed),
     };
-    let store_id = store.map(|store| store.store_id.clone()).ok_or(Code::StoreNotFound.as_str())?;
+    let store = store.ok_or(Code::StoreNotFound.as_str())?;
     let amount = Fen::try_from(report.order.amount_fen).ok().filter(|amount| *amount > Fen::ZERO).ok_or(malformed)?;
     let order_no = report.order.order_no.parse().map_err(|_| malformed)?;
-    Ok((at, store_id, Order { order_no, amount }))
+    Ok((at, store, Order { order_no, amount }))
 }
 
 async fn locate(
@@ -135,14 +133,15 @@ async fn by_id(deps: &Deps, coupon_id: &str) -> Result<Vec<(CouponKey, u16)>, Ap
     Ok(coupon.map(|coupon| (place, coupon.key_version)).into_iter().collect())
 }
 
-fn asked((at, store_id, order): (Timestamp, StoreId, Order)) -> RedeemRequest {
+fn asked(at: Timestamp, store: &Store, order: Order) -> RedeemRequest {
     let amount = order.amount.get().to_string();
     RedeemRequest {
         key: KeyHash::of_order(&order.order_no),
         fingerprint: Fingerprint::of(&[Some(&amount)]),
         source: RedemptionSource::Callback,
         at,
-        store_id,
+        store_id: store.store_id.clone(),
+        city: store.city.clone(),
         order,
         hold_id: None,
         cashier: None,

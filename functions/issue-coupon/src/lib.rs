@@ -2,10 +2,8 @@
 //!
 //! The rule and its one write are [`mealticket_store::claim`]; here the request is read and the outcome told.
 
-use mealticket_api::{
-    ApiError, Code, Deps, Request, Response, Route, json, random, refusals, vault::Vault, views::CouponView,
-};
-use mealticket_domain::{Campaign, CampaignNo, Channel, Coupon, Fingerprint, ShareCode, coupon::LeaseId};
+use mealticket_api::{ApiError, Code, Deps, Request, Response, Route, json, refusals, vault::Vault, views::CouponView};
+use mealticket_domain::{Campaign, CampaignNo, Channel, Coupon, Fingerprint, ShareCode};
 use mealticket_store::claim::{ClaimOutcome, ClaimRequest};
 use serde::Deserialize;
 use std::sync::Arc;
@@ -44,10 +42,10 @@ pub async fn handle(deps: Deps, request: Request) -> Result<Response, ApiError> 
             channel.as_ref().map(Channel::as_str),
             share_code.as_ref().map(ShareCode::as_str),
         ]),
+        attributes: principal.attributes,
         channel,
         share_code,
         key_version: deps.stack.codes.newest_version(),
-        lease_id: LeaseId(random::bytes()?),
         now: deps.now(),
     };
     match deps.store.claim(&campaign, &asked).await? {
@@ -55,8 +53,9 @@ pub async fn handle(deps: Deps, request: Request) -> Result<Response, ApiError> 
         ClaimOutcome::Replayed(coupon) => answer(&deps, &coupon, true).await,
         ClaimOutcome::KeyReused => Err(Code::IdempotencyKeyReused.into()),
         ClaimOutcome::Refused(refusal) => Err(refusals::claim(refusal, asked.now)),
-        ClaimOutcome::LimitReached => Err(ApiError::from(Code::LimitReached).with("limit", "per_member")),
-        ClaimOutcome::SoldOut => Err(Code::SoldOut.into()),
+        ClaimOutcome::NotEligible(failed) => Err(refusals::not_eligible(&failed, request.language())),
+        ClaimOutcome::LimitReached(limit) => Err(refusals::limit_reached(limit)),
+        ClaimOutcome::NoUnit(none) => Err(refusals::no_unit(none, asked.now)),
     }
 }
 

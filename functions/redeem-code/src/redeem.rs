@@ -5,17 +5,17 @@ use crate::{
     views::RedemptionView,
 };
 use mealticket_api::{ApiError, Code, Request, Response, locate::Located, refusals};
-use mealticket_domain::{Fingerprint, KeyHash, RedeemRequest, StoreId, coupon::RedemptionSource};
+use mealticket_domain::{Fingerprint, KeyHash, RedeemRequest, Store, coupon::RedemptionSource};
 use mealticket_store::redeem::RedeemOutcome;
 
 /// Redeems one unit of use, once, however often the same request comes.
 pub(crate) async fn redeem_code(till: &Till<'_>, request: &Request) -> Result<Response, ApiError> {
     let presented = Presented::read(request.body()?)?;
     let key = request.idempotency_key()?.hash(till.principal(), "redeem");
-    let store_id = till.store(&presented.store)?;
+    let store = till.store(&presented.store)?;
     let Located { place, key_version, campaign } = till.locate(&presented.typed).await?;
 
-    let asked = asked(till, presented, store_id, key);
+    let asked = asked(till, presented, store, key);
     match till.deps.store.redeem(&campaign, place, key_version, &asked).await? {
         RedeemOutcome::Redeemed(coupon, index) => RedemptionView::answer(till, &coupon, index, false),
         RedeemOutcome::Replayed(coupon, index) => RedemptionView::answer(till, &coupon, index, true),
@@ -26,9 +26,9 @@ pub(crate) async fn redeem_code(till: &Till<'_>, request: &Request) -> Result<Re
 }
 
 /// What the till asks, with the fingerprint of all that it asked.
-pub(crate) fn asked(till: &Till<'_>, presented: Presented, store_id: StoreId, key: KeyHash) -> RedeemRequest {
+pub(crate) fn asked(till: &Till<'_>, presented: Presented, store: &Store, key: KeyHash) -> RedeemRequest {
     let fingerprint = Fingerprint::of(&[
-        Some(store_id.as_str()),
+        Some(store.store_id.as_str()),
         Some(presented.order.order_no.as_str()),
         Some(&presented.order.amount.get().to_string()),
         presented.hold_id.as_ref().map(|hold| hold.as_str()),
@@ -39,7 +39,8 @@ pub(crate) fn asked(till: &Till<'_>, presented: Presented, store_id: StoreId, ke
         fingerprint,
         source: RedemptionSource::Api,
         at: till.now,
-        store_id,
+        store_id: store.store_id.clone(),
+        city: store.city.clone(),
         order: presented.order,
         hold_id: presented.hold_id,
         cashier: presented.cashier,

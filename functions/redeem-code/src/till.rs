@@ -5,7 +5,7 @@ use mealticket_api::{
     locate::{Located, locate, own_campaign},
     refusals,
 };
-use mealticket_domain::{Campaign, Cashier, CouponCode, CouponKey, Fen, HoldId, Order, StoreId};
+use mealticket_domain::{Campaign, Cashier, CouponCode, CouponKey, Fen, HoldId, Order, Store};
 use mealticket_store::merchants::MerchantRecord;
 use serde::Deserialize;
 use std::sync::Arc;
@@ -77,13 +77,13 @@ impl Presented {
 
 impl Till<'_> {
     /// The merchant's store by either name.
-    pub(crate) fn store(&self, name: &StoreName) -> Result<StoreId, ApiError> {
+    pub(crate) fn store(&self, name: &StoreName) -> Result<&Store, ApiError> {
         let merchant = &self.merchant.merchant;
         let store = match name {
             StoreName::Ours(id) => merchant.store(id),
             StoreName::Merchants(store_no) => merchant.store_by_no(store_no),
         };
-        store.map(|store| store.store_id.clone()).ok_or_else(|| Code::StoreNotFound.into())
+        store.ok_or_else(|| Code::StoreNotFound.into())
     }
 
     /// Where a typed code leads, without asking the coupon table. Malformed, unknown and another merchant's are all alike.

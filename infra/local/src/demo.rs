@@ -6,7 +6,7 @@ use crate::{
     client::{Call, Client, Reply},
     stack::Stack,
 };
-use mealticket_api::Clock;
+use mealticket_store::Clock;
 use serde_json::{Value, json};
 use std::{io::Write, time::Duration};
 

@@ -12,7 +12,7 @@ use axum::{
     http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, Uri, header},
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
-use mealticket_api::Clock;
+use mealticket_store::Clock;
 use serde_json::{Map, Value, json};
 use std::{
     collections::{BTreeMap, HashMap},

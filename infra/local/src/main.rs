@@ -1,7 +1,7 @@
 //! `cargo stack`: a province on one machine.
 
 use clap::{Args, Parser, Subcommand};
-use mealticket_api::{Clock, random};
+use mealticket_api::random;
 use mealticket_local::{
     Result, StackError, binaries, cargo_lambda, demo, guard,
     key_file::KeyFile,
@@ -14,6 +14,7 @@ use mealticket_local::{
     template::Template,
     workspace,
 };
+use mealticket_store::Clock;
 use serde_json::json;
 use std::{
     ffi::OsString,

@@ -6,7 +6,7 @@ use crate::{
     client::{Call, Client},
     stack::Stack,
 };
-use mealticket_api::Clock;
+use mealticket_store::Clock;
 use serde_json::{Value, json};
 use std::{collections::BTreeMap, io::Write, time::Duration};
 

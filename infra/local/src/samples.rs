@@ -11,8 +11,7 @@ use mealticket_api::{
 };
 use mealticket_domain::{
     CampaignNo, Coupon, CouponKey, Fingerprint, IdempotencyKey, KeyHash, MemberAttributes, MemberNo, Order, Ordinal,
-    Phone, Reason, RedeemRequest, StoreId, Timestamp,
-    coupon::{LeaseId, RedemptionSource},
+    Phone, Reason, RedeemRequest, StoreId, Timestamp, coupon::RedemptionSource,
 };
 use mealticket_store::{
     challenges::Challenge,
@@ -166,10 +165,10 @@ impl World<'_> {
             member,
             key: key.hash(&Vault::principal(member), "claim"),
             fingerprint: Fingerprint::of(&[None, None]),
+            attributes: MemberAttributes::default(),
             channel: None,
             share_code: None,
             key_version: self.deps.stack.codes.newest_version(),
-            lease_id: LeaseId(mealticket_api::random::bytes().map_err(|_| failed("randomness"))?),
             now: at,
         };
         match self.deps.store.claim(&campaign, &request).await.map_err(failed)? {
@@ -226,6 +225,7 @@ impl World<'_> {
             source: RedemptionSource::Api,
             at: self.now,
             store_id: store_id.clone(),
+            city: "广州".to_owned(),
             order: Order { order_no: parsed(order_no)?, amount: amount.try_into().map_err(failed)? },
             hold_id: None,
             cashier: None,

@@ -82,16 +82,12 @@ impl Seed {
         let mut document = seed.terms.clone();
         document.insert("version".to_owned(), 1.into());
         let terms: Terms = serde_json::from_value(document.into()).map_err(|error| broken(&error))?;
-        terms.check().map_err(|error| broken(&error))?;
         let no = CampaignNo::try_from(seed.no).map_err(|error| broken(&error))?;
         let state: CampaignState = seed.state.parse().map_err(|_| broken(&"its state is none"))?;
-        if !Campaign::is_stock(seed.stock) {
-            return Err(broken(&"its stock must be 1 to 10 000 000 000"));
-        }
         if !self.merchants.iter().any(|merchant| merchant.id == seed.merchant_id) {
             return Err(broken(&"its merchant is not in the seed"));
         }
-        Ok(Campaign {
+        let campaign = Campaign {
             no,
             benefit_id: seed.benefit_id.clone(),
             merchant_id: seed.merchant_id.clone(),
@@ -101,7 +97,9 @@ impl Seed {
             terms_sha256: terms.hash(no).map_err(|error| broken(&error))?,
             terms,
             settlement_version: 1,
-        })
+        };
+        campaign.check().map_err(|error| broken(&error))?;
+        Ok(campaign)
     }
 
     /// Puts the seed into the tables. Stock that is laid out is left as it is, so a second load changes nothing that matters.

@@ -14,7 +14,7 @@ use crate::{
     workspace,
 };
 use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region, retry::RetryConfig};
-use mealticket_store::Store;
+use mealticket_store::{Clock, Store};
 use serde::Serialize;
 use serde_json::Value;
 use std::{
@@ -101,7 +101,7 @@ impl Stack {
         let environment = Environment { state: &state, tables_url: engine.url(), strict: options.strict };
         let config = local_config(&functions, &state.secrets_file(), options.strict)?;
         say("loading the seed province");
-        seed.load(&Store::new(client(&engine.url()), config.tables.clone()), &keys).await?;
+        seed.load(&Store::new(client(&engine.url()), config.tables.clone(), Clock::system()), &keys).await?;
 
         let runtime_port = free_port().await?;
         let mut children = vec![start_cargo_lambda(&program, runtime_port, &state)?];

@@ -11,8 +11,8 @@ use crate::{
     template::Template,
     workspace,
 };
-use mealticket_api::{Clock, Deps, deps::Stack};
-use mealticket_store::Store;
+use mealticket_api::{Deps, deps::Stack};
+use mealticket_store::{Clock, Store};
 use std::{fmt::Display, fs, path::PathBuf, sync::Arc};
 
 /// Tables that are served for functions that somebody else runs.
@@ -35,11 +35,11 @@ pub async fn serve(port: u16) -> Result<Served> {
     let engine = Engine::start(port, None, &template.tables()?).await?;
     let functions = template.functions()?;
     let config = local_config(&functions, &state.secrets_file(), false)?;
-    let store = Store::new(client(&engine.url()), config.tables.clone());
+    let store = Store::new(client(&engine.url()), config.tables.clone(), Clock::system());
     seed.load(&store, &keys).await?;
 
     let stack = Stack::new(config, &keys.stack).map_err(failed)?;
-    let deps = Deps { store, stack: Arc::new(stack), clock: Clock::system() };
+    let deps = Deps { store, stack: Arc::new(stack) };
     let samples = Samples::prepare(&deps, &keys).await?;
     let folder = workspace::private().join("events");
     for file in files()? {

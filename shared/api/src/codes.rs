@@ -108,6 +108,8 @@ codes! {
     CodeHeld = "code_held", CONFLICT, After;
     /// The hold no longer counts.
     HoldLapsed = "hold_lapsed", CONFLICT, Never;
+    /// Not at this hour.
+    OutsideHours = "outside_hours", CONFLICT, After;
     /// Not for this store.
     StoreNotInScope = "store_not_in_scope", CONFLICT, Never;
     /// The order is too small.
@@ -124,6 +126,12 @@ codes! {
     NotStarted = "not_started", CONFLICT, After;
     /// The member has all that anyone may have.
     LimitReached = "limit_reached", CONFLICT, Never;
+    /// The person, the channel or the time is not the campaign's.
+    NotEligible = "not_eligible", FORBIDDEN, Never;
+    /// The last units are being settled; some may come back.
+    StockSettling = "stock_settling", CONFLICT, After;
+    /// The day's units are claimed.
+    DayStockExhausted = "day_stock_exhausted", CONFLICT, After;
     /// No unit is left.
     SoldOut = "sold_out", GONE, Never;
     /// Too many one-time codes.

@@ -5,7 +5,6 @@ use crate::{
         member::{MemberPrincipal, MemberTokens},
         merchant,
     },
-    clock::Clock,
     config::Config,
     problem::ApiError,
     request::Request,
@@ -17,15 +16,13 @@ use mealticket_domain::{CodeKeyRing, IdCipher, Timestamp};
 use mealticket_store::{Store, merchants::MerchantRecord};
 use std::sync::Arc;
 
-/// The tables, the keys, the clock and the configuration.
+/// The tables with the clock, the keys and the configuration.
 #[derive(Clone)]
 pub struct Deps {
     /// The tables.
     pub store: Store,
     /// What everyone of the stack shares.
     pub stack: Arc<Stack>,
-    /// The time.
-    pub clock: Clock,
 }
 
 /// The keys and settings of a stack.
@@ -61,7 +58,7 @@ impl Stack {
 impl Deps {
     /// Now.
     pub fn now(&self) -> Timestamp {
-        self.clock.now()
+        self.store.clock().now()
     }
 
     /// The member who asks, or 401.

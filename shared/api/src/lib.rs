@@ -1,7 +1,6 @@
 #![doc = include_str!("../README.md")]
 
 pub mod auth;
-pub mod clock;
 pub mod codes;
 pub mod config;
 pub mod deps;
@@ -21,7 +20,6 @@ pub mod views;
 pub mod webhook;
 pub mod wording;
 
-pub use clock::Clock;
 pub use codes::Code;
 pub use deps::Deps;
 pub use problem::ApiError;

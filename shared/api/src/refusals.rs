@@ -1,7 +1,14 @@
 //! From the domain's and the store's refusals to codes: the facts that go with each.
 
-use crate::{codes::Code, deps::Deps, problem::ApiError};
+use crate::{codes::Code, deps::Deps, problem::ApiError, wording::Language};
 use mealticket_domain::{ClaimRefusal, Province, RedeemRefusal, ReverseRefusal, Timestamp};
+use mealticket_store::{
+    claim::{FailedClause, MemberLimit},
+    stock::NoUnit,
+};
+
+/// When to ask again for a unit that may come back: most leases end their handing out within ten seconds.
+const SETTLING_RETRY_SECONDS: i64 = 5;
 
 /// A redemption's refusal. The facts about another order are the same merchant's own: another merchant's coupon is
 /// `code_not_found` long before.
@@ -19,6 +26,9 @@ pub fn redeem(refusal: &RedeemRefusal, now: Timestamp) -> ApiError {
         RedeemRefusal::RedemptionLimit => Code::RedemptionLimit.into(),
         RedeemRefusal::Held { until } => ApiError::from(Code::CodeHeld).at("held_until", *until).retry_at(*until, now),
         RedeemRefusal::HoldLapsed => Code::HoldLapsed.into(),
+        RedeemRefusal::OutsideHours { next } => {
+            ApiError::from(Code::OutsideHours).at("next_window", *next).retry_at(*next, now)
+        }
         RedeemRefusal::StoreNotInScope => Code::StoreNotInScope.into(),
         RedeemRefusal::MinimumSpendNotMet { minimum } => {
             ApiError::from(Code::MinimumSpendNotMet).with("minimum_fen", minimum.get())
@@ -42,6 +52,38 @@ pub fn claim(refusal: ClaimRefusal, now: Timestamp) -> ApiError {
         ClaimRefusal::Paused => Code::CampaignPaused.into(),
         ClaimRefusal::NotStarted { starts_at } => {
             ApiError::from(Code::NotStarted).at("starts_at", starts_at).retry_at(starts_at, now)
+        }
+    }
+}
+
+/// The campaign's rule is not met: which clause, and what to say.
+pub fn not_eligible(failed: &FailedClause, language: Language) -> ApiError {
+    let explanation = match language {
+        Language::Zh => &failed.explanation.zh,
+        Language::En => &failed.explanation.en,
+    };
+    ApiError::from(Code::NotEligible)
+        .with("failed_clause", failed.clause.as_str())
+        .with("explanation", explanation.as_str())
+}
+
+/// A member has as many as one member may have.
+pub fn limit_reached(limit: MemberLimit) -> ApiError {
+    let name = match limit {
+        MemberLimit::InAll => "per_member",
+        MemberLimit::PerDay => "per_member_day",
+    };
+    ApiError::from(Code::LimitReached).with("limit", name)
+}
+
+/// There is no unit of stock.
+pub fn no_unit(none: NoUnit, now: Timestamp) -> ApiError {
+    match none {
+        NoUnit::SoldOut => Code::SoldOut.into(),
+        NoUnit::Settling => ApiError::from(Code::StockSettling).retry_at(now.plus_seconds(SETTLING_RETRY_SECONDS), now),
+        NoUnit::DayExhausted => {
+            let tomorrow = now.province_day().plus_days(1).starts_at();
+            ApiError::from(Code::DayStockExhausted).at("retry_at", tomorrow).retry_at(tomorrow, now)
         }
     }
 }

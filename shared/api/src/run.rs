@@ -1,7 +1,6 @@
 //! From an event to an answer, and from a process to a function.
 
 use crate::{
-    clock::Clock,
     config::{Config, SecretsSource},
     deps::{Deps, Stack},
     problem::ApiError,
@@ -14,7 +13,7 @@ use aws_config::{BehaviorVersion, retry::RetryConfig, timeout::TimeoutConfig};
 use aws_lambda_events::apigw::{ApiGatewayV2httpRequest, ApiGatewayV2httpResponse};
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use mealticket_domain::CampaignNo;
-use mealticket_store::Store;
+use mealticket_store::{Clock, Store};
 use std::{future::Future, sync::Arc, time::Duration};
 use tokio::time::Instant;
 
@@ -34,9 +33,9 @@ where
     let config = Config::from_env()?;
     telemetry::start(&config.log_level);
     let secrets = read_secrets(&config.secrets).await?;
-    let store = Store::new(client().await, config.tables.clone());
+    let store = Store::new(client().await, config.tables.clone(), Clock::system());
     warm_up.ask(&store).await;
-    let deps = Deps { store, stack: Arc::new(Stack::new(config, &secrets)?), clock: Clock::system() };
+    let deps = Deps { store, stack: Arc::new(Stack::new(config, &secrets)?) };
     lambda_runtime::run_concurrent(service_fn(move |event: LambdaEvent<ApiGatewayV2httpRequest>| {
         let (deps, handle) = (deps.clone(), handle.clone());
         async move { Ok::<ApiGatewayV2httpResponse, Error>(answer(&deps, event.payload, handle).await.into_event()) }

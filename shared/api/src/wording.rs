@@ -78,6 +78,7 @@ pub fn title(code: Code, language: Language) -> &'static str {
         Code::RedemptionLimit => ("券核销次数已达上限", "Coupon redeemed too often"),
         Code::CodeHeld => ("券正被占用", "Coupon held"),
         Code::HoldLapsed => ("占用已失效", "Hold lapsed"),
+        Code::OutsideHours => ("不在可用时段", "Not at this hour"),
         Code::StoreNotInScope => ("本店不适用", "Not for this store"),
         Code::MinimumSpendNotMet => ("未达使用门槛", "Minimum spend not met"),
         Code::AlreadyReversed => ("已撤销", "Already reversed"),
@@ -86,6 +87,9 @@ pub fn title(code: Code, language: Language) -> &'static str {
         Code::CampaignPaused => ("活动暂停", "Campaign paused"),
         Code::NotStarted => ("活动未开始", "Campaign not started"),
         Code::LimitReached => ("已达领取上限", "Limit reached"),
+        Code::NotEligible => ("不符合领取条件", "Not eligible"),
+        Code::StockSettling => ("库存结算中", "Stock being settled"),
+        Code::DayStockExhausted => ("今日已抢光", "None left today"),
         Code::SoldOut => ("已抢光", "Sold out"),
         Code::TooManyMessages => ("验证码发送过于频繁", "Too many messages"),
         Code::TemporarilyUnavailable => ("系统繁忙", "Temporarily unavailable"),
@@ -150,6 +154,21 @@ fn with_facts(code: Code, facts: &Facts<'_>) -> Option<(String, String)> {
             format!("订单满 {} 元才能使用。", facts.yuan("minimum_fen")),
             format!("The order must be at least {} yuan.", facts.yuan("minimum_fen")),
         ),
+        Code::OutsideHours => (
+            format!("现在不在可用时段，{} 起可以使用。", facts.clock("next_window")),
+            format!("The coupon can be used from {}.", facts.clock("next_window")),
+        ),
+        Code::DayStockExhausted => (
+            format!("今天的份额已领完，{} 起可以再领。", facts.clock("retry_at")),
+            format!("None are left today; come back at {}.", facts.clock("retry_at")),
+        ),
+        Code::NotEligible => {
+            let explanation = facts.text("explanation").unwrap_or_default().to_owned();
+            (explanation.clone(), explanation)
+        }
+        Code::LimitReached if facts.text("limit") == Some("per_member_day") => {
+            ("您今天已达到领取上限，请明天再来。".into(), "You have as many as one member may have in a day.".into())
+        }
         Code::NotStarted => (
             format!("活动将于 {} 开始。", facts.clock("starts_at")),
             format!("The campaign begins at {}.", facts.clock("starts_at")),
@@ -189,6 +208,10 @@ fn without_facts(code: Code) -> (&'static str, &'static str) {
         Code::CampaignEnded => ("活动已结束。", "The campaign is over."),
         Code::CampaignPaused => ("活动暂停中，请稍后再试。", "The campaign is paused; try again later."),
         Code::LimitReached => ("您已达到该活动的领取上限。", "You have as many as one member may have."),
+        Code::NotEligible => ("您不符合该活动的领取条件。", "The campaign is not for you, here or now."),
+        Code::StockSettling => {
+            ("最后几份正在结算，请稍后再试。", "The last ones are being settled; try again in a moment.")
+        }
         Code::SoldOut => ("已经抢光了。", "None are left."),
         Code::TooManyMessages => {
             ("验证码发送过于频繁，请稍后再试。", "Too many one-time codes were asked for; try again later.")
@@ -210,6 +233,8 @@ fn without_facts(code: Code) -> (&'static str, &'static str) {
         | Code::CodeAlreadyRedeemed
         | Code::CodeHeld
         | Code::MinimumSpendNotMet
+        | Code::OutsideHours
+        | Code::DayStockExhausted
         | Code::NotStarted => (title(code, Language::Zh), title(code, Language::En)),
     }
 }

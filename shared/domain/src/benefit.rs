@@ -3,11 +3,14 @@
 //! **The rounding rule.** A discount is a whole number of fen. A percentage of an amount is rounded *up* to the next fen:
 //! in the member's favour, by less than one fen. Then the cap applies, and a discount never exceeds the amount itself.
 
-use crate::{limits::AMOUNT_FEN_MAX, money::Fen};
+use crate::{
+    limits::{AMOUNT_FEN_MAX, ITEM_CHARS_MAX, USES_MAX},
+    money::Fen,
+};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use std::{fmt, str::FromStr};
 
-/// A kind of benefit with its figures. More kinds follow; each says what it takes off an order.
+/// A kind of benefit with its figures; each says what it takes off an order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Benefit {
@@ -23,6 +26,30 @@ pub enum Benefit {
         /// The most that is taken off.
         cap_fen: Fen,
     },
+    /// 兑换: an item for nothing, up to its value.
+    Exchange {
+        /// What is given.
+        item: String,
+        /// Its value: what it takes off an order that contains it.
+        value_fen: Fen,
+    },
+    /// 计次: several uses, each of the same amount.
+    MultiUse {
+        /// What one use gives.
+        item: String,
+        /// Units of use.
+        uses: u8,
+        /// What one use takes off.
+        value_fen: Fen,
+    },
+    /// 定向免流, content: a right that its provider grants when the coupon is redeemed. It takes nothing off an order.
+    DataEntitlement {
+        /// What is granted.
+        item: String,
+        /// Data, when it is data.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        megabytes: Option<u32>,
+    },
 }
 
 impl Benefit {
@@ -30,6 +57,8 @@ impl Benefit {
     pub fn discount(&self, amount: Fen) -> Fen {
         match self {
             Benefit::AmountOff { amount_off_fen } => amount.min(*amount_off_fen),
+            Benefit::Exchange { value_fen, .. } | Benefit::MultiUse { value_fen, .. } => amount.min(*value_fen),
+            Benefit::DataEntitlement { .. } => Fen::ZERO,
             Benefit::PercentOff { percent_off, cap_fen } => percent_off.of_rounded_up(amount).min(*cap_fen).min(amount),
         }
     }
@@ -39,19 +68,32 @@ impl Benefit {
         match self {
             Benefit::AmountOff { .. } => "amount_off",
             Benefit::PercentOff { .. } => "percent_off",
+            Benefit::Exchange { .. } => "exchange",
+            Benefit::MultiUse { .. } => "multi_use",
+            Benefit::DataEntitlement { .. } => "data_entitlement",
         }
     }
 
     /// Units of use of one coupon.
     pub const fn uses(&self) -> u8 {
         match self {
-            Benefit::AmountOff { .. } | Benefit::PercentOff { .. } => 1,
+            Benefit::MultiUse { uses, .. } => *uses,
+            Benefit::AmountOff { .. }
+            | Benefit::PercentOff { .. }
+            | Benefit::Exchange { .. }
+            | Benefit::DataEntitlement { .. } => 1,
         }
     }
 
-    /// A benefit that could never take anything off is a mistake in the catalog.
+    /// A benefit that could never give anything is a mistake in the catalog.
     pub fn is_worth_something(&self) -> bool {
+        let named = |item: &str| (1..=ITEM_CHARS_MAX).contains(&item.chars().count());
         match self {
+            Benefit::Exchange { item, value_fen } => named(item) && *value_fen > Fen::ZERO,
+            Benefit::MultiUse { item, uses, value_fen } => {
+                named(item) && (1..=USES_MAX).contains(uses) && *value_fen > Fen::ZERO
+            }
+            Benefit::DataEntitlement { item, megabytes } => named(item) && *megabytes != Some(0),
             Benefit::AmountOff { amount_off_fen } => *amount_off_fen > Fen::ZERO,
             Benefit::PercentOff { cap_fen, .. } => *cap_fen > Fen::ZERO,
         }

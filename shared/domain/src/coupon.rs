@@ -4,6 +4,7 @@ use crate::{
     idempotency::{Fingerprint, KeyHash},
     ids::{CampaignNo, HoldId, MemberNo, Ordinal, StoreId},
     money::Fen,
+    stock::LeaseId,
     terms::TermsHash,
     text::{Cashier, Channel, OrderNo, Reason, ShareCode},
     timestamp::Timestamp,
@@ -36,7 +37,7 @@ pub struct Coupon {
     pub channel: Option<Channel>,
     /// By whose link, for attribution.
     pub share_code: Option<ShareCode>,
-    /// The reservation of stock it spent.
+    /// The lease of stock whose unit it is.
     pub lease_id: LeaseId,
     /// The member-visible terms it was claimed under.
     pub terms_version: u32,
@@ -61,10 +62,6 @@ pub struct Coupon {
     /// Every redemption of its life, the reversed ones included, in order.
     pub redemptions: Vec<Redemption>,
 }
-
-/// Identifies a reservation of stock: 16 random bytes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct LeaseId(pub [u8; 16]);
 
 /// A till's claim on a coupon for a while (R2).
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -49,6 +49,35 @@ pub const STORE_NO_BYTES_MAX: usize = 32;
 /// Stores named in one campaign's scope: 1 000 × 28 bytes stays well inside DynamoDB's 400 KB item.
 pub const STORES_IN_SCOPE_MAX: usize = 1_000;
 
+/// Bytes of an eligibility rule: a page of text, and what the parser's stack is known to hold.
+pub const RULE_BYTES_MAX: usize = 4_096;
+
+/// Clauses of an eligibility rule, each with an explanation.
+pub const RULE_CLAUSES_MAX: usize = 32;
+
+/// Elements of a list that a rule may write out or go through: a member has at most as many tags.
+pub const RULE_LIST_MAX: usize = 64;
+
+/// Steps that one evaluation of a rule may take: each is under a microsecond, so a claim waits at most two milliseconds for
+/// the worst rule that is accepted.
+pub const RULE_COST_MAX: usize = 2_000;
+
+/// Characters of an explanation: what a clerk reads out in one breath.
+pub const EXPLANATION_CHARS_MAX: usize = 120;
+
+/// Windows of weekdays and hours in one campaign: three a day for each day of the week.
+pub const HOUR_WINDOWS_MAX: usize = 21;
+
+/// Uses of a multi-use coupon: each is a redemption of its life.
+pub const USES_MAX: u8 = 32;
+const _: () = assert!(USES_MAX as usize <= REDEMPTIONS_MAX);
+
+/// Seconds for which a till may hold a coupon: one hour (API.md).
+pub const HOLD_SECONDS_MAX: i64 = 3_600;
+
+/// Characters of the name of what a coupon is exchanged for.
+pub const ITEM_CHARS_MAX: usize = 64;
+
 /// Characters of a campaign's terms: 10 000 × 3 bytes = 30 KB, one tenth of an item.
 pub const TERMS_TEXT_CHARS_MAX: usize = 10_000;
 

@@ -7,6 +7,7 @@
 
 use crate::{
     coupon::{Coupon, CouponStatus, Redemption, RedemptionSource, Reversal},
+    hours::open_at,
     idempotency::{Fingerprint, KeyHash},
     ids::{HoldId, StoreId},
     limits::REDEMPTIONS_MAX,
@@ -38,6 +39,8 @@ pub struct RedeemRequest {
     pub at: Timestamp,
     /// Where.
     pub store_id: StoreId,
+    /// In which city that is.
+    pub city: String,
     /// For what.
     pub order: Order,
     /// The hold it confirms.
@@ -130,6 +133,11 @@ pub enum RedeemRefusal {
     },
     /// The hold that it would confirm no longer counts.
     HoldLapsed,
+    /// It may not be used at this hour.
+    OutsideHours {
+        /// When it may be used again.
+        next: Timestamp,
+    },
     /// The campaign is not for this store of the merchant.
     StoreNotInScope,
     /// The order is too small.
@@ -176,15 +184,18 @@ fn refusal(coupon: &Coupon, terms: &Terms, request: &RedeemRequest) -> Option<Re
         (None, Some(_)) => return Some(RedeemRefusal::HoldLapsed),
         (None, None) => {}
     }
-    terms_refusal(terms, &request.store_id, request.order.amount)
+    terms_refusal(terms, request)
 }
 
 /// The rule of the terms alone that stands against a redemption. It needs no coupon, so it is also asked before the write.
-pub fn terms_refusal(terms: &Terms, store_id: &StoreId, amount: Fen) -> Option<RedeemRefusal> {
-    if !terms.stores.contains(store_id) {
+pub fn terms_refusal(terms: &Terms, request: &RedeemRequest) -> Option<RedeemRefusal> {
+    if let Err(next) = open_at(&terms.hours, request.at) {
+        return Some(RedeemRefusal::OutsideHours { next });
+    }
+    if !terms.stores.contains(&request.store_id, &request.city) {
         return Some(RedeemRefusal::StoreNotInScope);
     }
-    if amount < terms.minimum_fen {
+    if request.order.amount < terms.minimum_fen {
         return Some(RedeemRefusal::MinimumSpendNotMet { minimum: terms.minimum_fen });
     }
     None
@@ -275,7 +286,10 @@ fn made_up(valid_until: Timestamp, policy: ReversalPolicy, now: Timestamp) -> Ti
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::coupon::{CouponKey, Hold, LeaseId};
+    use crate::{
+        LeaseId,
+        coupon::{CouponKey, Hold},
+    };
     use proptest::prelude::*;
 
     const HOUR: i64 = 3600;
@@ -318,6 +332,7 @@ mod tests {
             source: RedemptionSource::Api,
             at: now(),
             store_id: "sto_tianhe".parse().unwrap(),
+            city: "广州".into(),
             order: Order { order_no: "A1".parse().unwrap(), amount: Fen::try_from(2_000).unwrap() },
             hold_id: None,
             cashier: None,

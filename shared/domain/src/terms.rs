@@ -5,8 +5,12 @@
 
 use crate::{
     benefit::Benefit,
+    eligibility::{Eligibility, RuleError},
+    hours::HourWindow,
     ids::{CampaignNo, StoreId},
-    limits::{ORDINAL_END, REVERSAL_HOURS_MAX, STORES_IN_SCOPE_MAX, TERMS_TEXT_CHARS_MAX, VALIDITY_DAYS_MAX},
+    limits::{
+        HOUR_WINDOWS_MAX, ORDINAL_END, REVERSAL_HOURS_MAX, STORES_IN_SCOPE_MAX, TERMS_TEXT_CHARS_MAX, VALIDITY_DAYS_MAX,
+    },
     money::Fen,
     timestamp::Timestamp,
     validity::Validity,
@@ -35,6 +39,15 @@ pub struct Terms {
     pub ends_at: Timestamp,
     /// Coupons per member, 1 to 64.
     pub per_member_limit: u8,
+    /// Coupons per member and day of the province, below the limit in all; none when a day is not limited.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub per_member_day_limit: Option<u8>,
+    /// Coupons that all members together may claim in one day of the province, below the stock.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub day_limit: Option<u64>,
+    /// Who may claim; everyone when there is no rule.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub eligibility: Option<Eligibility>,
     /// When a coupon may be used.
     pub validity: Validity,
     /// The smallest order it may be used on; 0 when any.
@@ -43,6 +56,9 @@ pub struct Terms {
     /// Where it may be used.
     #[serde(default)]
     pub stores: StoreScope,
+    /// On which weekdays and at which hours it may be used; at any time when there is no window.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub hours: Vec<HourWindow>,
     /// Whether and how long a redemption may be undone.
     #[serde(default)]
     pub reversal: ReversalPolicy,
@@ -65,14 +81,17 @@ pub enum StoreScope {
     All,
     /// In these alone.
     Only(Vec<StoreId>),
+    /// In the merchant's stores of these cities.
+    InCities(Vec<String>),
 }
 
 impl StoreScope {
-    /// Whether the store is in the scope.
-    pub fn contains(&self, store: &StoreId) -> bool {
+    /// Whether a store in a city is in the scope.
+    pub fn contains(&self, store: &StoreId, city: &str) -> bool {
         match self {
             StoreScope::All => true,
             StoreScope::Only(stores) => stores.contains(store),
+            StoreScope::InCities(cities) => cities.iter().any(|named| named == city),
         }
     }
 }
@@ -111,7 +130,7 @@ impl fmt::Debug for TermsHash {
 }
 
 /// Why terms cannot be published: one variant per defect.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TermsError {
     /// Versions count from 1.
     #[error("version must be 1 or more")]
@@ -128,11 +147,20 @@ pub enum TermsError {
     /// Outside 1 to 64.
     #[error("per_member_limit must be 1 to {ORDINAL_END}")]
     Limit,
+    /// A limit per day that is none, or above the limit in all.
+    #[error("per_member_day_limit must be 1 to per_member_limit, and day_limit 1 or more")]
+    DayLimit,
+    /// A rule that does not parse, does not type-check or costs too much.
+    #[error(transparent)]
+    Eligibility(#[from] RuleError),
+    /// A window of no day or no minute, or too many windows.
+    #[error("hours has at most {HOUR_WINDOWS_MAX} windows, each with a day and a minute in which it is open")]
+    Hours,
     /// A validity that is never met, or ends before claiming does.
     #[error("validity is never met")]
     Validity,
     /// A scope of no store, or of too many.
-    #[error("stores must name 1 to {STORES_IN_SCOPE_MAX}")]
+    #[error("stores must name 1 to {STORES_IN_SCOPE_MAX} stores or cities")]
     Stores,
     /// A reversal window or make-up beyond its bound.
     #[error("reversal.window_hours is at most {REVERSAL_HOURS_MAX}, makeup_days at most {VALIDITY_DAYS_MAX}")]
@@ -151,13 +179,18 @@ impl Terms {
         let scoped = match &self.stores {
             StoreScope::All => true,
             StoreScope::Only(stores) => (1..=STORES_IN_SCOPE_MAX).contains(&stores.len()),
+            StoreScope::InCities(cities) => (1..=STORES_IN_SCOPE_MAX).contains(&cities.len()),
         };
+        let per_member_day = self.per_member_day_limit.is_none_or(|day| (1..=self.per_member_limit).contains(&day));
+        let hours = self.hours.len() <= HOUR_WINDOWS_MAX && self.hours.iter().all(HourWindow::ever_opens);
         let rules = [
             (self.version >= 1, TermsError::Version),
             (sized(&self.name) && sized(&self.text), TermsError::Text),
             (self.benefit.is_worth_something(), TermsError::Benefit),
             (self.starts_at < self.ends_at, TermsError::Window),
             ((1..=ORDINAL_END).contains(&self.per_member_limit), TermsError::Limit),
+            (per_member_day && self.day_limit != Some(0), TermsError::DayLimit),
+            (hours, TermsError::Hours),
             (self.validity.is_sound() && reachable, TermsError::Validity),
             (scoped, TermsError::Stores),
             (
@@ -165,7 +198,11 @@ impl Terms {
                 TermsError::Reversal,
             ),
         ];
-        rules.iter().find(|(met, _)| !met).map_or(Ok(()), |(_, error)| Err(*error))
+        rules.into_iter().find(|(met, _)| !met).map_or(Ok(()), |(_, error)| Err(error))?;
+        if let Some(eligibility) = &self.eligibility {
+            eligibility.compile()?;
+        }
+        Ok(())
     }
 
     /// SHA-256 over `{"campaign_id": …, "terms": …}` in canonical JSON: the same terms under another campaign have
@@ -218,9 +255,13 @@ pub(crate) mod tests {
             starts_at: "2026-11-01T00:00:00Z".parse().unwrap(),
             ends_at: "2026-12-01T00:00:00Z".parse().unwrap(),
             per_member_limit: 1,
+            per_member_day_limit: None,
+            day_limit: None,
+            eligibility: None,
             validity: Validity::AfterClaim { wait_days: 0, days: 7 },
             minimum_fen: Fen::try_from(2_000).unwrap(),
             stores: StoreScope::All,
+            hours: vec![],
             reversal: ReversalPolicy::default(),
         }
     }
@@ -248,6 +289,9 @@ pub(crate) mod tests {
         assert_ne!(terms.hash(campaign).unwrap(), terms.hash(CampaignNo::try_from(2).unwrap()).unwrap());
     }
 
+    const NEVER: &str = r#"{"days":["mon"],"from":"11:00","until":"11:00"}"#;
+    const NOON: &str = r#"{"days":["mon"],"from":"11:00","until":"14:00"}"#;
+
     #[test]
     fn every_defect_of_terms_has_its_error() {
         #[track_caller]
@@ -264,6 +308,12 @@ pub(crate) mod tests {
         check(TermsError::Window, |t| t.ends_at = t.starts_at);
         check(TermsError::Limit, |t| t.per_member_limit = 0);
         check(TermsError::Limit, |t| t.per_member_limit = 65);
+        check(TermsError::DayLimit, |t| t.per_member_day_limit = Some(0));
+        check(TermsError::DayLimit, |t| t.per_member_day_limit = Some(t.per_member_limit + 1));
+        check(TermsError::DayLimit, |t| t.day_limit = Some(0));
+        check(TermsError::Hours, |t| t.hours = vec![serde_json::from_str(NEVER).unwrap()]);
+        check(TermsError::Hours, |t| t.hours = vec![serde_json::from_str(NOON).unwrap(); HOUR_WINDOWS_MAX + 1]);
+        check(TermsError::Stores, |t| t.stores = StoreScope::InCities(vec![]));
         check(TermsError::Validity, |t| t.validity = Validity::AfterClaim { wait_days: 0, days: 0 });
         check(TermsError::Validity, |t| {
             t.validity = Validity::Fixed { from: Timestamp::MIN, until: t.ends_at.plus_seconds(-1) }

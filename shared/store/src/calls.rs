@@ -43,10 +43,20 @@ const PAUSE_MAX: Duration = Duration::from_millis(640);
 
 impl Store {
     pub(crate) async fn put(&self, call: PutItemFluentBuilder) -> Result<Write, StoreError> {
+        self.put_while(call, || true).await.map(|(written, _)| written)
+    }
+
+    /// A put of which no attempt is signed once `may_send` says no. Tells as well whether an attempt before the one that
+    /// was answered may have been applied: then what stands there may be our own.
+    pub(crate) async fn put_while(
+        &self,
+        call: PutItemFluentBuilder,
+        may_send: impl Fn() -> bool,
+    ) -> Result<(Write, WasApplied), StoreError> {
         let call = call
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
             .return_consumed_capacity(ReturnConsumedCapacity::Total);
-        self.until_definite(|| async {
+        let attempt = || async {
             match call.clone().send().await {
                 Ok(output) => {
                     self.meter.count_write(output.consumed_capacity());
@@ -57,22 +67,13 @@ impl Store {
                     None => Err(failure(error)),
                 },
             }
-        })
-        .await
+        };
+        self.definite_while(attempt, may_send).await
     }
 
     pub(crate) async fn update(&self, call: UpdateItemFluentBuilder) -> Result<Write, StoreError> {
         let call = prepared(call);
         self.until_definite(|| self.update_attempt(&call)).await
-    }
-
-    /// An update that must not be repeated because it has no guard of its own: one attempt.
-    pub(crate) async fn update_once(&self, call: UpdateItemFluentBuilder) -> Result<Write, StoreError> {
-        if self.answer_by.is_some_and(|answer_by| Instant::now() >= answer_by) {
-            return Err(out_of_time(WasApplied::No));
-        }
-        self.meter.count_request();
-        Box::pin(self.update_attempt(&prepared(call))).await.map_err(|failure| failure.unavailable(WasApplied::No))
     }
 
     async fn update_attempt(&self, call: &UpdateItemFluentBuilder) -> Result<Write, Failure> {
@@ -138,22 +139,38 @@ impl Store {
         call.expression_attribute_values(":pk", AttributeValue::S(pk))
     }
 
+    /// When an operation that begins now stops trying.
+    pub(crate) fn give_up_at(&self) -> Instant {
+        let give_up_at = Instant::now() + self.give_up_after;
+        self.answer_by.map_or(give_up_at, |answer_by| give_up_at.min(answer_by))
+    }
+
     async fn until_definite<T, F>(&self, attempt: impl Fn() -> F) -> Result<T, StoreError>
     where
         F: Future<Output = Result<T, Failure>>,
     {
-        let give_up_at = Instant::now() + self.give_up_after;
-        let give_up_at = self.answer_by.map_or(give_up_at, |answer_by| give_up_at.min(answer_by));
+        self.definite_while(attempt, || true).await.map(|(outcome, _)| outcome)
+    }
+
+    async fn definite_while<T, F>(
+        &self,
+        attempt: impl Fn() -> F,
+        may_send: impl Fn() -> bool,
+    ) -> Result<(T, WasApplied), StoreError>
+    where
+        F: Future<Output = Result<T, Failure>>,
+    {
+        let give_up_at = self.give_up_at();
         let mut applied = WasApplied::No;
         let mut pause = PAUSE_FIRST;
         loop {
-            if Instant::now() >= give_up_at {
+            if Instant::now() >= give_up_at || !may_send() {
                 return Err(out_of_time(applied));
             }
             self.meter.count_request();
             // Boxed: the SDK's futures nest so deep that the compiler would give up on ours.
             let failure = match Box::pin(attempt()).await {
-                Ok(outcome) => return Ok(outcome),
+                Ok(outcome) => return Ok((outcome, applied)),
                 Err(failure) => failure,
             };
             if failure.kind == FailureKind::Unknown {
@@ -170,7 +187,7 @@ impl Store {
     }
 }
 
-fn out_of_time(applied: WasApplied) -> StoreError {
+pub(crate) fn out_of_time(applied: WasApplied) -> StoreError {
     StoreError::Unavailable { applied, source: "the request is out of time".into() }
 }
 

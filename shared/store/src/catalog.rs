@@ -10,7 +10,7 @@ use crate::{
     error::StoreError,
     keys,
 };
-use mealticket_domain::{Campaign, CampaignNo, Terms, TermsHash};
+use mealticket_domain::{Campaign, CampaignNo, Terms, TermsHash, eligibility::Rule};
 use std::{sync::Arc, time::Duration};
 
 /// What one environment remembers of the catalog.
@@ -20,6 +20,7 @@ pub(crate) struct Cache {
     directory: Aging<(), Arc<Vec<Arc<Campaign>>>>,
     remaining: Aging<CampaignNo, u64>,
     terms: Aging<(CampaignNo, u32), Arc<Terms>>,
+    rules: Aging<(CampaignNo, u32), Arc<Rule>>,
 }
 
 /// What publishing a campaign came to.
@@ -91,6 +92,21 @@ impl Store {
         let terms = Arc::new(read_terms(&Reader::new(&item, "terms"))?);
         self.shared.catalog.terms.keep((no, version), Arc::clone(&terms), FROZEN);
         Ok(terms)
+    }
+
+    /// The eligibility rule of a campaign's newest terms, compiled once per environment; `None` when everyone is eligible.
+    pub(crate) fn rule(&self, campaign: &Campaign) -> Result<Option<Arc<Rule>>, StoreError> {
+        let version = (campaign.no, campaign.terms.version);
+        let Some(eligibility) = &campaign.terms.eligibility else { return Ok(None) };
+        if let Some(known) = self.shared.catalog.rules.fresh(&version) {
+            return Ok(Some(known));
+        }
+        // Every rule in the catalog was compiled before it was put there.
+        let rule =
+            eligibility.compile().map_err(|_| StoreError::Corrupt { item: "campaign", attribute: "document" })?;
+        let rule = Arc::new(rule);
+        self.shared.catalog.rules.keep(version, Arc::clone(&rule), FROZEN);
+        Ok(Some(rule))
     }
 
     /// Publishes a version of a campaign's terms and makes it the newest. A version is frozen: when it is there with other

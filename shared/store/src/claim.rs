@@ -4,10 +4,16 @@
 //! could drift. A unit of stock is reserved first and given back when the put is refused. A refusal that is decided before
 //! the put is spoken only after a look at the member's own coupons: who lost the first answer must get it, not a refusal.
 
-use crate::{Store, coupons::Placed, error::StoreError, stock::Reservation};
+use crate::{
+    Store,
+    coupons::Placed,
+    error::{StoreError, WasApplied},
+    stock::{NoUnit, Reservation},
+};
 use mealticket_domain::{
-    Campaign, Channel, ClaimRefusal, Coupon, CouponKey, Fingerprint, KeyHash, MemberNo, Ordinal, ShareCode, Timestamp,
-    coupon::LeaseId,
+    Campaign, Channel, ClaimRefusal, Coupon, CouponKey, Fingerprint, KeyHash, LeaseId, MemberAttributes, MemberNo,
+    Ordinal, ShareCode, Timestamp,
+    eligibility::{Explanation, Facts, History, Rule},
 };
 
 /// A claim as asked, checked.
@@ -19,16 +25,34 @@ pub struct ClaimRequest {
     pub key: KeyHash,
     /// What it asks.
     pub fingerprint: Fingerprint,
+    /// What the operator knows of the member.
+    pub attributes: MemberAttributes,
     /// Through which channel.
     pub channel: Option<Channel>,
     /// By whose link.
     pub share_code: Option<ShareCode>,
     /// The key that the code is made with.
     pub key_version: u16,
-    /// Names the reservation of stock: random.
-    pub lease_id: LeaseId,
     /// Now.
     pub now: Timestamp,
+}
+
+/// A clause of the campaign's rule that does not hold.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FailedClause {
+    /// As it is written in the rule.
+    pub clause: String,
+    /// What to say.
+    pub explanation: Explanation,
+}
+
+/// Which limit of one member.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MemberLimit {
+    /// In all.
+    InAll,
+    /// On one day of the province.
+    PerDay,
 }
 
 /// What a claim came to.
@@ -42,10 +66,12 @@ pub enum ClaimOutcome {
     KeyReused,
     /// The campaign is not open.
     Refused(ClaimRefusal),
+    /// The rule of the campaign is not met.
+    NotEligible(FailedClause),
     /// The member has as many as anyone may have.
-    LimitReached,
-    /// No unit is left.
-    SoldOut,
+    LimitReached(MemberLimit),
+    /// There is no unit for it.
+    NoUnit(NoUnit),
 }
 
 /// Where the next coupon would go.
@@ -65,31 +91,41 @@ impl Store {
             Place::Free(ordinal) => ordinal,
             Place::Answered(outcome) => return Ok(outcome),
         };
-        match self.reserve(campaign, request.lease_id).await? {
-            Some(unit) => self.place(campaign, request, ordinal, unit).await,
-            None => self.unless_claimed_before(campaign, request, ClaimOutcome::SoldOut).await,
+        match self.reserve(campaign, request.now).await? {
+            Ok(unit) => self.place(campaign, request, ordinal, unit).await,
+            Err(none) => self.unless_claimed_before(campaign, request, ClaimOutcome::NoUnit(none)).await,
         }
     }
 
-    /// With a limit of one the place is known without a read.
+    /// The first place, if the member may claim at all. With a limit of one, and a rule that asks for no history, it is
+    /// known without a read.
     async fn first_place(&self, campaign: &Campaign, request: &ClaimRequest) -> Result<Place, StoreError> {
-        match campaign.terms.per_member_limit {
-            1 => Ok(Place::Free(Ordinal::FIRST)),
-            _ => self.next_place(campaign, request).await,
+        let terms = &campaign.terms;
+        let rule = self.rule(campaign)?;
+        if terms.per_member_limit > 1 || rule.as_ref().is_some_and(|rule| rule.reads_history()) {
+            return self.next_place(campaign, request).await;
+        }
+        match rule.and_then(|rule| not_eligible(&rule, request, &[])) {
+            Some(refusal) => self.unless_claimed_before(campaign, request, refusal).await.map(Place::Answered),
+            None => Ok(Place::Free(Ordinal::FIRST)),
         }
     }
 
-    /// The first free ordinal. Ordinals are taken in order and never freed, so their number is the next one.
+    /// The first free ordinal, when neither the rule nor a limit stands against it. Ordinals are taken in order and never
+    /// freed, so their number is the next one; who claims at the same time takes it, or sees this claim counted.
     async fn next_place(&self, campaign: &Campaign, request: &ClaimRequest) -> Result<Place, StoreError> {
         let mine = self.coupons_of_campaign(request.member, campaign.no).await?;
         if let Some(outcome) = earlier_claim(&mine, request) {
             return Ok(Place::Answered(outcome));
         }
-        let next = u8::try_from(mine.len()).ok().filter(|next| *next < campaign.terms.per_member_limit);
-        Ok(match next.and_then(|next| Ordinal::try_from(next).ok()) {
-            Some(ordinal) => Place::Free(ordinal),
-            None => Place::Answered(ClaimOutcome::LimitReached),
-        })
+        if let Some(refusal) = self.rule(campaign)?.and_then(|rule| not_eligible(&rule, request, &mine)) {
+            return Ok(Place::Answered(refusal));
+        }
+        if let Some(limit) = limit_reached(campaign, request, &mine) {
+            return Ok(Place::Answered(ClaimOutcome::LimitReached(limit)));
+        }
+        let next = u8::try_from(mine.len()).ok().and_then(|next| Ordinal::try_from(next).ok());
+        Ok(next.map_or(Place::Answered(ClaimOutcome::LimitReached(MemberLimit::InAll)), Place::Free))
     }
 
     /// Puts the coupon at the first free place, spending the unit; a lost race looks again.
@@ -102,17 +138,18 @@ impl Store {
     ) -> Result<ClaimOutcome, StoreError> {
         loop {
             let coupon = coupon(campaign, request, ordinal, unit.lease_id());
-            let taken = match self.place_coupon(&coupon).await {
+            let (taken, earlier) = match self.place_coupon(&coupon, &unit).await {
                 Ok(Placed::Placed) => {
                     unit.spent();
                     return Ok(ClaimOutcome::Claimed(Box::new(coupon)));
                 }
-                Ok(Placed::Taken(taken)) => taken,
-                Err(error) => return Err(self.settle(unit, error).await),
+                Ok(Placed::Taken(taken, earlier)) => (taken, earlier),
+                Err(error) => return Err(settle(unit, error)),
             };
-            if taken.lease_id == unit.lease_id() {
-                // Our own put stands there: its first answer was lost.
-                unit.spent();
+            if earlier == WasApplied::Unknown && taken.claim_key == request.key && taken.lease_id == unit.lease_id() {
+                // Our own put, whose first answer was lost; or that of the same request, sent twice at once, from the same
+                // lease. Until the sweep knows whether one unit was spent or two, the second stays spent.
+                drop(unit);
                 return Ok(ClaimOutcome::Claimed(taken));
             }
             let place = match earlier_claim(std::slice::from_ref(&taken), request) {
@@ -121,7 +158,7 @@ impl Store {
                     Ok(place) => place,
                     Err(error) => {
                         // Reads spend nothing: this unit is certainly ours to give back.
-                        self.give_back(unit).await;
+                        unit.give_back();
                         return Err(error);
                     }
                 },
@@ -129,21 +166,11 @@ impl Store {
             match place {
                 Place::Free(next) => ordinal = next,
                 Place::Answered(outcome) => {
-                    self.give_back(unit).await;
+                    unit.give_back();
                     return Ok(outcome);
                 }
             }
         }
-    }
-
-    /// A put that certainly did not happen frees its unit; one that may have happened keeps it spent.
-    async fn settle(&self, unit: Reservation, error: StoreError) -> StoreError {
-        if error.is_certainly_not_applied() {
-            self.give_back(unit).await;
-        } else {
-            unit.spent();
-        }
-        error
     }
 
     async fn unless_claimed_before(
@@ -153,14 +180,55 @@ impl Store {
         refusal: ClaimOutcome,
     ) -> Result<ClaimOutcome, StoreError> {
         let mine = self.coupons_of_campaign(request.member, campaign.no).await?;
-        let full = mine.len() >= usize::from(campaign.terms.per_member_limit);
         Ok(match (earlier_claim(&mine, request), refusal) {
             (Some(outcome), _) => outcome,
             // The published order: one's own limit comes before an empty stock.
-            (None, ClaimOutcome::SoldOut) if full => ClaimOutcome::LimitReached,
+            (None, ClaimOutcome::NoUnit(none)) => {
+                limit_reached(campaign, request, &mine).map_or(ClaimOutcome::NoUnit(none), ClaimOutcome::LimitReached)
+            }
             (None, refusal) => refusal,
         })
     }
+}
+
+/// How many of these were claimed on the day of the request.
+fn claimed_today(mine: &[Coupon], request: &ClaimRequest) -> usize {
+    let today = request.now.province_day();
+    mine.iter().filter(|coupon| coupon.claimed_at.province_day() == today).count()
+}
+
+/// The member's limit that stands against one more.
+fn limit_reached(campaign: &Campaign, request: &ClaimRequest, mine: &[Coupon]) -> Option<MemberLimit> {
+    let terms = &campaign.terms;
+    if mine.len() >= usize::from(terms.per_member_limit) {
+        return Some(MemberLimit::InAll);
+    }
+    let of_the_day = terms.per_member_day_limit.map(usize::from);
+    of_the_day.filter(|limit| claimed_today(mine, request) >= *limit).map(|_| MemberLimit::PerDay)
+}
+
+/// The refusal of the campaign's rule, if it has one.
+fn not_eligible(rule: &Rule, request: &ClaimRequest, mine: &[Coupon]) -> Option<ClaimOutcome> {
+    let counted = |count: usize| u8::try_from(count).unwrap_or(u8::MAX);
+    let facts = Facts {
+        member: &request.attributes,
+        channel: request.channel.as_ref().map(Channel::as_str),
+        now: request.now,
+        history: History { claimed: counted(mine.len()), claimed_today: counted(claimed_today(mine, request)) },
+    };
+    let clause = rule.first_failing(&facts)?;
+    let failed = FailedClause { clause: clause.text().to_owned(), explanation: clause.explanation().clone() };
+    Some(ClaimOutcome::NotEligible(failed))
+}
+
+/// A put that certainly did not happen frees its unit; one that may have happened leaves it to the sweep.
+fn settle(unit: Reservation, error: StoreError) -> StoreError {
+    if error.is_certainly_not_applied() {
+        unit.give_back();
+    } else {
+        drop(unit);
+    }
+    error
 }
 
 /// What an earlier success under the same key means for this request.

@@ -5,8 +5,9 @@ use crate::{
     attributes::{Item, Reader, item, number},
     calls::Write,
     clauses::{EXISTS, IS_NEW, all},
-    error::StoreError,
+    error::{StoreError, WasApplied},
     items, keys,
+    stock::Reservation,
 };
 use mealticket_domain::{CampaignNo, Coupon, CouponKey, MemberNo};
 
@@ -22,8 +23,8 @@ pub struct CouponPage {
 pub(crate) enum Placed {
     /// It is there now.
     Placed,
-    /// This place was taken before.
-    Taken(Box<Coupon>),
+    /// This place was taken before; by ourselves perhaps, when an earlier attempt of the put may have been applied.
+    Taken(Box<Coupon>, WasApplied),
 }
 
 impl Store {
@@ -60,13 +61,16 @@ impl Store {
     }
 
     /// Puts a coupon where none is. The key is the limit: a place is taken once and never freed.
-    pub(crate) async fn place_coupon(&self, coupon: &Coupon) -> Result<Placed, StoreError> {
+    /// It spends `unit`, so no attempt is signed when the unit's lease is dead.
+    pub(crate) async fn place_coupon(&self, coupon: &Coupon, unit: &Reservation) -> Result<Placed, StoreError> {
         let call = self.client.put_item().table_name(&self.tables.members);
         let call = call.set_item(Some(items::coupon::to_item(coupon))).condition_expression(IS_NEW);
-        match self.put(call).await? {
-            Write::Done(_) => Ok(Placed::Placed),
-            Write::Refused(Some(item)) => Ok(Placed::Taken(Box::new(items::coupon::from_item(&item)?))),
-            Write::Refused(None) => Err(StoreError::Corrupt { item: "coupon", attribute: "pk" }),
+        match self.put_while(call, || unit.is_alive(self.clock.now())).await? {
+            (Write::Done(_), _) => Ok(Placed::Placed),
+            (Write::Refused(Some(item)), earlier) => {
+                Ok(Placed::Taken(Box::new(items::coupon::from_item(&item)?), earlier))
+            }
+            (Write::Refused(None), _) => Err(StoreError::Corrupt { item: "coupon", attribute: "pk" }),
         }
     }
 

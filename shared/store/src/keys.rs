@@ -163,6 +163,11 @@ pub(crate) fn stock_shard(no: CampaignNo, shard: u16) -> Key {
     Key::new(stock_partition(no), format!("{SHARD}{shard:03}"))
 }
 
+/// The shard that a sort key names, if it names one.
+pub(crate) fn read_stock_shard(sk: &str) -> Option<u16> {
+    sk.strip_prefix(SHARD)?.parse().ok()
+}
+
 pub(crate) fn member_numbers() -> Key {
     Key::new("NUMBERS#MEMBER", "NEXT")
 }

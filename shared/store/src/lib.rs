@@ -7,6 +7,7 @@ pub mod catalog;
 pub mod challenges;
 pub mod claim;
 mod clauses;
+pub mod clock;
 pub mod coupons;
 mod error;
 mod items;
@@ -20,13 +21,17 @@ pub mod reverse;
 pub mod sessions;
 pub mod stock;
 
+pub use clock::Clock;
 pub use error::{StoreError, WasApplied};
 pub use items::coupon::item_bytes;
 pub use meter::{Capacity, Meter};
 
 use aws_sdk_dynamodb::Client;
 use mealticket_domain::MerchantId;
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Weak},
+    time::Duration,
+};
 use tokio::time::Instant;
 
 /// The names of the tables, as the template gives them to the functions.
@@ -59,6 +64,7 @@ pub struct Store {
     meter: Arc<Meter>,
     give_up_after: Duration,
     answer_by: Option<Instant>,
+    clock: Clock,
     shared: Arc<Shared>,
 }
 
@@ -68,18 +74,20 @@ struct Shared {
     catalog: catalog::Cache,
     merchants: cache::Aging<MerchantId, Arc<merchants::MerchantRecord>>,
     member_numbers: members::NumberBlock,
+    stock: stock::desk::Desks,
 }
 
 impl Store {
     /// A store over these tables. The client must not retry by itself (see [`calls`]): a retry that hides a lost answer
     /// would make an unknown outcome look like a refusal.
-    pub fn new(client: Client, tables: Tables) -> Self {
+    pub fn new(client: Client, tables: Tables, clock: Clock) -> Self {
         Store {
             client,
             tables: Arc::new(tables),
             meter: Arc::default(),
             give_up_after: GIVE_UP_AFTER,
             answer_by: None,
+            clock,
             shared: Arc::default(),
         }
     }
@@ -97,8 +105,31 @@ impl Store {
         Store { meter: Arc::default(), answer_by: Some(Instant::now() + ANSWER_WITHIN), ..self.clone() }
     }
 
+    /// The clock that leases end by, and everything else.
+    pub fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    /// The same store for work that outlives a request and ends with the environment.
+    fn weak(&self) -> WeakStore {
+        let store = Store { meter: Arc::default(), answer_by: None, shared: Arc::default(), ..self.clone() };
+        WeakStore { store, shared: Arc::downgrade(&self.shared) }
+    }
+
     /// What was asked of DynamoDB through this meter so far.
     pub fn capacity(&self) -> Capacity {
         self.meter.capacity()
+    }
+}
+
+/// A store that does not keep its environment alive.
+struct WeakStore {
+    store: Store,
+    shared: Weak<Shared>,
+}
+
+impl WeakStore {
+    fn upgrade(&self) -> Option<Store> {
+        Some(Store { shared: self.shared.upgrade()?, ..self.store.clone() })
     }
 }

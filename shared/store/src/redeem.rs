@@ -62,7 +62,7 @@ impl Store {
         key_version: u16,
         request: &RedeemRequest,
     ) -> Result<RedeemOutcome, StoreError> {
-        if terms_refusal(&campaign.terms, &request.store_id, request.order.amount).is_some() {
+        if terms_refusal(&campaign.terms, request).is_some() {
             return self.refuse_by_terms(place, key_version, request).await;
         }
         match self.try_redeem(place, key_version, request, &campaign.terms).await? {

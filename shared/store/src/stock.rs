@@ -1,118 +1,210 @@
-//! Units of a campaign's stock (I1).
+//! Units of a campaign's stock (I1, I2), leased and spent from memory.
 //!
-//! A unit is reserved before the coupon is put, and given back when the put is refused. A reservation whose answer is lost
-//! counts as spent, and a return whose answer is lost counts as done: an error can make the stock smaller, never larger.
+//! The rule is [`mealticket_domain::stock`]; here are its writes. A unit is reserved before the coupon is put. It is spent
+//! when the put was done, given back when the put certainly was not, and left to the sweep when nobody knows: an error can
+//! make the stock smaller for a while, never larger.
 
-use crate::{
-    Store,
-    attributes::{Item, Reader, item, number},
-    calls::Write,
-    clauses::IS_NEW,
-    error::{StoreError, WasApplied},
-    keys,
+pub(crate) mod desk;
+mod shards;
+
+use crate::{Store, calls::out_of_time, error::StoreError, error::WasApplied};
+use desk::Desk;
+pub use desk::{NoUnit, Reservation};
+use mealticket_domain::{
+    Campaign, CampaignNo, LeaseId, Timestamp,
+    stock::{HAND_OUT_SECONDS, Lease, LeaseRequest},
 };
-use mealticket_domain::{Campaign, CampaignNo, coupon::LeaseId};
+use shards::{Seen, Swapped};
+use std::{sync::Arc, time::Duration};
+use tokio::time::Instant;
 
-/// One reserved unit. It must be [`spent`](Reservation::spent) or given back; there is no third way.
-#[must_use = "a reserved unit is spent or given back"]
-pub struct Reservation {
-    campaign: CampaignNo,
-    shard: u16,
-    lease_id: LeaseId,
-}
-
-impl Reservation {
-    /// What the coupon that spends the unit carries.
-    pub fn lease_id(&self) -> LeaseId {
-        self.lease_id
-    }
-
-    /// The unit is a coupon now, or may be.
-    pub fn spent(self) {}
-}
-
-/// There is at least one unit on the shard.
-const HAS_A_UNIT: &str = "remaining >= :one";
+/// The first pause after a lost race, which is another environment's success on the shard; doubled each time up to the last,
+/// jittered: with 64 environments after one shard each gets its turn within a second or two.
+const RACE_PAUSE_FIRST: Duration = Duration::from_millis(5);
+/// See [`RACE_PAUSE_FIRST`].
+const RACE_PAUSE_LAST: Duration = Duration::from_millis(320);
 
 impl Store {
-    /// Takes one unit from a shard that has one, beginning at a random shard; `None` when every shard is empty.
-    pub async fn reserve(&self, campaign: &Campaign, lease_id: LeaseId) -> Result<Option<Reservation>, StoreError> {
-        let shards = campaign.stock_shards.max(1);
-        let first = fastrand::u16(..shards);
-        for step in 0..shards {
-            let shard = (first + step) % shards;
-            if self.take_unit(campaign.no, shard).await? {
-                return Ok(Some(Reservation { campaign: campaign.no, shard, lease_id }));
-            }
-        }
-        Ok(None)
-    }
-
-    /// One unguarded decrement: repeated only while the table says that it did nothing.
-    async fn take_unit(&self, campaign: CampaignNo, shard: u16) -> Result<bool, StoreError> {
-        let call = self.client.update_item().table_name(&self.tables.stock);
-        let call = call
-            .set_key(Some(keys::stock_shard(campaign, shard).attributes()))
-            .condition_expression(HAS_A_UNIT)
-            .update_expression("SET remaining = remaining - :one")
-            .expression_attribute_values(":one", number(1));
-        Ok(matches!(self.while_not_applied(call).await?, Write::Done(_)))
-    }
-
-    /// Gives a unit back that no coupon will ever spend. A lost answer is not repeated: a unit given back twice could be
-    /// issued twice.
-    pub async fn give_back(&self, unit: Reservation) {
-        // Also when the request is out of time: a throttle answers at once, and a lost answer is not repeated.
-        let patient = Store { answer_by: None, ..self.clone() };
-        let call = self.client.update_item().table_name(&self.tables.stock);
-        let call = call
-            .set_key(Some(keys::stock_shard(unit.campaign, unit.shard).attributes()))
-            .update_expression("SET remaining = remaining + :one")
-            .expression_attribute_values(":one", number(1));
-        if let Err(error) = patient.while_not_applied(call).await {
-            let campaign = unit.campaign.to_string();
-            tracing::warn!(%campaign, shard = unit.shard, %error, "a unit of stock stays spent");
-        }
-    }
-
-    /// An update without a guard of its own: repeated while the table certainly did nothing, at most [`UNGUARDED_TRIES`].
-    async fn while_not_applied(
+    /// Takes one unit for a claim that counts to `now`: from this environment's leases, else with a new lease.
+    pub async fn reserve(
         &self,
-        call: aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder,
-    ) -> Result<Write, StoreError> {
-        let mut tries = 1;
-        loop {
-            match self.update_once(call.clone()).await {
-                Err(StoreError::Unavailable { applied: WasApplied::No, .. }) if tries < UNGUARDED_TRIES => {
-                    tries += 1;
-                    tokio::time::sleep(std::time::Duration::from_millis(fastrand::u64(5..80))).await;
-                }
-                outcome => return outcome,
+        campaign: &Campaign,
+        now: Timestamp,
+    ) -> Result<Result<Reservation, NoUnit>, StoreError> {
+        let desk = self.shared.stock.desk(campaign.no);
+        desk.count_claim();
+        let day = campaign.terms.day_limit.map(|_| now.province_day());
+        if let Some(answer) = desk.at_once(self.clock.now(), day) {
+            return Ok(answer);
+        }
+        // One lease at a time: who waits here is the demand that the lease is sized for.
+        let mut seen = match self.answer_by {
+            Some(by) => {
+                tokio::time::timeout_at(by, desk.leasing.lock()).await.map_err(|_| out_of_time(WasApplied::No))?
             }
+            None => desk.leasing.lock().await,
+        };
+        if let Some(answer) = desk.at_once(self.clock.now(), day) {
+            return Ok(answer);
+        }
+        let answer = self.lease(campaign, &desk, &mut seen, now).await?;
+        match &answer {
+            Ok(_) => self.tend(campaign.no, &desk),
+            Err(refusal) => desk.remember(*refusal),
+        }
+        Ok(answer)
+    }
+
+    async fn lease(
+        &self,
+        campaign: &Campaign,
+        desk: &Arc<Desk>,
+        seen: &mut Seen,
+        claimed_at: Timestamp,
+    ) -> Result<Result<Reservation, NoUnit>, StoreError> {
+        let id = LeaseId(fastrand::u128(..).to_be_bytes());
+        let mut turns = Turns::new(self.give_up_at());
+        loop {
+            let now = self.clock.now();
+            if campaign.terms.day_limit.is_some() && now.province_day() != claimed_at.province_day() {
+                // Midnight came in between; with the same key, the claim counts to the new day.
+                return Err(out_of_time(WasApplied::No));
+            }
+            let Some(shard) = seen.pick(campaign, now) else {
+                self.hand_back_closable(campaign.no, desk, seen, false).await?;
+                *seen = self.look_at_shards(campaign.no).await?;
+                if let Some(refusal) = seen.refusal(campaign, now)? {
+                    return Ok(Err(refusal));
+                }
+                continue;
+            };
+            let request = LeaseRequest { id, demand: desk.demand(), now, day_share: campaign.day_share(shard) };
+            if let Some((lease, began)) = self.try_lease(campaign.no, desk, seen, shard, &request).await? {
+                return Ok(Ok(desk.hold(id, shard, lease, began)));
+            }
+            turns.wait().await?;
         }
     }
 
-    /// Units left on all shards, eventually consistent; `None` when the campaign has no stock items.
-    pub async fn remaining(&self, campaign: CampaignNo) -> Result<Option<u64>, StoreError> {
-        let call = self.query_prefix(&self.tables.stock, keys::stock_partition(campaign), keys::SHARD);
-        let items = self.query_all(call).await?;
-        let units = items.iter().map(|item| Reader::new(item, "stock shard").number::<u64>("remaining"));
-        let units = units.collect::<Result<Vec<_>, _>>()?;
-        Ok(if units.is_empty() { None } else { Some(units.iter().sum()) })
+    /// One compare-and-set: closes what this environment has finished with on the shard and leases anew. `None` when the
+    /// shard was not as we had seen it; now we have.
+    async fn try_lease(
+        &self,
+        campaign: CampaignNo,
+        desk: &Desk,
+        seen: &mut Seen,
+        shard: u16,
+        request: &LeaseRequest,
+    ) -> Result<Option<(Lease, Instant)>, StoreError> {
+        let Some(stands) = seen.shard(shard) else { return Ok(None) };
+        let closings = desk.begin_closing(shard, self.clock.now(), false);
+        let returned = closings.iter().fold(stands.clone(), |shard, closing| closing.apply(&shard));
+        let Some((next, lease)) = returned.leased(request) else {
+            seen.forget(shard);
+            return Ok(None);
+        };
+        // The clocks of the lease begin before it can be there.
+        let began = Instant::now();
+        match self.swap_shard(campaign, shard, stands.seq, next, seen).await? {
+            Swapped::Done => {
+                desk.closed(&closings);
+                Ok(Some((lease, began)))
+            }
+            // The first answer was lost: our own lease stands there, as we wrote it.
+            Swapped::Differs(stands) if stands.leases.contains_key(&request.id) => {
+                desk.closed(&closings);
+                Ok(stands.leases.get(&request.id).map(|lease| (*lease, began)))
+            }
+            Swapped::Differs(_) => Ok(None),
+        }
     }
 
-    /// Lays out a campaign's stock, once: a shard that is there is left as it is.
-    pub async fn lay_out_stock(&self, campaign: &Campaign) -> Result<(), StoreError> {
-        for shard in 0..campaign.stock_shards {
-            let share = Campaign::shard_share(campaign.stock, campaign.stock_shards, shard);
-            let attributes: Item = item([("remaining", Some(number(share))), ("share", Some(number(share)))]);
-            let call = self.client.put_item().table_name(&self.tables.stock);
-            let item = keys::stock_shard(campaign.no, shard).with(attributes);
-            self.put(call.set_item(Some(item)).condition_expression(IS_NEW)).await?;
+    /// Writes back what this environment has finished with; with `all`, also what it could still spend.
+    async fn hand_back_closable(
+        &self,
+        campaign: CampaignNo,
+        desk: &Desk,
+        seen: &mut Seen,
+        all: bool,
+    ) -> Result<(), StoreError> {
+        for shard in desk.shards_with_leases() {
+            let mut turns = Turns::new(self.give_up_at());
+            loop {
+                let closings = desk.begin_closing(shard, self.clock.now(), all);
+                if closings.is_empty() {
+                    break;
+                }
+                if seen.shard(shard).is_none() {
+                    *seen = self.look_at_shards(campaign).await?;
+                }
+                let Some(stands) = seen.shard(shard) else { break };
+                let next = closings.iter().fold(stands.clone(), |shard, closing| closing.apply(&shard));
+                if next == stands {
+                    desk.closed(&closings);
+                    break;
+                }
+                if let Swapped::Done = self.swap_shard(campaign, shard, stands.seq, next, seen).await? {
+                    desk.closed(&closings);
+                    break;
+                }
+                turns.wait().await?;
+            }
         }
         Ok(())
     }
+
+    /// Returns every unit that is certainly unspent: for an environment that ends.
+    pub async fn return_unspent(&self) {
+        for (campaign, desk) in self.shared.stock.desks() {
+            let mut seen = desk.leasing.lock().await;
+            if let Err(error) = self.hand_back_closable(campaign, &desk, &mut seen, true).await {
+                tracing::warn!(%campaign, %error, "leased units wait for the sweep");
+            }
+        }
+    }
+
+    /// Sees to it that units come back when their lease has run out, also when no claim comes by.
+    fn tend(&self, campaign: CampaignNo, desk: &Arc<Desk>) {
+        if !desk.begin_tending() {
+            return;
+        }
+        let (weak, desk) = (self.weak(), Arc::clone(desk));
+        tokio::spawn(async move {
+            loop {
+                tokio::time::sleep(Duration::from_secs(HAND_OUT_SECONDS.unsigned_abs())).await;
+                let Some(store) = weak.upgrade() else { return };
+                let mut seen = desk.leasing.lock().await;
+                // What cannot be written now is written next time, with the next lease, or by the sweep.
+                if let Err(error) = store.hand_back_closable(campaign, &desk, &mut seen, false).await {
+                    tracing::debug!(%campaign, %error, "leased units are returned later");
+                }
+                if desk.end_tending(store.clock.now()) {
+                    return;
+                }
+            }
+        });
+    }
 }
 
-/// A throttled decrement is tried five times, over about 200 ms: the app's own retry takes over after that.
-const UNGUARDED_TRIES: u32 = 5;
+/// Lost races and the pauses after them.
+struct Turns {
+    give_up_at: Instant,
+    pause: Duration,
+}
+
+impl Turns {
+    fn new(give_up_at: Instant) -> Self {
+        Turns { give_up_at, pause: RACE_PAUSE_FIRST }
+    }
+
+    /// Waits for the next turn, or says that there is no time for one.
+    async fn wait(&mut self) -> Result<(), StoreError> {
+        let pause = self.pause.mul_f64(fastrand::f64());
+        if Instant::now() + pause >= self.give_up_at {
+            return Err(out_of_time(WasApplied::No));
+        }
+        tokio::time::sleep(pause).await;
+        self.pause = (self.pause * 2).min(RACE_PAUSE_LAST);
+        Ok(())
+    }
+}

@@ -90,6 +90,12 @@ impl Faults {
         *self.shared.nth.lock().unwrap() = Some((n, fate, true));
     }
 
+    /// Forgets every fate that was planned and not met.
+    pub fn calm(&self) {
+        self.shared.plan.lock().unwrap().clear();
+        *self.shared.nth.lock().unwrap() = None;
+    }
+
     /// The calls since the last time this was asked, in order.
     pub fn seen(&self) -> Vec<Seen> {
         std::mem::take(&mut *self.shared.seen.lock().unwrap())

@@ -1,16 +1,16 @@
 //! A province in one process.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use mealticket_api::{Clock, Deps, auth::member::MemberPrincipal, config::Config, deps::Stack};
+use mealticket_api::{Deps, auth::member::MemberPrincipal, config::Config, deps::Stack};
 use mealticket_domain::{
     Campaign, CampaignNo, Fingerprint, KeyHash, MemberAttributes, MemberNo, Order, RedeemRequest, Timestamp,
-    coupon::{LeaseId, RedemptionSource},
+    coupon::RedemptionSource,
 };
 use mealticket_local::{
     engine::Engine, environment::local_config, key_file::KeyFile, seed::Seed, stack::client, template::Template,
     workspace,
 };
-use mealticket_store::{Store, claim::ClaimRequest};
+use mealticket_store::{Clock, Store, StoreError, claim::ClaimRequest};
 use serde_json::{Map, Value};
 use std::{
     path::{Path, PathBuf},
@@ -49,7 +49,7 @@ impl First {
         let engine = Engine::start(0, None, &template.tables().unwrap()).await.unwrap();
         let keys = KeyFile::generate(&seed.merchant_ids()).unwrap();
         let config = local_config(&template.functions().unwrap(), Path::new("unused"), true).unwrap();
-        seed.load(&Store::new(client(&engine.url()), config.tables.clone()), &keys).await.unwrap();
+        seed.load(&Store::new(client(&engine.url()), config.tables.clone(), Clock::system()), &keys).await.unwrap();
         let snapshot = snapshot_file();
         engine.snapshot(&snapshot).unwrap();
         First { snapshot, keys: serde_json::to_string(&keys).unwrap(), config }
@@ -78,9 +78,10 @@ impl World {
         let first = FIRST.get_or_init(First::seed).await;
         let engine = Engine::restored(&first.snapshot).await.unwrap();
         let keys: KeyFile = serde_json::from_str(&first.keys).unwrap();
-        let store = Store::new(client(&engine.url()), first.config.tables.clone());
+        let store =
+            Store::new(client(&engine.url()), first.config.tables.clone(), Clock::standing_at(NOON.parse().unwrap()));
         let stack = Arc::new(Stack::new(first.config.clone(), &keys.stack).unwrap());
-        let deps = Deps { store, stack, clock: Clock::standing_at(NOON.parse().unwrap()) };
+        let deps = Deps { store, stack };
         World { deps, keys, engine, numbers: AtomicU64::new(1_000_000) }
     }
 
@@ -91,7 +92,7 @@ impl World {
 
     /// Moves the clock.
     pub fn pass_seconds(&self, seconds: i64) {
-        self.deps.clock.set(self.now().plus_seconds(seconds));
+        self.store().clock().set(self.now().plus_seconds(seconds));
     }
 
     /// The store.
@@ -125,7 +126,7 @@ impl World {
 
     /// A store that reaches the tables through `url`.
     pub fn store_at(&self, url: &str) -> Store {
-        Store::new(client(url), self.deps.stack.config.tables.clone())
+        Store::new(client(url), self.deps.stack.config.tables.clone(), self.store().clock().clone())
     }
 
     /// A member number that nobody else has.
@@ -144,6 +145,12 @@ impl World {
     pub fn merchant_token(&self, merchant: &str) -> String {
         let issuer = &self.deps.stack.config.issuer;
         self.keys.merchant(merchant).unwrap().token(merchant, issuer, self.now()).unwrap()
+    }
+
+    /// Units left of a campaign when this environment has returned what it did not spend.
+    pub async fn remaining(&self, campaign: CampaignNo) -> Result<Option<u64>, StoreError> {
+        self.store().return_unspent().await;
+        self.store().remaining(campaign).await
     }
 
     /// A campaign of the seed.
@@ -170,10 +177,10 @@ impl World {
             member,
             key: key_hash(key),
             fingerprint: Fingerprint([0; 16]),
+            attributes: MemberAttributes::default(),
             channel: None,
             share_code: None,
             key_version: 1,
-            lease_id: LeaseId(mealticket_api::random::bytes().unwrap()),
             now: self.now(),
         }
     }
@@ -186,6 +193,7 @@ impl World {
             source: RedemptionSource::Api,
             at: self.now(),
             store_id: "sto_luckytea01".parse().unwrap(),
+            city: "广州".into(),
             order: Order { order_no: format!("A-{key}").parse().unwrap(), amount: 2_500u64.try_into().unwrap() },
             hold_id: None,
             cashier: None,

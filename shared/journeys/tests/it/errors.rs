@@ -55,6 +55,10 @@ fn exclude_each_other(first: Code, second: Code) -> bool {
     (pair.contains(&Code::SessionRevoked) && pair.iter().any(|code| otp.contains(code)))
         // Ended, or not yet begun; a coupon likewise.
         || both(Code::CampaignEnded, Code::NotStarted)
+        // A campaign's stock is in one of these states.
+        || both(Code::DayStockExhausted, Code::StockSettling)
+        || both(Code::DayStockExhausted, Code::SoldOut)
+        || both(Code::StockSettling, Code::SoldOut)
         || both(Code::CodeExpired, Code::NotYetValid)
         // A coupon is redeemed before its validity begins only by mistake of ours.
         || (pair.contains(&Code::NotYetValid)

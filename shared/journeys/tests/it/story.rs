@@ -1,9 +1,9 @@
 //! Journeys across the functions, in this process.
 
 use crate::attempt::{Attempt, Reply};
-use mealticket_api::Clock;
 use mealticket_domain::{CodeKey, CodeKeyRing};
 use mealticket_local::samples::Samples;
+use mealticket_store::Clock;
 use mealticket_testing::World;
 use serde_json::{Value, json};
 
@@ -166,7 +166,7 @@ async fn the_wallet_shows_what_can_be_used_and_what_can_be_claimed() {
     assert_eq!(list("coupons", "status"), ["active", "active", "pending"]);
     assert_eq!(
         list("claimable", "campaign_id"),
-        ["cmp_0002", "cmp_0004", "cmp_0005", "cmp_0006", "cmp_0007", "cmp_000B"]
+        ["cmp_0002", "cmp_0004", "cmp_0005", "cmp_0006", "cmp_0007", "cmp_000B", "cmp_000D", "cmp_000E", "cmp_000F"]
     );
     assert_eq!((&wallet.json["points"], &wallet.json["redeemable_with_points"]), (&json!(0), &json!([])));
     for (status, count) in
@@ -183,7 +183,7 @@ async fn lists_are_read_page_by_page_without_gap_or_repeat() {
     let world = World::new().await;
     let samples = samples(&world).await;
     let token = samples.fill("{{member_token}}");
-    for (path, total, id) in [("/v1/coupons", 5, "coupon_id"), ("/v1/campaigns", 11, "campaign_id")] {
+    for (path, total, id) in [("/v1/coupons", 5, "coupon_id"), ("/v1/campaigns", 14, "campaign_id")] {
         let mut seen = Vec::new();
         let mut cursor: Option<String> = None;
         loop {

@@ -7,7 +7,7 @@ use crate::{
     keys,
 };
 use aws_sdk_dynamodb::types::AttributeValue;
-use mealticket_domain::{Coupon, Fen, Fingerprint, Hold, KeyHash, Redemption, Reversal, TermsHash, coupon::LeaseId};
+use mealticket_domain::{Coupon, Fen, Fingerprint, Hold, KeyHash, LeaseId, Redemption, Reversal, TermsHash};
 
 /// The item's version; readers of a newer one must not guess.
 const SCHEMA: u8 = 1;

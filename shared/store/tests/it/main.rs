@@ -9,6 +9,8 @@
 
 mod capacity;
 mod claims;
+mod leases;
+mod limits;
 mod lost_answers;
 mod races;
 mod redemptions;

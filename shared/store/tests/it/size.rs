@@ -1,7 +1,6 @@
 use mealticket_domain::{
-    Coupon, CouponKey, CouponStatus, Fingerprint, KeyHash, Redemption, Reversal, TermsHash, Timestamp,
-    coupon::{LeaseId, RedemptionSource},
-    limits::AMOUNT_FEN_MAX,
+    Coupon, CouponKey, CouponStatus, Fingerprint, KeyHash, LeaseId, Redemption, Reversal, TermsHash, Timestamp,
+    coupon::RedemptionSource, limits::AMOUNT_FEN_MAX,
 };
 use mealticket_store::item_bytes;
 use mealticket_testing::World;

@@ -6,6 +6,7 @@ use mealticket_api::{Code, auth::refresh::RefreshToken};
 use mealticket_domain::{
     Campaign, CampaignState, Coupon, CouponKey, Fingerprint, IdempotencyKey, Reason, RedeemRequest, StoreScope,
     Timestamp, Validity,
+    eligibility::{Eligibility, Explanation},
 };
 use mealticket_local::stack::client;
 use mealticket_store::{
@@ -156,7 +157,12 @@ async fn claimed(world: &World, campaign: Arc<Campaign>, at: Timestamp) -> (Coup
 
 async fn claim(world: &World, has: &impl Fn(Code) -> bool) -> Attempt {
     let now = world.now();
-    let open = campaign(world, |_| {}).await;
+    let open = campaign(world, |campaign| {
+        if has(Code::DayStockExhausted) {
+            campaign.terms.day_limit = Some(2);
+        }
+    })
+    .await;
     let member = world.member();
     let attempt = |id: &str| {
         Attempt::post(format!("/v1/campaigns/{id}/claims"), &json!({ "channel": "app" }))
@@ -168,15 +174,27 @@ async fn claim(world: &World, has: &impl Fn(Code) -> bool) -> Attempt {
     } else if has(Code::LimitReached) {
         attempt(&open.no.to_string()).key("another-key-entirely").send(&world.deps).await.expect(201);
     }
-    if has(Code::SoldOut) {
-        while let ClaimOutcome::Claimed(_) = world.store().claim(&open, &world.claim(world.member(), 1)).await.unwrap()
-        {
+    if has(Code::SoldOut) || has(Code::DayStockExhausted) || has(Code::StockSettling) {
+        let left = if has(Code::DayStockExhausted) { 3 } else { 0 };
+        while world.store().remaining(open.no).await.unwrap() > Some(left) {
+            world.store().claim(&open, &world.claim(world.member(), 1)).await.unwrap();
         }
+    }
+    if !has(Code::StockSettling) {
+        world.store().return_unspent().await;
     }
     let changed = campaign(world, |campaign| {
         // The first version is frozen.
         campaign.terms.version = 2;
         campaign.state = if has(Code::CampaignPaused) { CampaignState::Paused } else { CampaignState::Published };
+        if has(Code::DayStockExhausted) {
+            campaign.terms.day_limit = Some(2);
+        }
+        if has(Code::NotEligible) {
+            let words = Explanation { zh: "仅限营业厅领取".into(), en: "only in our halls".into() };
+            campaign.terms.eligibility =
+                Some(Eligibility { rule: "channel == 'hall'".into(), explanations: vec![words] });
+        }
         if has(Code::CampaignEnded) {
             campaign.terms.ends_at = now;
         }
@@ -217,6 +235,15 @@ async fn redemption(world: &World, path: &str, has: &impl Fn(Code) -> bool) -> A
     let wait_days = u16::from(has(Code::NotYetValid));
     let campaign = campaign(world, |campaign| {
         campaign.terms.validity = Validity::AfterClaim { wait_days, days: 7 };
+        if has(Code::OutsideHours) {
+            // When it was redeemed before it was open: an hour ago, or on a Friday a month ago.
+            campaign.terms.hours = [("sun", "11:00", "11:59"), ("fri", "12:00", "12:30")]
+                .map(|(day, from, until)| {
+                    serde_json::from_value(json!({ "days": [day], "from": from, "until": until }))
+                })
+                .map(Result::unwrap)
+                .to_vec();
+        }
         if has(Code::StoreNotInScope) {
             campaign.terms.stores = StoreScope::Only(vec!["sto_luckytea02".parse().unwrap()]);
         }

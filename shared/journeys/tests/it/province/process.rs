@@ -1,7 +1,6 @@
 //! The stack as an outside program meets it: a process, its standard output, its signals.
 
 use mealticket_api::{
-    Clock,
     auth::member::{MemberPrincipal, MemberTokens},
     vault::Vault,
 };
@@ -15,6 +14,7 @@ use mealticket_local::{
     state::StateDir,
     workspace,
 };
+use mealticket_store::Clock;
 use serde_json::{Value, json};
 use std::{
     path::Path,

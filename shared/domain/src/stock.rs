@@ -1,0 +1,273 @@
+//! Stock without a hot item (I2): **units are leased, and a unit that is not proved unspent stays spent.**
+//!
+//! A campaign's stock lies on shards. An execution environment leases some units of a shard with one write and spends them
+//! from memory, so a hot campaign is served at the table's speed and not at one item's. Only counts are leased: units have
+//! no numbers. Every change of a shard is a pure function here and one compare-and-set on [`Shard::seq`] in the table, so a
+//! write that lands late can change nothing.
+//!
+//! What holds after every change, whoever crashes: `remaining + leased ≤ share`, and each leased unit is one coupon at most.
+
+use crate::timestamp::{ProvinceDay, Timestamp};
+use std::{collections::BTreeMap, fmt, str::FromStr};
+
+/// Seconds in which a lease's units are handed out. A lease is sized for two seconds of claims; five times that.
+pub const HAND_OUT_SECONDS: i64 = 10;
+
+/// Seconds until a lease is dead: nothing that spends it is signed any more. 10 s of handing out, then a request's own
+/// deadline of 10 s with a last attempt of 2 s (`mealticket_store::ANSWER_WITHIN`), and as much again for a slow machine.
+pub const LEASE_SECONDS: i64 = 30;
+
+/// Seconds after its death in which a request that was signed before may still be accepted: AWS refuses a signature that is
+/// more than 5 minutes old, as a rule, and 15 at the most (SigV4, "Elements of a request").
+pub const FENCE_SECONDS: i64 = 15 * 60;
+
+/// Units of one lease at the most. 64 claims for one more write are 1.6 % on top, and what a crash locks up for a quarter of
+/// an hour is small.
+pub const LEASE_UNITS_MAX: u64 = 64;
+
+/// A lease takes at most this part of what its shard has left: near the end units are leased one by one, and nobody waits
+/// for what another environment keeps and does not spend.
+pub const LEASE_PART: u64 = 16;
+
+/// Leases that one shard has open at once. An entry has about 60 bytes: 1 000 are 60 KB, far inside an item's 400 KB, and
+/// more environments on one of a campaign's shards there are only when something is very wrong.
+pub const LEASES_PER_SHARD_MAX: usize = 1_000;
+
+/// Identifies a lease: 16 random bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LeaseId(pub [u8; 16]);
+
+/// Thirty-two hexadecimal digits.
+impl fmt::Display for LeaseId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl FromStr for LeaseId {
+    type Err = crate::ids::IdError;
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let digits = text.len() == 32 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+        let number = digits.then(|| u128::from_str_radix(text, 16).ok()).flatten().ok_or(crate::ids::IdError)?;
+        Ok(LeaseId(number.to_be_bytes()))
+    }
+}
+
+/// Units that an environment may spend, or may have spent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Lease {
+    /// How many, the returned ones not counted.
+    pub units: u64,
+    /// When it was taken: the day it counts to.
+    pub from: Timestamp,
+    /// First instant at which nothing that spends it is signed any more.
+    pub until: Timestamp,
+}
+
+impl Lease {
+    /// Whether no request that spends it can be accepted any more.
+    pub fn is_fenced(&self, now: Timestamp) -> bool {
+        now >= self.until.plus_seconds(FENCE_SECONDS)
+    }
+}
+
+/// What may still be leased today, when the campaign limits a day (total per day).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct DayQuota {
+    /// The province's day.
+    pub day: ProvinceDay,
+    /// Units left of that day.
+    pub left: u64,
+}
+
+/// One shard of a campaign's stock.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub struct Shard {
+    /// Counts the changes: every write compares and sets it.
+    pub seq: u64,
+    /// Units that nobody has leased.
+    pub remaining: u64,
+    /// The day's quota, once there was a day with one.
+    pub day: Option<DayQuota>,
+    /// The leases that are open: their units may be coupons.
+    pub leases: BTreeMap<LeaseId, Lease>,
+}
+
+/// What an environment wants to lease.
+#[derive(Debug, Clone, Copy)]
+pub struct LeaseRequest {
+    /// Its name.
+    pub id: LeaseId,
+    /// This environment's claims of the last two seconds.
+    pub demand: u64,
+    /// Now.
+    pub now: Timestamp,
+    /// The shard's share of the campaign's limit per day, if it has one.
+    pub day_share: Option<u64>,
+}
+
+impl Shard {
+    /// A shard with its share of the stock.
+    pub fn with_units(units: u64) -> Self {
+        Shard { remaining: units, ..Shard::default() }
+    }
+
+    /// Units that may be leased on `today`.
+    pub fn available(&self, today: ProvinceDay, day_share: Option<u64>) -> u64 {
+        day_share.map_or(self.remaining, |share| self.remaining.min(self.left_of(today, share)))
+    }
+
+    /// What is left of a day. A day that is over has nothing left: a clock that runs behind leases nothing.
+    fn left_of(&self, today: ProvinceDay, share: u64) -> u64 {
+        match self.day {
+            Some(quota) if quota.day == today => quota.left,
+            Some(quota) if quota.day > today => 0,
+            _ => share,
+        }
+    }
+
+    /// Takes units: at least one, at most the demand, [`LEASE_UNITS_MAX`] and the [`LEASE_PART`]th part of what is there.
+    /// `None` when there is none, or when too many leases are open. A lease ends at midnight: its units count to its day.
+    #[must_use]
+    pub fn leased(&self, request: &LeaseRequest) -> Option<(Shard, Lease)> {
+        let today = request.now.province_day();
+        let available = self.available(today, request.day_share);
+        let units = request.demand.min(LEASE_UNITS_MAX).min(available / LEASE_PART).max(1);
+        if available == 0 || self.leases.len() >= LEASES_PER_SHARD_MAX {
+            return None;
+        }
+        let lease = Lease { units, from: request.now, until: request.now.plus_seconds(LEASE_SECONDS) };
+        let mut shard = self.clone();
+        shard.seq += 1;
+        shard.remaining -= units;
+        shard.day = match request.day_share {
+            Some(share) => Some(DayQuota { day: today, left: self.left_of(today, share) - units }),
+            None => self.day,
+        };
+        shard.leases.insert(request.id, lease);
+        Some((shard, lease))
+    }
+
+    /// Gives back all of a lease but `kept` units, those that were spent or may be. With `open` the lease stays in the
+    /// books with the kept units, for the sweep; without, it is closed. A lease that is not there, or has no more than
+    /// that, changes nothing: to return twice returns once.
+    #[must_use]
+    pub fn returned(&self, id: LeaseId, kept: u64, open: bool) -> Shard {
+        let mut shard = self.clone();
+        let Some(lease) = shard.leases.get_mut(&id) else {
+            return shard;
+        };
+        let back = lease.units.saturating_sub(kept);
+        let day = lease.from.province_day();
+        lease.units -= back;
+        if !open {
+            shard.leases.remove(&id);
+        }
+        shard.seq += 1;
+        shard.remaining += back;
+        if let Some(quota) = shard.day.as_mut().filter(|quota| quota.day == day) {
+            quota.left += back;
+        }
+        shard
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn noon() -> Timestamp {
+        "2026-11-22T04:00:00Z".parse().unwrap()
+    }
+
+    fn ask(id: u8, demand: u64) -> LeaseRequest {
+        LeaseRequest { id: LeaseId([id; 16]), demand, now: noon(), day_share: None }
+    }
+
+    #[test]
+    fn a_lease_is_as_large_as_the_demand_and_never_more_than_a_sixteenth() {
+        for (remaining, demand, units) in [
+            (10_000, 1, 1),
+            (10_000, 0, 1),
+            (10_000, 40, 40),
+            (10_000, 500, 64),
+            (320, 500, 20),
+            (16, 500, 1),
+            (15, 500, 1),
+            (1, 500, 1),
+        ] {
+            let (shard, lease) = Shard::with_units(remaining).leased(&ask(1, demand)).unwrap();
+            assert_eq!((lease.units, shard.remaining), (units, remaining - units), "{remaining} {demand}");
+            assert_eq!(shard.seq, 1);
+        }
+        assert_eq!(Shard::with_units(0).leased(&ask(1, 1)), None);
+    }
+
+    #[test]
+    fn a_return_gives_back_once_and_only_what_is_not_kept() {
+        let (shard, _) = Shard::with_units(320).leased(&ask(1, 20)).unwrap();
+        let id = LeaseId([1; 16]);
+        let marked = shard.returned(id, 5, true);
+        assert_eq!((marked.remaining, marked.leases[&id].units), (315, 5));
+        assert_eq!(marked.returned(id, 5, true).remaining, 315);
+        assert_eq!(marked.returned(id, 9, true).remaining, 315);
+        let settled = marked.returned(id, 3, false);
+        assert_eq!((settled.remaining, settled.leases.len()), (317, 0));
+        assert_eq!(settled.returned(id, 0, false), settled);
+    }
+
+    #[test]
+    fn a_day_has_its_own_quota_and_a_return_goes_to_the_day_it_came_from() {
+        let ask = |id: u8, now: Timestamp| LeaseRequest { now, day_share: Some(2), ..ask(id, 1) };
+        let tomorrow = noon().province_day().plus_days(1).starts_at();
+        let (one, _) = Shard::with_units(100).leased(&ask(1, noon())).unwrap();
+        let (two, _) = one.leased(&ask(2, noon())).unwrap();
+        assert_eq!(two.leased(&ask(3, noon())), None);
+        assert!(two.returned(LeaseId([2; 16]), 0, false).leased(&ask(3, noon())).is_some());
+        let (next, _) = two.leased(&ask(4, tomorrow)).unwrap();
+        let back = next.returned(LeaseId([1; 16]), 0, false);
+        assert_eq!((back.remaining, back.day.unwrap().left), (98, 1));
+        assert_eq!(next.leased(&ask(5, noon())), None, "a clock that runs behind leases nothing");
+    }
+
+    #[test]
+    fn a_lease_is_fenced_only_when_no_signature_of_its_life_counts() {
+        let lease = Lease { units: 1, from: noon(), until: noon().plus_seconds(LEASE_SECONDS) };
+        assert!(!lease.is_fenced(lease.until.plus_seconds(FENCE_SECONDS - 1)));
+        assert!(lease.is_fenced(lease.until.plus_seconds(FENCE_SECONDS)));
+    }
+
+    #[test]
+    fn a_lease_id_reads_back_what_it_writes() {
+        let id = LeaseId(*b"0123456789abcdef");
+        assert_eq!(id.to_string().parse(), Ok(id));
+        for text in ["", "00", "+0000000000000000000000000000000", "0000000000000000000000000000000G"] {
+            assert!(text.parse::<LeaseId>().is_err(), "{text}");
+        }
+    }
+
+    proptest! {
+        /// Whatever is leased and returned in whatever order, no unit appears and none is lost.
+        #[test]
+        fn units_are_conserved(stock in 0u64..5_000, steps in prop::collection::vec((0u8..6, 0u64..80, any::<bool>()), 0..40)) {
+            let mut shard = Shard::with_units(stock);
+            let mut kept = 0;
+            for (id, figure, take) in steps {
+                if take {
+                    // An id is never used twice.
+                    let fresh = LeaseId([id, u8::try_from(shard.seq % 251).unwrap(), 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1]);
+                    let request = LeaseRequest { id: fresh, demand: figure, now: noon(), day_share: None };
+                    if !shard.leases.contains_key(&fresh) && let Some((next, _)) = shard.leased(&request) {
+                        shard = next;
+                    }
+                } else if let Some((id, lease)) = shard.leases.iter().nth(usize::from(id)).map(|(id, lease)| (*id, *lease)) {
+                    kept += figure.min(lease.units);
+                    shard = shard.returned(id, figure, false);
+                }
+                let leased: u64 = shard.leases.values().map(|lease| lease.units).sum();
+                prop_assert_eq!(shard.remaining + leased + kept, stock);
+            }
+        }
+    }
+}

@@ -1,0 +1,274 @@
+//! What one execution environment holds of a campaign's stock.
+
+use super::shards::Seen;
+use mealticket_domain::{
+    CampaignNo, LeaseId, ProvinceDay, Timestamp,
+    stock::{HAND_OUT_SECONDS, LEASE_SECONDS, LEASE_UNITS_MAX, Lease, Shard},
+};
+use std::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+use tokio::time::Instant;
+
+/// Why there is no unit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NoUnit {
+    /// Every unit is spent.
+    SoldOut,
+    /// The last units are leased; some may come back.
+    Settling,
+    /// The day's quota is spent; the next day has its own.
+    DayExhausted,
+}
+
+impl NoUnit {
+    /// How long it is answered from memory, at most. What may change by itself is asked again sooner.
+    fn remembered_for(self) -> Duration {
+        match self {
+            NoUnit::SoldOut | NoUnit::DayExhausted => Duration::from_secs(2),
+            NoUnit::Settling => Duration::from_millis(500),
+        }
+    }
+}
+
+/// The time over which demand is counted: a lease is for as much as came in the last two seconds.
+const DEMAND_OVER: Duration = Duration::from_secs(2);
+
+fn seconds(seconds: i64) -> Duration {
+    Duration::from_secs(seconds.unsigned_abs())
+}
+
+/// A lease of this environment.
+#[derive(Debug)]
+struct Held {
+    id: LeaseId,
+    shard: u16,
+    lease: Lease,
+    /// By the clock that a freeze stops; the lease's own instants are by the clock that it does not.
+    began: Instant,
+    counts: Mutex<Counts>,
+}
+
+#[derive(Debug)]
+struct Counts {
+    /// Units that nobody has reserved.
+    unspent: u64,
+    /// Units reserved by requests that are under way.
+    in_flight: u64,
+    /// Units that are coupons.
+    spent: u64,
+    /// Units whose coupon may be there, or may come.
+    unknown: u64,
+    /// Its return has been written, or may have been: nothing of it is spent any more.
+    closing: bool,
+}
+
+impl Held {
+    fn counts(&self) -> MutexGuard<'_, Counts> {
+        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// By either clock.
+    fn is_handed_out(&self, wall: Timestamp) -> bool {
+        wall < self.lease.from.plus_seconds(HAND_OUT_SECONDS) && self.began.elapsed() < seconds(HAND_OUT_SECONDS)
+    }
+
+    /// By both clocks.
+    fn is_alive(&self, wall: Timestamp) -> bool {
+        wall < self.lease.until && self.began.elapsed() < seconds(LEASE_SECONDS)
+    }
+
+    fn take(&self, wall: Timestamp, day: Option<ProvinceDay>) -> bool {
+        let of_the_day = day.is_none_or(|day| day == self.lease.from.province_day());
+        let mut counts = self.counts();
+        let free = counts.unspent > 0 && !counts.closing && of_the_day && self.is_handed_out(wall);
+        if free {
+            counts.unspent -= 1;
+            counts.in_flight += 1;
+        }
+        free
+    }
+
+    /// The return that this lease is due for, if it is; from then on nothing of it is spent.
+    fn begin_closing(&self, wall: Timestamp, all: bool) -> Option<Closing> {
+        let mut counts = self.counts();
+        let finished = counts.closing || all || counts.unspent == 0 || !self.is_handed_out(wall);
+        if counts.in_flight > 0 || !finished {
+            return None;
+        }
+        counts.closing = true;
+        Some(Closing { id: self.id, kept: counts.spent + counts.unknown, open: counts.unknown > 0 })
+    }
+}
+
+/// A return that is due.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Closing {
+    id: LeaseId,
+    kept: u64,
+    open: bool,
+}
+
+impl Closing {
+    /// The shard after it. Applied twice, it returns once.
+    pub(super) fn apply(&self, shard: &Shard) -> Shard {
+        shard.returned(self.id, self.kept, self.open)
+    }
+}
+
+/// One reserved unit. It is [`spent`](Reservation::spent) or [given back](Reservation::give_back); one that is dropped
+/// counts as spent until the sweep knows better.
+#[derive(Debug)]
+#[must_use = "a reserved unit is spent or given back"]
+pub struct Reservation {
+    held: Arc<Held>,
+    settled: bool,
+}
+
+impl Reservation {
+    /// What the coupon that spends the unit carries.
+    pub fn lease_id(&self) -> LeaseId {
+        self.held.id
+    }
+
+    /// Whether a write that spends the unit may still be signed: asked before every attempt.
+    pub(crate) fn is_alive(&self, wall: Timestamp) -> bool {
+        self.held.is_alive(wall)
+    }
+
+    /// The unit is a coupon now.
+    pub fn spent(self) {
+        self.settle(|counts| counts.spent += 1);
+    }
+
+    /// No coupon has spent the unit and none will.
+    pub fn give_back(self) {
+        self.settle(|counts| counts.unspent += 1);
+    }
+
+    fn settle(mut self, count: impl FnOnce(&mut Counts)) {
+        self.settled = true;
+        let mut counts = self.held.counts();
+        counts.in_flight -= 1;
+        count(&mut counts);
+    }
+}
+
+impl Drop for Reservation {
+    fn drop(&mut self) {
+        if !self.settled {
+            let mut counts = self.held.counts();
+            counts.in_flight -= 1;
+            counts.unknown += 1;
+        }
+    }
+}
+
+/// One campaign's stock as this environment has it.
+#[derive(Default)]
+pub(crate) struct Desk {
+    /// What was last seen of the shards; held by whoever writes to them.
+    pub(super) leasing: tokio::sync::Mutex<Seen>,
+    front: Mutex<Front>,
+}
+
+#[derive(Default)]
+struct Front {
+    held: Vec<Arc<Held>>,
+    /// When the latest claims came: no more than a lease can be sized for.
+    claims: VecDeque<Instant>,
+    refusal: Option<(Instant, NoUnit)>,
+    tended: bool,
+}
+
+impl Desk {
+    fn front(&self) -> MutexGuard<'_, Front> {
+        self.front.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Counts a claim as demand.
+    pub(super) fn count_claim(&self) {
+        let mut front = self.front();
+        if front.claims.len() as u64 >= LEASE_UNITS_MAX {
+            front.claims.pop_front();
+        }
+        front.claims.push_back(Instant::now());
+    }
+
+    /// Claims of the last two seconds, as far as a lease can be sized for them.
+    pub(super) fn demand(&self) -> u64 {
+        self.front().claims.iter().filter(|at| at.elapsed() < DEMAND_OVER).count() as u64
+    }
+
+    /// The answer that needs no table: a unit of a lease that lives, or a refusal that is fresh.
+    pub(super) fn at_once(&self, wall: Timestamp, day: Option<ProvinceDay>) -> Option<Result<Reservation, NoUnit>> {
+        let front = self.front();
+        if let Some(held) = front.held.iter().find(|held| held.take(wall, day)) {
+            return Some(Ok(Reservation { held: Arc::clone(held), settled: false }));
+        }
+        let (until, refusal) = front.refusal?;
+        (Instant::now() < until).then_some(Err(refusal))
+    }
+
+    /// Remembers a refusal for a moment, jittered, so that environments do not all ask again at once.
+    pub(super) fn remember(&self, refusal: NoUnit) {
+        let until = Instant::now() + refusal.remembered_for().mul_f64(0.5 + fastrand::f64() / 2.0);
+        self.front().refusal = Some((until, refusal));
+    }
+
+    /// Keeps a new lease and reserves its first unit.
+    pub(super) fn hold(&self, id: LeaseId, shard: u16, lease: Lease, began: Instant) -> Reservation {
+        let counts = Counts { unspent: lease.units - 1, in_flight: 1, spent: 0, unknown: 0, closing: false };
+        let held = Arc::new(Held { id, shard, lease, began, counts: Mutex::new(counts) });
+        let mut front = self.front();
+        front.refusal = None;
+        front.held.push(Arc::clone(&held));
+        Reservation { held, settled: false }
+    }
+
+    /// The returns that are due on a shard.
+    pub(super) fn begin_closing(&self, shard: u16, wall: Timestamp, all: bool) -> Vec<Closing> {
+        let front = self.front();
+        let of_shard = front.held.iter().filter(|held| held.shard == shard);
+        of_shard.filter_map(|held| held.begin_closing(wall, all)).collect()
+    }
+
+    /// These returns are in the table.
+    pub(super) fn closed(&self, closings: &[Closing]) {
+        self.front().held.retain(|held| closings.iter().all(|closing| closing.id != held.id));
+    }
+
+    pub(super) fn shards_with_leases(&self) -> BTreeSet<u16> {
+        self.front().held.iter().map(|held| held.shard).collect()
+    }
+
+    /// Whether the caller is the one to tend this desk.
+    pub(super) fn begin_tending(&self) -> bool {
+        !std::mem::replace(&mut self.front().tended, true)
+    }
+
+    /// Whether nothing is left to tend. A dead lease that could not be returned is the sweep's from now on.
+    pub(super) fn end_tending(&self, wall: Timestamp) -> bool {
+        let mut front = self.front();
+        front.held.retain(|held| held.is_alive(wall) || held.counts().in_flight > 0);
+        front.tended = !front.held.is_empty();
+        !front.tended
+    }
+}
+
+/// The desks of one environment.
+#[derive(Default)]
+pub(crate) struct Desks(Mutex<BTreeMap<CampaignNo, Arc<Desk>>>);
+
+impl Desks {
+    pub(super) fn desk(&self, campaign: CampaignNo) -> Arc<Desk> {
+        Arc::clone(self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(campaign).or_default())
+    }
+
+    pub(super) fn desks(&self) -> Vec<(CampaignNo, Arc<Desk>)> {
+        let desks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        desks.iter().map(|(campaign, desk)| (*campaign, Arc::clone(desk))).collect()
+    }
+}

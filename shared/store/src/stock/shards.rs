@@ -1,0 +1,187 @@
+//! The items of a campaign's stock: one per shard, changed by compare-and-set alone.
+
+use super::NoUnit;
+use crate::{
+    Store,
+    attributes::{Item, Reader, instant, item, number},
+    calls::Write,
+    clauses::IS_NEW,
+    error::StoreError,
+    keys,
+};
+use aws_sdk_dynamodb::types::AttributeValue;
+use mealticket_domain::{
+    Campaign, CampaignNo, ProvinceDay, Timestamp,
+    stock::{DayQuota, Lease, Shard},
+};
+use std::collections::BTreeMap;
+
+/// What was last seen of a campaign's shards. It may be old: a write says so, and hands over what stands.
+#[derive(Default)]
+pub(super) struct Seen {
+    shards: BTreeMap<u16, Shard>,
+    /// The shard that this environment keeps to.
+    home: Option<u16>,
+}
+
+/// What a compare-and-set came to.
+pub(super) enum Swapped {
+    /// It is as we wrote it.
+    Done,
+    /// It was not as we had seen it: this is what stands.
+    Differs(Shard),
+}
+
+/// Nobody has changed the shard since we saw it.
+const IS_AS_SEEN: &str = "seq = :seen";
+
+impl Seen {
+    pub(super) fn shard(&self, no: u16) -> Option<Shard> {
+        self.shards.get(&no).cloned()
+    }
+
+    pub(super) fn forget(&mut self, no: u16) {
+        self.shards.remove(&no);
+    }
+
+    /// A shard that had units when we last saw it: home, or a random one, which is home from now on.
+    pub(super) fn pick(&mut self, campaign: &Campaign, now: Timestamp) -> Option<u16> {
+        let today = now.province_day();
+        let has_units = |no: u16, shard: &Shard| shard.available(today, campaign.day_share(no)) > 0;
+        let home = self.home.filter(|home| self.shards.get(home).is_some_and(|shard| has_units(*home, shard)));
+        if home.is_none() {
+            let with_units: Vec<u16> =
+                self.shards.iter().filter(|(no, shard)| has_units(**no, shard)).map(|(no, _)| *no).collect();
+            self.home = fastrand::choice(with_units);
+        }
+        self.home
+    }
+
+    /// Why no shard has a unit, when none has.
+    pub(super) fn refusal(&self, campaign: &Campaign, now: Timestamp) -> Result<Option<NoUnit>, StoreError> {
+        let today = now.province_day();
+        let available = |no: u16, shard: &Shard| shard.available(today, campaign.day_share(no));
+        if self.shards.is_empty() {
+            return Err(StoreError::Corrupt { item: "stock", attribute: "pk" });
+        }
+        if self.shards.iter().any(|(no, shard)| available(*no, shard) > 0) {
+            return Ok(None);
+        }
+        let remains = self.shards.values().any(|shard| shard.remaining > 0);
+        let may_come_back = |lease: &Lease| !remains || lease.from.province_day() == today;
+        let settling = self.shards.values().flat_map(|shard| shard.leases.values()).any(may_come_back);
+        Ok(Some(match (settling, remains) {
+            (true, _) => NoUnit::Settling,
+            (false, true) => NoUnit::DayExhausted,
+            (false, false) => NoUnit::SoldOut,
+        }))
+    }
+}
+
+impl Store {
+    /// Every shard as it stands, strongly consistent.
+    pub(super) async fn look_at_shards(&self, campaign: CampaignNo) -> Result<Seen, StoreError> {
+        let shards = self.shards(campaign, true).await?;
+        Ok(Seen { shards, home: None })
+    }
+
+    async fn shards(&self, campaign: CampaignNo, consistent: bool) -> Result<BTreeMap<u16, Shard>, StoreError> {
+        let call = self.query_prefix(&self.tables.stock, keys::stock_partition(campaign), keys::SHARD);
+        let items = self.query_all(call.consistent_read(consistent)).await?;
+        items.iter().map(read_shard).collect()
+    }
+
+    /// Writes a shard as the next after `seq`; a lost answer is repeated until it is definite. Without an outcome, what we
+    /// had seen is forgotten.
+    pub(super) async fn swap_shard(
+        &self,
+        campaign: CampaignNo,
+        no: u16,
+        seq: u64,
+        mut next: Shard,
+        seen: &mut Seen,
+    ) -> Result<Swapped, StoreError> {
+        next.seq = seq + 1;
+        seen.forget(no);
+        let call = self.client.put_item().table_name(&self.tables.stock);
+        let call = call
+            .set_item(Some(shard_item(campaign, no, &next)))
+            .condition_expression(IS_AS_SEEN)
+            .expression_attribute_values(":seen", number(seq));
+        match self.put(call).await? {
+            Write::Done(_) => {
+                seen.shards.insert(no, next);
+                Ok(Swapped::Done)
+            }
+            Write::Refused(Some(item)) => {
+                let (_, stands) = read_shard(&item)?;
+                // Others are busy here: another shard may be free.
+                seen.home = None;
+                seen.shards.insert(no, stands.clone());
+                Ok(if stands == next { Swapped::Done } else { Swapped::Differs(stands) })
+            }
+            Write::Refused(None) => Err(StoreError::Corrupt { item: "stock shard", attribute: "pk" }),
+        }
+    }
+
+    /// Units left on all shards, eventually consistent; `None` when the campaign has no stock items.
+    pub async fn remaining(&self, campaign: CampaignNo) -> Result<Option<u64>, StoreError> {
+        let shards = self.shards(campaign, false).await?;
+        Ok(if shards.is_empty() { None } else { Some(shards.values().map(|shard| shard.remaining).sum()) })
+    }
+
+    /// Units that are leased: spent, or to come back.
+    pub async fn leased(&self, campaign: CampaignNo) -> Result<u64, StoreError> {
+        let shards = self.shards(campaign, true).await?;
+        Ok(shards.values().flat_map(|shard| shard.leases.values()).map(|lease| lease.units).sum())
+    }
+
+    /// Lays out a campaign's stock, once: a shard that is there is left as it is.
+    pub async fn lay_out_stock(&self, campaign: &Campaign) -> Result<(), StoreError> {
+        for no in 0..campaign.stock_shards {
+            let shard = Shard::with_units(Campaign::shard_share(campaign.stock, campaign.stock_shards, no));
+            let call = self.client.put_item().table_name(&self.tables.stock);
+            let item = shard_item(campaign.no, no, &shard);
+            self.put(call.set_item(Some(item)).condition_expression(IS_NEW)).await?;
+        }
+        Ok(())
+    }
+}
+
+fn shard_item(campaign: CampaignNo, no: u16, shard: &Shard) -> Item {
+    let leases = shard.leases.iter().map(|(id, lease)| (id.to_string(), AttributeValue::M(lease_map(lease)))).collect();
+    keys::stock_shard(campaign, no).with(item([
+        ("seq", Some(number(shard.seq))),
+        ("remaining", Some(number(shard.remaining))),
+        ("day", shard.day.map(|quota| instant(quota.day.starts_at()))),
+        ("day_left", shard.day.map(|quota| number(quota.left))),
+        ("leases", Some(AttributeValue::M(leases))),
+    ]))
+}
+
+/// An entry's names are short because every write of the shard pays for every open lease.
+fn lease_map(lease: &Lease) -> Item {
+    item([("k", Some(number(lease.units))), ("at", Some(instant(lease.from))), ("to", Some(instant(lease.until)))])
+}
+
+fn read_shard(item: &Item) -> Result<(u16, Shard), StoreError> {
+    let read = Reader::new(item, "stock shard");
+    let no = keys::read_stock_shard(read.str("sk")?).ok_or_else(|| read.corrupt("sk"))?;
+    let leases = read.map("leases")?.iter().map(|(id, lease)| {
+        let lease = lease.as_m().map_err(|_| read.corrupt("leases"))?;
+        let lease = Reader::new(lease, "lease");
+        let entry = Lease { units: lease.number("k")?, from: lease.instant("at")?, until: lease.instant("to")? };
+        Ok((id.parse().map_err(|_| read.corrupt("leases"))?, entry))
+    });
+    let day: Option<ProvinceDay> = read.optional("day", Reader::instant)?.map(Timestamp::province_day);
+    let left = read.optional("day_left", Reader::number)?;
+    Ok((
+        no,
+        Shard {
+            seq: read.number("seq")?,
+            remaining: read.number("remaining")?,
+            day: day.zip(left).map(|(day, left)| DayQuota { day, left }),
+            leases: leases.collect::<Result<_, StoreError>>()?,
+        },
+    ))
+}

@@ -1,0 +1,157 @@
+//! Limits of a campaign, exact whoever comes at once.
+
+use mealticket_domain::{
+    Campaign, MemberAttributes, Timestamp,
+    eligibility::{Eligibility, Explanation},
+};
+use mealticket_store::{
+    Capacity, Store, StoreError,
+    claim::{ClaimOutcome, ClaimRequest, MemberLimit},
+    stock::NoUnit,
+};
+use mealticket_testing::World;
+use std::sync::Arc;
+
+async fn campaign(world: &World, stock: u64, limit: u8, change: impl FnOnce(&mut Campaign)) -> Arc<Campaign> {
+    let mut campaign = Campaign::clone(&*world.campaign_like(1, 500, stock, limit).await);
+    campaign.terms.version = 2;
+    change(&mut campaign);
+    campaign.terms_sha256 = campaign.terms.hash(campaign.no).unwrap();
+    campaign.check().unwrap();
+    world.store().put_campaign(&campaign, "{}").await.unwrap();
+    Arc::new(campaign)
+}
+
+fn tomorrow(world: &World) -> Timestamp {
+    world.now().province_day().plus_days(1).starts_at()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_member_gets_the_limit_of_a_day_whoever_asks_at_once_and_again_tomorrow() {
+    let world = Arc::new(World::new().await);
+    let campaign = campaign(&world, 1_000, 5, |campaign| campaign.terms.per_member_day_limit = Some(2)).await;
+    let member = world.member();
+    for (day, expected) in [(0, 2), (1, 2), (2, 1), (3, 0)] {
+        let stores: Vec<Store> = (0..4).map(|_| world.another_environment()).collect();
+        let tasks: Vec<_> = (0..16u64)
+            .map(|key| {
+                let (store, campaign) = (stores[key as usize % 4].clone(), Arc::clone(&campaign));
+                let request = world.claim(member, day * 100 + key);
+                tokio::spawn(async move { store.claim(&campaign, &request).await.unwrap() })
+            })
+            .collect();
+        let (mut claimed, mut limits) = (0, Vec::new());
+        for task in tasks {
+            match task.await.unwrap() {
+                ClaimOutcome::Claimed(_) => claimed += 1,
+                ClaimOutcome::LimitReached(limit) => limits.push(limit),
+                other => panic!("{other:?}"),
+            }
+        }
+        assert_eq!(claimed, expected, "day {day}");
+        let in_all = day >= 2;
+        assert!(limits.iter().all(|limit| (*limit == MemberLimit::InAll) == in_all), "day {day}: {limits:?}");
+        world.store().clock().set(tomorrow(&world));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn all_members_together_get_the_limit_of_a_day_and_not_one_more() {
+    let world = Arc::new(World::new().await);
+    let campaign = campaign(&world, 4_100, 1, |campaign| campaign.terms.day_limit = Some(50)).await;
+    assert!(campaign.stock_shards > 1);
+    for day in 0..2 {
+        let stores: Vec<Store> = (0..4).map(|_| world.another_environment()).collect();
+        let tasks: Vec<_> = (0..200usize)
+            .map(|number| {
+                let (store, campaign) = (stores[number % 4].clone(), Arc::clone(&campaign));
+                let request = world.claim(world.member(), 1);
+                tokio::spawn(async move { store.claim(&campaign, &request).await.unwrap() })
+            })
+            .collect();
+        let mut claimed = 0;
+        for task in tasks {
+            match task.await.unwrap() {
+                ClaimOutcome::Claimed(_) => claimed += 1,
+                ClaimOutcome::NoUnit(NoUnit::DayExhausted | NoUnit::Settling) => {}
+                other => panic!("{other:?}"),
+            }
+        }
+        assert_eq!(claimed, 50, "day {day}");
+        for store in &stores {
+            store.return_unspent().await;
+        }
+        let elsewhere = world.another_environment();
+        let late = elsewhere.claim(&campaign, &world.claim(world.member(), 1)).await.unwrap();
+        assert!(matches!(late, ClaimOutcome::NoUnit(NoUnit::DayExhausted)), "{late:?}");
+        assert_eq!(elsewhere.remaining(campaign.no).await.unwrap(), Some(4_050 - day * 50));
+        world.store().clock().set(tomorrow(&world));
+    }
+}
+
+#[tokio::test]
+async fn a_claim_that_midnight_overtakes_counts_to_no_day_and_may_come_again() {
+    let world = World::new().await;
+    let campaign = campaign(&world, 100, 1, |campaign| campaign.terms.day_limit = Some(5)).await;
+    let request = world.claim(world.member(), 1);
+    world.store().clock().set(tomorrow(&world));
+    let error = world.store().claim(&campaign, &request).await.unwrap_err();
+    assert!(matches!(&error, StoreError::Unavailable { .. }), "{error:?}");
+    let again = ClaimRequest { now: world.now(), ..request };
+    assert!(matches!(world.store().claim(&campaign, &again).await.unwrap(), ClaimOutcome::Claimed(_)));
+}
+
+fn rule(text: &str) -> Eligibility {
+    let words = Explanation { zh: "只限广州客户".into(), en: "Guangzhou only".into() };
+    Eligibility { rule: text.into(), explanations: vec![words] }
+}
+
+#[tokio::test]
+async fn who_is_not_eligible_hears_which_clause_and_costs_one_read() {
+    let world = World::new().await;
+    let campaign = campaign(&world, 100, 1, |c| c.terms.eligibility = Some(rule("member.city == '广州'"))).await;
+    let member = world.member();
+    let local = MemberAttributes { city: Some("广州".into()), ..MemberAttributes::default() };
+    let request = ClaimRequest { attributes: local, ..world.claim(member, 1) };
+    let outcome = world.store().claim(&campaign, &request).await.unwrap();
+    assert!(matches!(outcome, ClaimOutcome::Claimed(_)), "{outcome:?}");
+    // Who has moved since hears of the first success, and for another key of the rule.
+    let moved = world.claim(member, 1);
+    assert!(matches!(world.store().claim(&campaign, &moved).await.unwrap(), ClaimOutcome::Replayed(_)));
+    let store = world.store().for_one_request();
+    let ClaimOutcome::NotEligible(failed) = store.claim(&campaign, &world.claim(member, 2)).await.unwrap() else {
+        panic!()
+    };
+    assert_eq!((failed.clause.as_str(), failed.explanation.en.as_str()), ("member.city == '广州'", "Guangzhou only"));
+    assert_eq!(store.capacity(), Capacity { requests: 1, read_tenths: 10, write_tenths: 0 });
+}
+
+#[tokio::test]
+async fn a_rule_over_the_history_sees_every_coupon_and_only_this_campaigns() {
+    let world = World::new().await;
+    let member = world.member();
+    world.store().claim(&*world.campaign(2).await, &world.claim(member, 1)).await.unwrap();
+    let campaign = campaign(&world, 100, 3, |c| c.terms.eligibility = Some(rule("history.claimed < 2"))).await;
+    for (key, fits) in [(1, true), (2, true), (3, false)] {
+        let outcome = world.store().claim(&campaign, &world.claim(member, key)).await.unwrap();
+        assert_eq!(matches!(outcome, ClaimOutcome::Claimed(_)), fits, "{key} {outcome:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_limit_above_one_costs_one_query_more_and_nothing_else() {
+    let world = World::new().await;
+    let campaign = campaign(&world, 100_000, 3, |campaign| campaign.terms.per_member_day_limit = Some(3)).await;
+    let store = world.store();
+    for _ in 0..40 {
+        store.claim(&campaign, &world.claim(world.member(), 1)).await.unwrap();
+    }
+    let mut costs = Vec::new();
+    for _ in 0..8 {
+        let one = store.for_one_request();
+        one.claim(&campaign, &world.claim(world.member(), 1)).await.unwrap();
+        costs.push(one.capacity());
+    }
+    let from_a_lease = Capacity { requests: 2, read_tenths: 10, write_tenths: 10 };
+    assert!(costs.iter().filter(|cost| **cost == from_a_lease).count() >= 7, "{costs:?}");
+}
