@@ -143,7 +143,7 @@ fn asked(at: Timestamp, store: &Store, order: Order) -> RedeemRequest {
         store_id: store.store_id.clone(),
         city: store.city.clone(),
         order,
-        hold_id: None,
+        hold: None,
         cashier: None,
     }
 }

@@ -5,7 +5,7 @@ use crate::{
     views::RedemptionView,
 };
 use mealticket_api::{ApiError, Code, Request, Response, locate::Located, refusals};
-use mealticket_domain::{Fingerprint, KeyHash, RedeemRequest, Store, coupon::RedemptionSource};
+use mealticket_domain::{CouponKey, Fingerprint, KeyHash, RedeemRequest, Store, coupon::RedemptionSource};
 use mealticket_store::redeem::RedeemOutcome;
 
 /// Redeems one unit of use, once, however often the same request comes.
@@ -15,7 +15,7 @@ pub(crate) async fn redeem_code(till: &Till<'_>, request: &Request) -> Result<Re
     let store = till.store(&presented.store)?;
     let Located { place, key_version, campaign } = till.locate(&presented.typed).await?;
 
-    let asked = asked(till, presented, store, key);
+    let asked = asked(till, presented, store, place, key);
     match till.deps.store.redeem(&campaign, place, key_version, &asked).await? {
         RedeemOutcome::Redeemed(coupon, index) => RedemptionView::answer(till, &coupon, index, false),
         RedeemOutcome::Replayed(coupon, index) => RedemptionView::answer(till, &coupon, index, true),
@@ -26,7 +26,13 @@ pub(crate) async fn redeem_code(till: &Till<'_>, request: &Request) -> Result<Re
 }
 
 /// What the till asks, with the fingerprint of all that it asked.
-pub(crate) fn asked(till: &Till<'_>, presented: Presented, store: &Store, key: KeyHash) -> RedeemRequest {
+pub(crate) fn asked(
+    till: &Till<'_>,
+    presented: Presented,
+    store: &Store,
+    place: CouponKey,
+    key: KeyHash,
+) -> RedeemRequest {
     let fingerprint = Fingerprint::of(&[
         Some(store.store_id.as_str()),
         Some(presented.order.order_no.as_str()),
@@ -42,7 +48,7 @@ pub(crate) fn asked(till: &Till<'_>, presented: Presented, store: &Store, key: K
         store_id: store.store_id.clone(),
         city: store.city.clone(),
         order: presented.order,
-        hold_id: presented.hold_id,
+        hold: presented.hold_id.map(|hold| till.named(&hold, place)),
         cashier: presented.cashier,
     }
 }

@@ -5,7 +5,9 @@ use mealticket_api::{
     locate::{Located, locate, own_campaign},
     refusals,
 };
-use mealticket_domain::{Campaign, Cashier, CouponCode, CouponKey, Fen, HoldId, Order, Store};
+use mealticket_domain::{
+    Campaign, Cashier, CouponCode, CouponKey, Fen, HoldId, NamedHold, Order, Store, limits::HOLD_SECONDS_MAX,
+};
 use mealticket_store::merchants::MerchantRecord;
 use serde::Deserialize;
 use std::sync::Arc;
@@ -28,6 +30,20 @@ pub(crate) struct RedeemCodeRequest {
     hold_id: Option<String>,
     cashier: Option<String>,
 }
+
+/// The same for a hold, which names no hold and no cashier.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct HoldCodeRequest {
+    code: String,
+    store_id: Option<String>,
+    store_no: Option<String>,
+    order: OrderRequest,
+    hold_seconds: Option<i64>,
+}
+
+/// For how long a till holds that does not say: ten minutes.
+const HOLD_SECONDS: i64 = 600;
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -54,7 +70,22 @@ pub(crate) enum StoreName {
 impl Presented {
     /// Reads a till's body. Only its form is judged here: a code that is no code is not found, it is not malformed.
     pub(crate) fn read(body: &[u8]) -> Result<Self, ApiError> {
-        let raw: RedeemCodeRequest = json::read(body)?;
+        Self::check(json::read(body)?)
+    }
+
+    /// Reads the body of a hold, and for how many seconds it is.
+    pub(crate) fn read_hold(body: &[u8]) -> Result<(Self, i64), ApiError> {
+        let HoldCodeRequest { code, store_id, store_no, order, hold_seconds } = json::read(body)?;
+        let seconds = hold_seconds.unwrap_or(HOLD_SECONDS);
+        let presented =
+            Self::check(RedeemCodeRequest { code, store_id, store_no, order, hold_id: None, cashier: None })?;
+        if !(1..=HOLD_SECONDS_MAX).contains(&seconds) {
+            return Err(ApiError::malformed("hold_seconds"));
+        }
+        Ok((presented, seconds))
+    }
+
+    fn check(raw: RedeemCodeRequest) -> Result<Self, ApiError> {
         let store = match (raw.store_id, raw.store_no) {
             (Some(id), None) => StoreName::Ours(id),
             (None, Some(store_no)) => StoreName::Merchants(store_no),
@@ -95,6 +126,14 @@ impl Till<'_> {
         }
         let located = locate(self.deps, &self.merchant.merchant.id, codes.locate(&code)).await?;
         located.ok_or_else(|| Code::CodeNotFound.into())
+    }
+
+    /// The hold that an id names, of the coupon that the code leads to.
+    pub(crate) fn named(&self, hold: &HoldId, place: CouponKey) -> NamedHold {
+        match self.deps.stack.ids.hold(hold.as_str()) {
+            Ok((of, tag)) if of == place => NamedHold::OfThisCoupon(tag),
+            _ => NamedHold::OfNone,
+        }
     }
 
     /// The campaign of a coupon, when this merchant redeems it.

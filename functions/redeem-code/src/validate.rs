@@ -35,7 +35,7 @@ async fn would_redeem(till: &Till<'_>, presented: Presented) -> Result<ValidView
     let store = till.store(&presented.store)?;
     let Located { place, key_version, campaign: _ } = till.locate(&presented.typed).await?;
     // A validation has no idempotency key; this one belongs to nobody.
-    let asked = asked(till, presented, store, KeyHash([0; 16]));
+    let asked = asked(till, presented, store, place, KeyHash([0; 16]));
     match till.deps.store.would_redeem(place, key_version, &asked).await? {
         Some((coupon, RedeemDecision::Redeem(redemption))) => view(till, &coupon, &redemption).await,
         Some((_, RedeemDecision::Refused(refusal))) => Err(refusals::redeem(&refusal, till.now)),

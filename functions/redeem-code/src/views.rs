@@ -2,7 +2,7 @@
 
 use crate::till::Till;
 use mealticket_api::{ApiError, Response};
-use mealticket_domain::Coupon;
+use mealticket_domain::{Coupon, HoldTag};
 use serde::Serialize;
 
 /// A redemption as its answer shows it.
@@ -14,6 +14,13 @@ pub(crate) struct RedemptionView {
     discount_fen: u64,
     payable_fen: u64,
     uses_left: u8,
+}
+
+/// A hold as its answer shows it.
+#[derive(Debug, Serialize)]
+pub(crate) struct HoldView {
+    hold_id: String,
+    held_until: String,
 }
 
 /// A reversal as its answer shows it.
@@ -59,6 +66,15 @@ impl RedemptionView {
     pub(crate) fn answer(till: &Till<'_>, coupon: &Coupon, index: usize, replayed: bool) -> Result<Response, ApiError> {
         let view = Self::new(till, coupon, index).ok_or_else(|| ApiError::internal("a redemption vanished"))?;
         Ok(Response::created(&view)?.replayed_if(replayed))
+    }
+}
+
+impl HoldView {
+    /// 201 with the coupon's newest hold.
+    pub(crate) fn answer(till: &Till<'_>, coupon: &Coupon, replayed: bool) -> Result<Response, ApiError> {
+        let hold = coupon.hold.as_ref().ok_or_else(|| ApiError::internal("a hold vanished"))?;
+        let hold_id = till.deps.stack.ids.hold_id(coupon.key, HoldTag::of(hold.order));
+        Ok(Response::created(&HoldView { hold_id, held_until: hold.until.to_string() })?.replayed_if(replayed))
     }
 }
 

@@ -10,12 +10,14 @@ use mealticket_api::{
     vault::Vault,
 };
 use mealticket_domain::{
-    CampaignNo, Coupon, CouponKey, Fingerprint, IdempotencyKey, KeyHash, MemberAttributes, MemberNo, Order, Ordinal,
-    Phone, Reason, RedeemRequest, StoreId, Timestamp, coupon::RedemptionSource,
+    CampaignNo, Coupon, CouponKey, Fingerprint, HoldRequest, HoldTag, IdempotencyKey, KeyHash, MemberAttributes,
+    MemberNo, Order, Ordinal, Phone, Reason, RedeemRequest, StoreId, Timestamp, coupon::RedemptionSource,
+    limits::HOLD_SECONDS_MAX,
 };
 use mealticket_store::{
     challenges::Challenge,
     claim::{ClaimOutcome, ClaimRequest},
+    hold::HoldOutcome,
     members::{Profile, SignedUp},
     redeem::RedeemOutcome,
     reverse::ReverseRequest,
@@ -71,6 +73,7 @@ impl Samples {
         world.put("webhook_timestamp", world.now.unix_seconds().to_string());
         let member = world.member().await?;
         world.coupons(member).await?;
+        world.held_coupon().await?;
         world.challenges().await?;
         world.sessions(member).await?;
         world.merchants()?;
@@ -183,6 +186,35 @@ impl World<'_> {
         Ok(code.expose())
     }
 
+    /// A coupon of another member, held for an order.
+    async fn held_coupon(&mut self) -> Result<()> {
+        let neighbour = MemberNo::try_from(9_999_999).map_err(failed)?;
+        let coupon = self.claim(neighbour, 2, "sample-claim-held", self.now).await?;
+        let key: IdempotencyKey = parsed("sample-hold-key-000")?;
+        let redemption = RedeemRequest {
+            key: key.hash("mch_yuehui", "hold"),
+            fingerprint: Fingerprint::of(&[Some("sample")]),
+            source: RedemptionSource::Api,
+            at: self.now,
+            store_id: parsed("sto_yuehui01")?,
+            city: "广州".to_owned(),
+            order: Order { order_no: parsed("SEED-HELD")?, amount: 10_000u64.try_into().map_err(failed)? },
+            hold: None,
+            cashier: None,
+        };
+        let request = HoldRequest { redemption, seconds: HOLD_SECONDS_MAX };
+        match self.deps.store.hold(coupon.key, coupon.key_version, &request).await.map_err(failed)? {
+            HoldOutcome::Held(held) | HoldOutcome::Replayed(held) => {
+                let order = held.hold.as_ref().map(|hold| hold.order).ok_or_else(|| failed("a hold"))?;
+                self.put("hold_id", self.deps.stack.ids.hold_id(coupon.key, HoldTag::of(order)));
+            }
+            other => return Err(refused(&other)),
+        }
+        let code = self.code(coupon.key)?;
+        self.put("held_code", code);
+        Ok(())
+    }
+
     async fn coupons(&mut self, member: MemberNo) -> Result<()> {
         let active = self.claim(member, 1, "sample-claim-cmp-0001", self.now).await?;
         let redeemed = self.claim(member, 2, "sample-claim-cmp-0002-a", self.now).await?;
@@ -227,7 +259,7 @@ impl World<'_> {
             store_id: store_id.clone(),
             city: "广州".to_owned(),
             order: Order { order_no: parsed(order_no)?, amount: amount.try_into().map_err(failed)? },
-            hold_id: None,
+            hold: None,
             cashier: None,
         };
         let store = &self.deps.store;

@@ -88,6 +88,8 @@ codes! {
     CodeNotFound = "code_not_found", NOT_FOUND, Never;
     /// No such redemption of this merchant.
     RedemptionNotFound = "redemption_not_found", NOT_FOUND, Never;
+    /// No such hold of this merchant.
+    HoldNotFound = "hold_not_found", NOT_FOUND, Never;
     /// Same key, other payload.
     IdempotencyKeyReused = "idempotency_key_reused", UNPROCESSABLE_ENTITY, Never;
     /// Same webhook id, other body.

@@ -67,6 +67,7 @@ pub fn title(code: Code, language: Language) -> &'static str {
         Code::CouponNotFound => ("券不存在", "No such coupon"),
         Code::StoreNotFound => ("门店不存在", "No such store"),
         Code::CodeNotFound => ("券码无效", "Code not found"),
+        Code::HoldNotFound => ("占用记录不存在", "No such hold"),
         Code::RedemptionNotFound => ("核销记录不存在", "No such redemption"),
         Code::IdempotencyKeyReused => ("幂等键已用于其他请求", "Idempotency key used for another request"),
         Code::WebhookIdReused => ("通知编号已用于其他内容", "Webhook id used for another body"),
@@ -224,6 +225,7 @@ fn without_facts(code: Code) -> (&'static str, &'static str) {
         | Code::MemberNotFound
         | Code::CampaignNotFound
         | Code::CouponNotFound
+        | Code::HoldNotFound
         | Code::RedemptionNotFound => ("没有找到，请核对编号。", "Nothing has this id."),
         Code::MalformedRequest
         | Code::OtpWrong

@@ -1,7 +1,7 @@
 //! The code a member shows, and the public ids made the same way.
 
 use crate::{
-    coupon::CouponKey,
+    coupon::{CouponKey, HoldTag},
     ids::{CampaignNo, IdError, MemberNo, Ordinal},
     limits::REDEMPTIONS_MAX,
     locator::{LocatorCipher, SYMBOLS},
@@ -151,6 +151,7 @@ pub struct IdCipher {
     coupon: LocatorCipher,
     redemption: LocatorCipher,
     reversal: LocatorCipher,
+    hold: LocatorCipher,
 }
 
 impl IdCipher {
@@ -162,6 +163,7 @@ impl IdCipher {
             coupon: cipher("cpn")?,
             redemption: cipher("rdm")?,
             reversal: cipher("rvs")?,
+            hold: cipher("hld")?,
         })
     }
 
@@ -203,6 +205,20 @@ impl IdCipher {
     /// `rvs_…-n`: the reversal of redemption n.
     pub fn reversal_id(&self, coupon: CouponKey, index: usize) -> String {
         numbered(&self.reversal, "rvs_", coupon, index)
+    }
+
+    /// `hld_…`: the hold of an order, which its last eight digits name.
+    pub fn hold_id(&self, coupon: CouponKey, tag: HoldTag) -> String {
+        let tag = u32::from_be_bytes(tag.0);
+        format!("hld_{}{tag:08x}", self.hold.encipher(coupon).to_ascii_lowercase())
+    }
+
+    /// The coupon, and which of its holds, that a `hld_…` names.
+    pub fn hold(&self, id: &str) -> Result<(CouponKey, HoldTag), IdError> {
+        let (place, tag) = id.split_at_checked(id.len().saturating_sub(8)).ok_or(IdError)?;
+        let digits = tag.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+        let number = digits.then(|| u32::from_str_radix(tag, 16).ok()).flatten().ok_or(IdError)?;
+        Ok((read(&self.hold, "hld_", place)?, HoldTag(number.to_be_bytes())))
     }
 }
 
@@ -280,6 +296,8 @@ mod tests {
             prop_assert_eq!(ids.coupon(&ids.coupon_id(key)), Ok(key));
             prop_assert_eq!(ids.member(&ids.member_id(key.member)), Ok(key.member));
             prop_assert_eq!(ids.redemption(&ids.redemption_id(key, index)), Ok((key, index)));
+            let tag = HoldTag([ordinal, 0, 255, 7]);
+            prop_assert_eq!(ids.hold(&ids.hold_id(key, tag)), Ok((key, tag)));
             prop_assert_ne!(&ids.coupon_id(key)[4..], &ids.redemption_id(key, 0)[4..20]);
             let as_code = format!("44{}", &ids.coupon_id(key)[4..]);
             prop_assert!(as_code.parse::<CouponCode>().is_ok_and(|code| !ring(&[7]).locate(&code).contains(&(key, 7))));
@@ -289,7 +307,7 @@ mod tests {
         fn any_text_at_all_is_read_without_a_panic(text in "\\PC{0,80}") {
             let _ = text.parse::<CouponCode>();
             let ids = IdCipher::new(guangdong(), &[7; 32]).unwrap();
-            let _ = (ids.coupon(&text), ids.member(&text), ids.redemption(&text));
+            let _ = (ids.coupon(&text), ids.member(&text), ids.redemption(&text), ids.hold(&text));
         }
     }
 

@@ -2,7 +2,7 @@
 
 use crate::{
     idempotency::{Fingerprint, KeyHash},
-    ids::{CampaignNo, HoldId, MemberNo, Ordinal, StoreId},
+    ids::{CampaignNo, MemberNo, Ordinal, StoreId},
     money::Fen,
     stock::LeaseId,
     terms::TermsHash,
@@ -63,13 +63,33 @@ pub struct Coupon {
     pub redemptions: Vec<Redemption>,
 }
 
-/// A till's claim on a coupon for a while (R2).
+/// A till's claim on a coupon for a while (R2). A coupon remembers its newest one, also when it no longer counts: who asks
+/// again with the same key hears the same answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Hold {
-    /// Its id.
-    pub id: HoldId,
-    /// First instant at which it no longer counts.
+    /// The order that it is for. It names the hold: the same order has one hold of a coupon.
+    pub order: KeyHash,
+    /// The request that placed it.
+    pub key: KeyHash,
+    /// What that request asked.
+    pub fingerprint: Fingerprint,
+    /// First instant at which it no longer counts, whatever happens.
     pub until: Timestamp,
+    /// Whether it was confirmed or released.
+    pub ended: bool,
+}
+
+/// Which hold of a coupon a hold's id names: the beginning of its order's hash. A coupon has few orders in its life, and
+/// one in four thousand million pairs of them would be confused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct HoldTag(pub [u8; 4]);
+
+impl HoldTag {
+    /// The tag of an order's hold.
+    pub fn of(order: KeyHash) -> Self {
+        let [a, b, c, d, ..] = order.0;
+        HoldTag([a, b, c, d])
+    }
 }
 
 /// One use of a coupon.
@@ -216,7 +236,7 @@ impl Coupon {
 
     /// The hold that still counts at `now`.
     pub fn live_hold(&self, now: Timestamp) -> Option<&Hold> {
-        self.hold.as_ref().filter(|hold| now < hold.until)
+        self.hold.as_ref().filter(|hold| !hold.ended && now < hold.until)
     }
 
     /// The newest redemption that stands.
@@ -251,7 +271,7 @@ impl Coupon {
     #[must_use]
     pub fn with_redemption(mut self, redemption: Redemption) -> Self {
         self.uses_left = self.uses_left.saturating_sub(1);
-        self.hold = None;
+        self.hold = self.hold.map(|hold| Hold { ended: true, ..hold });
         self.redemptions.push(redemption);
         self
     }

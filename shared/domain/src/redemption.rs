@@ -6,10 +6,10 @@
 //! minimum spend.
 
 use crate::{
-    coupon::{Coupon, CouponStatus, Redemption, RedemptionSource, Reversal},
+    coupon::{Coupon, CouponStatus, Hold, HoldTag, Redemption, RedemptionSource, Reversal},
     hours::open_at,
     idempotency::{Fingerprint, KeyHash},
-    ids::{HoldId, StoreId},
+    ids::StoreId,
     limits::REDEMPTIONS_MAX,
     money::Fen,
     terms::{ReversalPolicy, Terms},
@@ -44,12 +44,30 @@ pub struct RedeemRequest {
     /// For what.
     pub order: Order,
     /// The hold it confirms.
-    pub hold_id: Option<HoldId>,
+    pub hold: Option<NamedHold>,
     /// Who stood at the till.
     pub cashier: Option<Cashier>,
 }
 
+/// A hold as a till names it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NamedHold {
+    /// A hold of the coupon that the code leads to.
+    OfThisCoupon(HoldTag),
+    /// No hold of that coupon.
+    OfNone,
+}
+
 impl RedeemRequest {
+    /// Whether a hold is this request's own: named by its id, or placed for the same order.
+    fn owns(&self, hold: &Hold) -> bool {
+        match self.hold {
+            Some(NamedHold::OfThisCoupon(tag)) => tag == HoldTag::of(hold.order),
+            Some(NamedHold::OfNone) => false,
+            None => hold.order == KeyHash::of_order(&self.order.order_no),
+        }
+    }
+
     /// Whether an earlier redemption is this very request. A till names it by its idempotency key; a report by its order,
     /// reversed or not, whichever way that order came in first.
     fn names(&self, earlier: &Redemption) -> bool {
@@ -162,7 +180,7 @@ pub fn decide(coupon: &Coupon, terms: &Terms, request: &RedeemRequest) -> Redeem
 }
 
 /// The rule that stands against the request, if one does.
-fn refusal(coupon: &Coupon, terms: &Terms, request: &RedeemRequest) -> Option<RedeemRefusal> {
+pub(crate) fn refusal(coupon: &Coupon, terms: &Terms, request: &RedeemRequest) -> Option<RedeemRefusal> {
     if coupon.deactivated_at.is_some() {
         return Some(RedeemRefusal::Deactivated);
     }
@@ -178,8 +196,8 @@ fn refusal(coupon: &Coupon, terms: &Terms, request: &RedeemRequest) -> Option<Re
     if coupon.redemptions.len() >= REDEMPTIONS_MAX {
         return Some(RedeemRefusal::RedemptionLimit);
     }
-    match (coupon.live_hold(request.at), &request.hold_id) {
-        (Some(hold), Some(mine)) if hold.id == *mine => {}
+    match (coupon.live_hold(request.at), request.hold) {
+        (Some(hold), _) if request.owns(hold) => {}
         (Some(hold), _) => return Some(RedeemRefusal::Held { until: hold.until }),
         (None, Some(_)) => return Some(RedeemRefusal::HoldLapsed),
         (None, None) => {}
@@ -325,6 +343,11 @@ mod tests {
         }
     }
 
+    fn hold(order_no: &str, until: Timestamp) -> Hold {
+        let (key, fingerprint) = (KeyHash([8; 16]), Fingerprint([8; 16]));
+        Hold { order: KeyHash::of_order(&order_no.parse().unwrap()), key, fingerprint, until, ended: false }
+    }
+
     fn request(key: u8) -> RedeemRequest {
         RedeemRequest {
             key: KeyHash([key; 16]),
@@ -334,7 +357,7 @@ mod tests {
             store_id: "sto_tianhe".parse().unwrap(),
             city: "广州".into(),
             order: Order { order_no: "A1".parse().unwrap(), amount: Fen::try_from(2_000).unwrap() },
-            hold_id: None,
+            hold: None,
             cashier: None,
         }
     }
@@ -351,7 +374,7 @@ mod tests {
     }
 
     fn in_status(status: CouponStatus) -> Coupon {
-        let hold = Some(Hold { id: "hld_other".parse().unwrap(), until: now().plus_seconds(60) });
+        let hold = Some(hold("other", now().plus_seconds(60)));
         match status {
             CouponStatus::Pending => Coupon { valid_from: now().plus_seconds(1), ..coupon() },
             CouponStatus::Active => coupon(),
@@ -410,10 +433,7 @@ mod tests {
             (|c| c.valid_from = now().plus_seconds(1), CouponStatus::Pending),
             (|c| c.valid_until = now(), CouponStatus::Expired),
             (|c| c.deactivated_at = Some(now()), CouponStatus::Deactivated),
-            (
-                |c| c.hold = Some(Hold { id: "hld_x".parse().unwrap(), until: now().plus_seconds(9) }),
-                CouponStatus::Held,
-            ),
+            (|c| c.hold = Some(hold("other", now().plus_seconds(9))), CouponStatus::Held),
         ] {
             let mut coupon = redeemed(coupon(), 9);
             spoil(&mut coupon);
@@ -490,7 +510,11 @@ mod tests {
     #[test]
     fn ones_own_hold_never_blocks_oneself_and_a_lapsed_one_blocks_nobody() {
         let held = in_status(CouponStatus::Held);
-        let mine = RedeemRequest { hold_id: Some("hld_other".parse().unwrap()), ..request(1) };
+        let tag = HoldTag::of(KeyHash::of_order(&"other".parse().unwrap()));
+        let mine = RedeemRequest { hold: Some(NamedHold::OfThisCoupon(tag)), ..request(1) };
+        let mut same_order = request(1);
+        same_order.order.order_no = "other".parse().unwrap();
+        assert!(matches!(decide(&held, &terms(), &same_order), RedeemDecision::Redeem(_)));
         assert!(matches!(decide(&held, &terms(), &mine), RedeemDecision::Redeem(_)));
         let later = Coupon { hold: held.hold.map(|hold| Hold { until: now(), ..hold }), ..coupon() };
         assert!(matches!(decide(&later, &terms(), &request(1)), RedeemDecision::Redeem(_)));

@@ -41,6 +41,11 @@ pub enum WasApplied {
 }
 
 impl StoreError {
+    /// Others came first too often; nothing was done.
+    pub(crate) fn busy() -> Self {
+        StoreError::Unavailable { applied: WasApplied::No, source: "others were faster each time".into() }
+    }
+
     /// Whether the same request may succeed when it is sent again.
     pub fn is_retryable(&self) -> bool {
         match self {

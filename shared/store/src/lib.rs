@@ -10,6 +10,7 @@ mod clauses;
 pub mod clock;
 pub mod coupons;
 mod error;
+pub mod hold;
 mod items;
 mod keys;
 pub mod members;

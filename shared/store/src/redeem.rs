@@ -6,7 +6,7 @@
 
 use crate::{
     Store,
-    attributes::{Item, binary, binary_set, instant, item, number, text},
+    attributes::{Item, binary, binary_set, instant, item, number},
     calls::Write,
     clauses::{EXISTS, KEY_IS_NEW, all},
     error::StoreError,
@@ -14,7 +14,7 @@ use crate::{
 };
 use aws_sdk_dynamodb::types::AttributeValue;
 use mealticket_domain::{
-    Campaign, Coupon, CouponKey, KeyHash, RedeemDecision, RedeemRefusal, RedeemRequest, Terms,
+    Campaign, Coupon, CouponKey, KeyHash, NamedHold, RedeemDecision, RedeemRefusal, RedeemRequest, Terms,
     limits::REDEMPTIONS_MAX,
     redemption::{decide, terms_refusal},
 };
@@ -42,10 +42,11 @@ const IS_USABLE: &str = "uses_left > :zero AND attribute_not_exists(deactivated_
 const IS_VALID_ALREADY: &str = "valid_from <= :at";
 /// Its validity is not over. The clock decides, not a sweeper.
 const IS_NOT_EXPIRED: &str = "valid_until > :at";
-/// No till holds it, or the hold lapsed, or it is one's own.
-const IS_NOT_HELD_BY_ANOTHER: &str = "attribute_not_exists(hold_until) OR hold_until <= :at OR hold_id = :hold";
+/// No till holds it, or the hold lapsed, or it is for the same order.
+const IS_NOT_HELD_BY_ANOTHER: &str =
+    "attribute_not_exists(hold_until) OR hold_until <= :at OR begins_with(held, :hold)";
 /// The hold that this request confirms is the one that counts.
-const OWN_HOLD_COUNTS: &str = "hold_id = :hold AND hold_until > :at";
+const OWN_HOLD_COUNTS: &str = "begins_with(held, :hold) AND hold_until > :at";
 /// The code was made with the key that this coupon's code is made with.
 const KEY_VERSION_MATCHES: &str = "key_version = :key_version";
 /// The discount was worked out under the terms that the member was shown.
@@ -130,7 +131,7 @@ impl Store {
         request: &RedeemRequest,
         terms: &Terms,
     ) -> Result<Tried, StoreError> {
-        let hold_clause = if request.hold_id.is_some() { OWN_HOLD_COUNTS } else { IS_NOT_HELD_BY_ANOTHER };
+        let hold_clause = if request.hold.is_some() { OWN_HOLD_COUNTS } else { IS_NOT_HELD_BY_ANOTHER };
         let call = self.client.update_item().table_name(&self.tables.members);
         let call = call
             .set_key(Some(keys::coupon(place).attributes()))
@@ -147,7 +148,7 @@ impl Store {
             ]))
             .update_expression(
                 "SET uses_left = uses_left - :one, redemptions = list_append(redemptions, :redemption) \
-                 ADD #keys :keys REMOVE hold_id, hold_until",
+                 ADD #keys :keys REMOVE hold_until",
             )
             .expression_attribute_names("#keys", "keys")
             .set_expression_attribute_values(Some(values(key_version, request, terms)));
@@ -166,13 +167,18 @@ enum Tried {
 
 fn values(key_version: u16, request: &RedeemRequest, terms: &Terms) -> Item {
     let redemption = items::coupon::redemption_map(&request.fact(terms));
-    // A hold id that cannot exist, so that the clause is false for who names none.
-    let hold = request.hold_id.as_ref().map_or("-", |hold| hold.as_str());
+    let own = KeyHash::of_order(&request.order.order_no).0;
+    let hold: &[u8] = match &request.hold {
+        Some(NamedHold::OfThisCoupon(tag)) => &tag.0,
+        // Longer than any hold, so that none begins with it.
+        Some(NamedHold::OfNone) => &[0; 64],
+        None => &own,
+    };
     item([
         (":zero", Some(number(0))),
         (":one", Some(number(1))),
         (":at", Some(instant(request.at))),
-        (":hold", Some(text(hold))),
+        (":hold", Some(binary(hold))),
         (":key_version", Some(number(key_version))),
         (":terms_version", Some(number(terms.version))),
         (":key", Some(binary(&request.key.0))),

@@ -2,9 +2,11 @@
 
 use crate::{
     Store,
-    attributes::{Item, binary, binary_set, instant, item, number, text},
+    attributes::{Item, binary, binary_set, instant, item, number},
     calls::Write,
-    clauses::{EXISTS, KEY_IS_NEW, all},
+    clauses::{
+        EXISTS, KEY_IS_NEW, REDEMPTIONS_ARE_AS_SEEN, VALIDITY_IS_AS_SEEN, all, deactivation_is_as_seen, hold_is_as_seen,
+    },
     error::StoreError,
     items, keys,
 };
@@ -41,19 +43,6 @@ pub enum ReverseOutcome {
 
 /// The redemption has not been undone.
 const IS_NOT_REVERSED: &str = "attribute_not_exists(redemptions[{index}].reversal)";
-/// Nothing was redeemed since we looked: what is recorded about this moment is true.
-const REDEMPTIONS_ARE_AS_SEEN: &str = "size(redemptions) = :redemptions";
-/// The end of validity that the make-up was worked out from.
-const VALIDITY_IS_AS_SEEN: &str = "valid_until = :seen_until";
-
-/// Nobody took the coupon back, or it was taken back already, as we saw: the status that is recorded is true.
-const IS_NOT_DEACTIVATED: &str = "attribute_not_exists(deactivated_at)";
-/// See [`IS_NOT_DEACTIVATED`].
-const IS_DEACTIVATED: &str = "attribute_exists(deactivated_at)";
-/// The hold is the one that we saw, or there is none, as we saw.
-const HOLD_IS_AS_SEEN: &str = "hold_id = :hold";
-/// See [`HOLD_IS_AS_SEEN`].
-const HAS_NO_HOLD: &str = "attribute_not_exists(hold_id)";
 
 /// Looks at the coupon at most this often: each lost race is another request's success on this one coupon, of which there
 /// can be two for each redemption.
@@ -104,7 +93,7 @@ impl Store {
             (":redemptions", Some(number(coupon.redemptions.len()))),
             (":seen_until", Some(instant(coupon.valid_until))),
             (":until", Some(instant(valid_until))),
-            (":hold", coupon.hold.as_ref().map(|hold| text(hold.id.as_str()))),
+            (":seen_hold", coupon.hold.as_ref().map(items::coupon::held)),
         ]);
         let call = self.client.update_item().table_name(&self.tables.members);
         let call = call
@@ -115,8 +104,8 @@ impl Store {
                 REDEMPTIONS_ARE_AS_SEEN,
                 VALIDITY_IS_AS_SEEN,
                 KEY_IS_NEW,
-                if coupon.deactivated_at.is_some() { IS_DEACTIVATED } else { IS_NOT_DEACTIVATED },
-                if coupon.hold.is_some() { HOLD_IS_AS_SEEN } else { HAS_NO_HOLD },
+                deactivation_is_as_seen(coupon),
+                hold_is_as_seen(coupon),
             ]))
             .update_expression(at_index(
                 "SET uses_left = uses_left + :one, valid_until = :until, redemptions[{index}].reversal = :reversal \

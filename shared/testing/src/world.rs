@@ -195,7 +195,7 @@ impl World {
             store_id: "sto_luckytea01".parse().unwrap(),
             city: "广州".into(),
             order: Order { order_no: format!("A-{key}").parse().unwrap(), amount: 2_500u64.try_into().unwrap() },
-            hold_id: None,
+            hold: None,
             cashier: None,
         }
     }

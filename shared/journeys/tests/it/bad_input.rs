@@ -67,8 +67,10 @@ struct Sound {
 fn sound_requests(world: &World, samples: &Samples) -> Vec<Sound> {
     let proof = json!({ "type": "sms_otp", "challenge_id": samples.fill("{{challenge_id}}"), "otp": "000000" });
     let order = json!({ "order_no": "N-1", "amount_fen": 2_000 });
-    let redemption = json!({ "code": samples.fill("{{active_code}}"), "store_id": "sto_luckytea01", "order": order,
+    let redemption = json!({ "code": samples.fill("{{active_code}}"), "store_id": "sto_luckytea01", "order": order.clone(),
         "cashier": "w", "hold_id": "hld_1" });
+    let hold = json!({ "code": samples.fill("{{active_code}}"), "store_id": "sto_luckytea01", "order": order,
+        "hold_seconds": 60 });
     let consent = json!({ "terms_version": "1", "privacy_version": "1" });
     let member = world.member_token(world.member());
     let merchant = world.merchant_token("mch_luckytea");
@@ -91,13 +93,15 @@ fn sound_requests(world: &World, samples: &Samples) -> Vec<Sound> {
             "idempotency_key_missing",
         ),
         post("/v1/redemptions", &merchant, redemption, "idempotency_key_missing"),
+        post("/v1/holds", &merchant, hold, "idempotency_key_missing"),
         post(&reversal, &merchant, json!({ "reason": "r" }), "idempotency_key_missing"),
     ]
 }
 
 /// Whether a field may hold this value, or be absent: said by the domain's own types, field by field.
 fn may_hold(field: &str, value: Option<&Value>) -> bool {
-    let optional = ["inviter", "channel?", "share_code", "cashier", "hold_id", "proof?"].contains(&field);
+    let optional =
+        ["inviter", "channel?", "share_code", "cashier", "hold_id", "hold_seconds", "proof?"].contains(&field);
     let Some(value) = value.filter(|value| !value.is_null()) else { return optional };
     let text = value.as_str();
     match field {
@@ -106,6 +110,7 @@ fn may_hold(field: &str, value: Option<&Value>) -> bool {
         "share_code" => text.is_some_and(|text| text.parse::<ShareCode>().is_ok()),
         "terms_version" | "privacy_version" => text.is_some_and(|text| visible_ascii(text, 32).is_ok()),
         "order_no" => text.is_some_and(|text| text.parse::<OrderNo>().is_ok()),
+        "hold_seconds" => value.as_i64().is_some_and(|seconds| (1..=3_600).contains(&seconds)),
         "amount_fen" => value.as_u64().is_some_and(|fen| (1..=1_000_000_000_000).contains(&fen)),
         // What these name is looked up later: any text will do until then.
         "code" | "store_id" | "refresh_token" => text.is_some(),
@@ -194,7 +199,7 @@ async fn every_id_in_every_path_stands_every_strange_text() {
     let texts = ["x", "-", "%00", "..", "cpn_", "rdm_-1", "cmp_0000", "cmp_ZZZZ", "mch_", "券", "🎫", long.as_str()];
     for (key, _) in routes().iter().filter(|(key, _)| key.contains('{')) {
         let (method, template) = key.split_once(' ').unwrap();
-        let method = if method == "GET" { "GET" } else { "POST" };
+        let method = ["GET", "DELETE"].into_iter().find(|known| *known == method).unwrap_or("POST");
         for text in texts {
             let (head, tail) = (template.split('{').next().unwrap(), template.split('}').nth(1).unwrap());
             let body = if key.contains("reversals") { r#"{"reason":"r"}"# } else { "{}" };

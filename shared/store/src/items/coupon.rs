@@ -40,10 +40,7 @@ pub(crate) fn from_item(item: &Item) -> Result<Coupon, StoreError> {
         return Err(read.corrupt("schema"));
     }
     let key = keys::read_coupon(read.str("pk")?, read.str("sk")?).ok_or_else(|| read.corrupt("sk"))?;
-    let hold = match read.has("hold_id") {
-        true => Some(Hold { id: read.parsed("hold_id")?, until: read.instant("hold_until")? }),
-        false => None,
-    };
+    let hold = read.optional("held", |read, _| read_hold(read))?;
     let (claim_key, claim_fingerprint) = read_asked(&read, "claim")?;
     Ok(Coupon {
         key,
@@ -127,6 +124,25 @@ fn reversal(map: &Item) -> Result<Reversal, StoreError> {
 /// A request's key and fingerprint, one after the other in 32 bytes: one name less to pay for.
 fn asked(key: KeyHash, fingerprint: Fingerprint) -> AttributeValue {
     binary(&[key.0, fingerprint.0].concat())
+}
+
+/// A hold's facts: the order that names it first, so that a condition can ask for its beginning.
+pub(crate) fn held(hold: &Hold) -> AttributeValue {
+    binary(&[hold.order.0, hold.key.0, hold.fingerprint.0].concat())
+}
+
+fn read_hold(read: &Reader<'_>) -> Result<Hold, StoreError> {
+    let all = read.array::<48>("held")?;
+    let third = |at: usize| all.get(at..at + 16).and_then(|part| part.try_into().ok());
+    let thirds = third(0).zip(third(16)).zip(third(32)).ok_or_else(|| read.corrupt("held"))?;
+    let ((order, key), fingerprint) = thirds;
+    Ok(Hold {
+        order: KeyHash(order),
+        key: KeyHash(key),
+        fingerprint: Fingerprint(fingerprint),
+        until: read.instant("held_to")?,
+        ended: !read.has("hold_until"),
+    })
 }
 
 fn read_asked(read: &Reader<'_>, attribute: &'static str) -> Result<(KeyHash, Fingerprint), StoreError> {

@@ -13,9 +13,6 @@ use mealticket_store::{
 };
 use mealticket_testing::{World, world::key_hash};
 
-const BEGIN: &str = "<!-- capacity: measured by shared/store/tests/it/capacity.rs -->\n";
-const END: &str = "<!-- end of capacity -->";
-
 struct Bill {
     rows: Vec<(&'static str, Capacity)>,
 }
@@ -221,23 +218,10 @@ async fn capacity_is_what_the_data_model_says() {
     let store = world.store().for_one_request();
     store.revoke_session(&[1; 16]).await.unwrap();
     bill.add("sign out", &store);
-    check_document(&bill.table());
+    workspace::check_document("docs/DATA-MODEL.md", "capacity", &bill.table());
     let cost = |name: &str| bill.rows.iter().find(|(row, _)| *row == name).unwrap().1;
     assert_eq!(cost("redeem"), Capacity { requests: 1, read_tenths: 0, write_tenths: 10 });
     assert_eq!(cost("claim, limit 1, from a lease"), Capacity { requests: 1, read_tenths: 0, write_tenths: 10 });
     assert_eq!(cost("validate"), Capacity { requests: 1, read_tenths: 10, write_tenths: 0 });
     assert_eq!(cost("redeem, replay").requests, 1);
-}
-
-#[expect(clippy::disallowed_methods, reason = "a test that can rewrite a document asks whether it should")]
-fn check_document(table: &str) {
-    let path = workspace::root().join("docs/DATA-MODEL.md");
-    let text = std::fs::read_to_string(&path).unwrap();
-    let (before, rest) = text.split_once(BEGIN).unwrap();
-    let (documented, after) = rest.split_once(END).unwrap();
-    if std::env::var("UPDATE_DOCS").is_ok() {
-        std::fs::write(&path, format!("{before}{BEGIN}{table}{END}{after}")).unwrap();
-    } else {
-        assert_eq!(documented, table, "docs/DATA-MODEL.md says otherwise");
-    }
 }

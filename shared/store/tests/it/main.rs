@@ -9,6 +9,7 @@
 
 mod capacity;
 mod claims;
+mod holds;
 mod leases;
 mod limits;
 mod lost_answers;

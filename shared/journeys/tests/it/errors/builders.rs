@@ -4,8 +4,8 @@ use crate::attempt::Attempt;
 use aws_sdk_dynamodb::types::AttributeValue;
 use mealticket_api::{Code, auth::refresh::RefreshToken};
 use mealticket_domain::{
-    Campaign, CampaignState, Coupon, CouponKey, Fingerprint, IdempotencyKey, Reason, RedeemRequest, StoreScope,
-    Timestamp, Validity,
+    Campaign, CampaignState, Coupon, CouponKey, Fingerprint, IdempotencyKey, KeyHash, Reason, RedeemRequest,
+    StoreScope, Timestamp, Validity,
     eligibility::{Eligibility, Explanation},
 };
 use mealticket_local::stack::client;
@@ -41,6 +41,8 @@ pub(crate) async fn build(world: &World, route: &str, defects: &[Code]) -> Attem
         ("GET", "/v1/wallet" | "/v1/coupons" | "/v1/campaigns") => member_call(world, Attempt::get(path)),
         ("POST", "/v1/campaigns/{campaign_id}/claims") => claim(world, &has).await,
         ("POST", "/v1/validations" | "/v1/redemptions") => redemption(world, path, &has).await,
+        ("POST", "/v1/holds") => hold(world, &has).await,
+        ("DELETE", "/v1/holds/{hold_id}") => release(world, &has).await,
         ("GET", "/v1/redemptions") => find(world, &has).await,
         ("GET", "/v1/redemptions/{redemption_id}") => read_redemption(world, &has).await,
         ("POST", "/v1/redemptions/{redemption_id}/reversals") => reversal(world, &has).await,
@@ -280,8 +282,7 @@ async fn redemption(world: &World, path: &str, has: &impl Fn(Code) -> bool) -> A
         set(world, coupon.key, &[("deactivated_at", number(world.now()))]).await;
     }
     if has(Code::CodeHeld) {
-        let until = number(world.now().plus_seconds(600));
-        set(world, coupon.key, &[("hold_id", AttributeValue::S("hld_other".into())), ("hold_until", until)]).await;
+        held(world, &coupon, "another-order", [7; 16]).await;
     }
     let mut body = json!({
         "code": code(world, coupon.key, has), "order": { "order_no": "N-1", "amount_fen": 2_500 },
@@ -294,6 +295,37 @@ async fn redemption(world: &World, path: &str, has: &impl Fn(Code) -> bool) -> A
         body["hold_id"] = "hld_mine".into();
     }
     Attempt::post(path, &body).bearer(&world.merchant_token(TEA)).key(KEY)
+}
+
+/// The coupon is held for ten minutes from now, behind the store's back: also when a rule stands against it.
+async fn held(world: &World, coupon: &Coupon, order_no: &str, key: [u8; 16]) {
+    let order = KeyHash::of_order(&order_no.parse().unwrap()).0;
+    let facts = AttributeValue::B(aws_sdk_dynamodb::primitives::Blob::new([order, key, [9; 16]].concat()));
+    let until = number(world.now().plus_seconds(600));
+    set(world, coupon.key, &[("held", facts), ("held_to", until.clone()), ("hold_until", until)]).await;
+}
+
+async fn hold(world: &World, has: &impl Fn(Code) -> bool) -> Attempt {
+    // What stands against a redemption stands against a hold; only its key is of a hold.
+    let redeem = redemption(world, "/v1/holds", &|code| has(code) && code != Code::IdempotencyKeyReused).await;
+    if has(Code::IdempotencyKeyReused) {
+        let body: Value = serde_json::from_str(&redeem.body).unwrap();
+        let located = world.deps.stack.codes.locate(&body["code"].as_str().unwrap().parse().unwrap());
+        if let Some((place, _)) = located.first()
+            && let Some(coupon) = world.store().coupon(*place).await.unwrap()
+        {
+            held(world, &coupon, "N-1", KEY.parse::<IdempotencyKey>().unwrap().hash(TEA, "hold").0).await;
+        }
+    }
+    redeem
+}
+
+async fn release(world: &World, has: &impl Fn(Code) -> bool) -> Attempt {
+    let hold = hold(world, &|_| false).await;
+    let held = hold.send(&world.deps).await.expect(201);
+    let merchant = if has(Code::HoldNotFound) { "mch_yuehui" } else { TEA };
+    let id = held.json["hold_id"].as_str().unwrap();
+    Attempt::new("DELETE", format!("/v1/holds/{id}")).bearer(&world.merchant_token(merchant))
 }
 
 /// The coupon's first redemption was this key's.

@@ -1,0 +1,41 @@
+//! `POST /v1/holds` and `DELETE /v1/holds/{hold_id}`: a coupon is kept for an order while it is being paid.
+
+use crate::{
+    redeem::asked,
+    till::{Presented, Till},
+    views::HoldView,
+};
+use mealticket_api::{ApiError, Code, Request, Response, locate::Located, refusals};
+use mealticket_domain::{Fingerprint, HoldRequest};
+use mealticket_store::hold::HoldOutcome;
+
+/// Holds a code for an order. The same order gets the same hold again.
+pub(crate) async fn hold_code(till: &Till<'_>, request: &Request) -> Result<Response, ApiError> {
+    let (presented, seconds) = Presented::read_hold(request.body()?)?;
+    let key = request.idempotency_key()?.hash(till.principal(), "hold");
+    let store = till.store(&presented.store)?;
+    let Located { place, key_version, campaign: _ } = till.locate(&presented.typed).await?;
+
+    let mut redemption = asked(till, presented, store, place, key);
+    redemption.fingerprint = Fingerprint::of(&[
+        Some(store.store_id.as_str()),
+        Some(redemption.order.order_no.as_str()),
+        Some(&redemption.order.amount.get().to_string()),
+        Some(&seconds.to_string()),
+    ]);
+    match till.deps.store.hold(place, key_version, &HoldRequest { redemption, seconds }).await? {
+        HoldOutcome::Held(coupon) => HoldView::answer(till, &coupon, false),
+        HoldOutcome::Replayed(coupon) => HoldView::answer(till, &coupon, true),
+        HoldOutcome::KeyReused => Err(Code::IdempotencyKeyReused.into()),
+        HoldOutcome::Refused(refusal) => Err(refusals::redeem(&refusal, till.now)),
+        HoldOutcome::NotFound => Err(Code::CodeNotFound.into()),
+    }
+}
+
+/// Gives a held coupon free before the deadline. To release twice is to release.
+pub(crate) async fn release_hold(till: &Till<'_>, id: &str) -> Result<Response, ApiError> {
+    let missing = || ApiError::from(Code::HoldNotFound);
+    let (place, tag) = till.deps.stack.ids.hold(id).map_err(|_| missing())?;
+    till.own_campaign(place).await?.ok_or_else(missing)?;
+    if till.deps.store.release(place, tag, till.now).await? { Ok(Response::no_content()) } else { Err(missing()) }
+}
