@@ -164,7 +164,7 @@ fn with_facts(code: Code, facts: &Facts<'_>) -> Option<(String, String)> {
             format!("None are left today; come back at {}.", facts.clock("retry_at")),
         ),
         Code::NotEligible => {
-            let explanation = facts.text("explanation").unwrap_or_default().to_owned();
+            let explanation = facts.text("explanation")?.to_owned();
             (explanation.clone(), explanation)
         }
         Code::LimitReached if facts.text("limit") == Some("per_member_day") => {

@@ -59,7 +59,7 @@ async fn every_route_of_openapi_refuses_a_stranger_and_the_gateway_knows_no_othe
         }
         swept += 1;
     }
-    assert_eq!(swept, 17);
+    assert_eq!(swept, 19);
     for (method, path) in
         [("GET", "/"), ("GET", "/v1"), ("PUT", "/v1/wallet"), ("POST", "/v1/wallet/"), ("GET", "/v2/wallet")]
     {
@@ -116,7 +116,9 @@ async fn races_over_http_have_one_winner_each() {
     // Campaign 6 has a hundred units.
     let members = 1_000..1_500;
     let replies = at_once(members.map(|member| claim(member, "cmp_0006", "a-flash-sale-key-1")).collect()).await;
-    assert_eq!((count(&replies, 201), count(&replies, 410)), (100, 400));
+    // The last ones may still be settling when the next asks.
+    let refused = count(&replies, 410) + count(&replies, 409);
+    assert_eq!((count(&replies, 201), refused), (100, 400));
 
     let replies = at_once((0..16).map(|_| claim(2, "cmp_0001", "the-same-claim-16-times")).collect()).await;
     let texts: BTreeSet<&str> = replies.iter().map(|reply| reply.text.as_str()).collect();
