@@ -36,14 +36,27 @@ pub struct World {
 }
 
 /// What every world of a process begins with.
-struct First {
-    snapshot: PathBuf,
+pub struct Seeded {
+    /// The tables with the seed in them, to be restored into an engine.
+    pub snapshot: PathBuf,
+    /// The configuration that every function has.
+    pub config: Config,
     keys: String,
-    config: Config,
 }
 
-impl First {
-    async fn seed() -> Self {
+/// The seed in tables, loaded once a process.
+pub async fn seeded() -> &'static Seeded {
+    static FIRST: OnceCell<Seeded> = OnceCell::const_new();
+    FIRST.get_or_init(Seeded::load).await
+}
+
+impl Seeded {
+    /// The keys, the merchants' included.
+    pub fn keys(&self) -> KeyFile {
+        serde_json::from_str(&self.keys).unwrap()
+    }
+
+    async fn load() -> Self {
         let template = Template::read(&workspace::template()).unwrap();
         let seed = Seed::read(&workspace::seed()).unwrap();
         let engine = Engine::start(0, None, &template.tables().unwrap()).await.unwrap();
@@ -52,7 +65,7 @@ impl First {
         seed.load(&Store::new(client(&engine.url()), config.tables.clone(), Clock::system()), &keys).await.unwrap();
         let snapshot = snapshot_file();
         engine.snapshot(&snapshot).unwrap();
-        First { snapshot, keys: serde_json::to_string(&keys).unwrap(), config }
+        Seeded { snapshot, keys: serde_json::to_string(&keys).unwrap(), config }
     }
 }
 
@@ -74,10 +87,9 @@ fn snapshot_file() -> PathBuf {
 impl World {
     /// A fresh world at [`NOON`]. The seed is loaded once a process and copied: a world takes milliseconds.
     pub async fn new() -> Self {
-        static FIRST: OnceCell<First> = OnceCell::const_new();
-        let first = FIRST.get_or_init(First::seed).await;
+        let first = seeded().await;
         let engine = Engine::restored(&first.snapshot).await.unwrap();
-        let keys: KeyFile = serde_json::from_str(&first.keys).unwrap();
+        let keys = first.keys();
         let store =
             Store::new(client(&engine.url()), first.config.tables.clone(), Clock::standing_at(NOON.parse().unwrap()));
         let stack = Arc::new(Stack::new(first.config.clone(), &keys.stack).unwrap());

@@ -79,10 +79,13 @@ impl Seen {
 }
 
 impl Store {
-    /// Every shard as it stands, strongly consistent.
     pub(super) async fn look_at_shards(&self, campaign: CampaignNo) -> Result<Seen, StoreError> {
-        let shards = self.shards(campaign, true).await?;
-        Ok(Seen { shards, home: None })
+        Ok(Seen { shards: self.stock_shards(campaign).await?, home: None })
+    }
+
+    /// Every shard as it stands, strongly consistent.
+    pub async fn stock_shards(&self, campaign: CampaignNo) -> Result<BTreeMap<u16, Shard>, StoreError> {
+        self.shards(campaign, true).await
     }
 
     async fn shards(&self, campaign: CampaignNo, consistent: bool) -> Result<BTreeMap<u16, Shard>, StoreError> {
@@ -132,7 +135,7 @@ impl Store {
 
     /// Units that are leased: spent, or to come back.
     pub async fn leased(&self, campaign: CampaignNo) -> Result<u64, StoreError> {
-        let shards = self.shards(campaign, true).await?;
+        let shards = self.stock_shards(campaign).await?;
         Ok(shards.values().flat_map(|shard| shard.leases.values()).map(|lease| lease.units).sum())
     }
 

@@ -1,0 +1,143 @@
+//! Single faults, exhaustively: every call that an operation makes to the tables meets every accident once. The client asks
+//! again with the same key, and afterwards the operation was done, once.
+
+use crate::{
+    simulator::{
+        Run,
+        environment::{Call, Reply, Who},
+        scenario::Scenario,
+    },
+    wire::{Fate, Passed},
+};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+
+/// One operation under every fault.
+#[derive(Debug, Clone)]
+pub struct Operation {
+    /// What is asked.
+    pub name: &'static str,
+    /// Its calls to the tables, in order, when nothing happens.
+    pub calls: Vec<Passed>,
+    /// What went wrong, for each call and fate.
+    pub failures: Vec<String>,
+    /// Pairs of call and fate that were tried.
+    pub tried: usize,
+}
+
+/// The operations that change something.
+pub const OPERATIONS: [&str; 8] = [
+    "claim, limit 1",
+    "claim, limit 3",
+    "claim, day limited",
+    "redeem",
+    "redeem, second use",
+    "hold",
+    "release",
+    "reverse",
+];
+
+/// Tries every fault at every call of every operation.
+pub fn exhaustively() -> Vec<Operation> {
+    OPERATIONS.iter().map(|name| under_every_fault(name)).collect()
+}
+
+fn under_every_fault(name: &'static str) -> Operation {
+    let (calls, broken) = attempt(name, BTreeMap::new());
+    let mut operation = Operation { name, calls, failures: broken, tried: 0 };
+    for number in 0..operation.calls.len() {
+        for fate in Fate::FAULTS {
+            let (_, broken) = attempt(name, BTreeMap::from([(number, fate)]));
+            operation.tried += 1;
+            operation.failures.extend(broken.into_iter().map(|what| format!("{fate:?} at call {number}: {what}")));
+        }
+    }
+    operation
+}
+
+/// The operation once, with these fates for its calls: the calls it made, and the promises it broke.
+fn attempt(name: &str, plan: BTreeMap<usize, Fate>) -> (Vec<Passed>, Vec<String>) {
+    let scenario =
+        Scenario::plain(3, if name == "claim, limit 3" { 3 } else { 1 }, 1 + u8::from(name.contains("second")))
+            .with_day_limit((name == "claim, day limited").then_some(3));
+    Run::of(scenario, |run| async move {
+        let before = prepare(name, &run).await;
+        run.plan(plan);
+        let asked = last_call(name, &run, &before);
+        let reply = run.ask(asked.clone()).await;
+        let calls = run.passed();
+        run.calm().await;
+        let mut broken = run.examine().await;
+        let heard = reply.as_ref().map_or("nothing".to_owned(), |reply| format!("{} {}", reply.status, reply.text));
+        if !reply.is_some_and(|reply| reply.status == if name == "release" { 204 } else { 201 }) {
+            broken.push(format!("the client heard {heard}"));
+        }
+        (calls, broken)
+    })
+}
+
+/// What comes before, in good order: the answers to a claim, and to what follows it.
+async fn prepare(name: &str, run: &Run) -> Vec<Reply> {
+    let mut replies = Vec::new();
+    if name.starts_with("claim") {
+        return replies;
+    }
+    replies.push(run.ask(claim(run)).await.unwrap());
+    let code = text(&replies[0], "code");
+    match name {
+        "redeem, second use" | "reverse" => replies.push(run.ask(redeem(&code, 1)).await.unwrap()),
+        "release" => replies.push(run.ask(hold(&code)).await.unwrap()),
+        _ => {}
+    }
+    replies
+}
+
+fn last_call(name: &str, run: &Run, before: &[Reply]) -> Call {
+    let code = before.first().map(|claimed| text(claimed, "code")).unwrap_or_default();
+    match name {
+        "redeem" => redeem(&code, 1),
+        "redeem, second use" => redeem(&code, 2),
+        "hold" => hold(&code),
+        "release" => {
+            let path = format!("/v1/holds/{}", text(&before[1], "hold_id"));
+            Call { method: "DELETE", ..merchants(&path, "none", Value::Null) }
+        }
+        "reverse" => {
+            let path = format!("/v1/redemptions/{}/reversals", text(&before[1], "redemption_id"));
+            merchants(&path, "reverse", json!({ "reason": "r" }))
+        }
+        _ => claim(run),
+    }
+}
+
+fn text(reply: &Reply, name: &str) -> String {
+    reply.json()[name].as_str().unwrap_or_default().to_owned()
+}
+
+fn claim(run: &Run) -> Call {
+    Call {
+        method: "POST",
+        path: run.claims_path(),
+        who: Who::Member(run.member(0)),
+        key: "claim-0123456789abcdef".to_owned(),
+        body: json!({ "channel": "app" }),
+    }
+}
+
+fn merchants(path: &str, key: &str, body: Value) -> Call {
+    let key = format!("{key}-0123456789abcdef");
+    Call { method: "POST", path: path.to_owned(), who: Who::Merchant, key, body }
+}
+
+fn order(code: &str, number: usize) -> Value {
+    let order = json!({ "order_no": format!("O-{number}"), "amount_fen": 2_500 });
+    json!({ "code": code, "store_id": "sto_luckytea01", "order": order })
+}
+
+fn redeem(code: &str, number: usize) -> Call {
+    merchants("/v1/redemptions", &format!("redeem-{number}"), order(code, number))
+}
+
+fn hold(code: &str) -> Call {
+    merchants("/v1/holds", "hold", order(code, 1))
+}

@@ -1,0 +1,171 @@
+//! One hot campaign through tables whose partition keys have DynamoDB's limits: leased stock beside a single counter item,
+//! on a virtual clock, in the same run. The limits are scaled to a tenth, so that they, and not this machine, are met.
+
+use crate::{
+    partitions::{Partitions, Served},
+    simulator::{environment::Environment, province, scenario::Scenario},
+    wire::Network,
+};
+use aws_sdk_dynamodb::types::AttributeValue;
+use dynoxide::Database;
+use mealticket_domain::{Campaign, Fingerprint, KeyHash, MemberAttributes, MemberNo};
+use mealticket_store::{
+    Clock, Store,
+    claim::{ClaimOutcome, ClaimRequest},
+};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+use tokio::time::{Instant, sleep};
+
+/// The limits, as a part of DynamoDB's.
+pub const SCALE: f64 = 0.1;
+/// Virtual seconds that are counted.
+const SECONDS: u64 = 3;
+/// Environments, and the requests that each has under way.
+const ENVIRONMENTS: usize = 8;
+const AT_ONCE: usize = 8;
+/// A call takes up to twice this: four milliseconds on average, as in one region.
+const DELAY: Duration = Duration::from_millis(4);
+
+/// What one way of counting stock came to.
+#[derive(Debug, Clone)]
+pub struct Sold {
+    /// Claims that succeeded.
+    pub claims: u64,
+    /// Claims a virtual second.
+    pub per_second: f64,
+    /// Writes on the stock table's hottest key, for each claim.
+    pub hottest_writes_per_claim: f64,
+    /// Requests to that key which the limit refused.
+    pub throttled: u64,
+}
+
+/// Both ways of counting stock, one after the other.
+pub fn compare() -> (Sold, Sold) {
+    (measure(Way::Leases), measure(Way::Counter))
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Way {
+    Leases,
+    Counter,
+}
+
+fn measure(way: Way) -> Sold {
+    let province = province();
+    fastrand::seed(1);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+    runtime.block_on(async {
+        let scenario = Scenario::plain(1_000_000, 1, 1);
+        let database = Database::memory().unwrap();
+        database.restore_from(&province.seeded.snapshot.to_string_lossy()).unwrap();
+        let tables = province.seeded.config.tables.clone();
+        let network = Network::new(database, tables, 1, Default::default()).with_delay(DELAY);
+        let clock = Clock::standing_at(scenario.begins_at());
+        let quiet = Environment::new(province, &network, 0, clock.clone());
+        let campaign = scenario.lay_out(&quiet).await;
+        let network = network.with_partitions(Partitions::scaled(SCALE));
+        let (claims, next) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(7_000_000)));
+        let until = Instant::now() + Duration::from_secs(SECONDS);
+        let mut clients = Vec::new();
+        for number in 0..ENVIRONMENTS {
+            let environment = Environment::new(province, &network, number, clock.clone());
+            for _ in 0..AT_ONCE {
+                let buyer = Buyer {
+                    way,
+                    store: environment.store().clone(),
+                    client: network.client(number, &clock),
+                    campaign: Arc::clone(&campaign),
+                    next: Arc::clone(&next),
+                };
+                clients.push(tokio::spawn(buyer.claim_until(until, Arc::clone(&claims))));
+            }
+        }
+        for client in clients {
+            client.await.unwrap();
+        }
+        let partitions = network.partitions().unwrap();
+        let stock = partitions.of_table(&network.tables().stock);
+        summary(claims.load(Relaxed), stock.first().map(|(_, served)| *served))
+    })
+}
+
+fn summary(claims: u64, hottest: Option<&Served>) -> Sold {
+    let writes = hottest.map_or(0, |served| served.writes);
+    Sold {
+        claims,
+        per_second: claims as f64 / SECONDS as f64,
+        hottest_writes_per_claim: writes as f64 / claims.max(1) as f64,
+        throttled: hottest.map_or(0, |served| served.throttled),
+    }
+}
+
+struct Buyer {
+    way: Way,
+    store: Store,
+    client: aws_sdk_dynamodb::Client,
+    campaign: Arc<Campaign>,
+    next: Arc<AtomicU64>,
+}
+
+impl Buyer {
+    /// One new member after the other claims.
+    async fn claim_until(self, until: Instant, claims: Arc<AtomicU64>) {
+        while Instant::now() < until {
+            let member = MemberNo::try_from(self.next.fetch_add(1, Relaxed)).unwrap();
+            if self.way == Way::Counter && !self.count_down(until).await {
+                return;
+            }
+            if self.claim(member).await && Instant::now() < until {
+                claims.fetch_add(1, Relaxed);
+            }
+        }
+    }
+
+    /// What everyone did before: one counter item for a campaign, decremented on condition. Until it is served.
+    async fn count_down(&self, until: Instant) -> bool {
+        while Instant::now() < until {
+            let call = self.client.update_item().table_name(&province().seeded.config.tables.stock);
+            let call = call
+                .key("pk", AttributeValue::S("COUNTER".into()))
+                .key("sk", AttributeValue::S("COUNTER".into()))
+                .update_expression("ADD taken :one")
+                .expression_attribute_values(":one", AttributeValue::N("1".into()));
+            if call.send().await.is_ok() {
+                return true;
+            }
+            sleep(Duration::from_millis(fastrand::u64(1..40))).await;
+        }
+        false
+    }
+
+    async fn claim(&self, member: MemberNo) -> bool {
+        let request = ClaimRequest {
+            member,
+            key: KeyHash([1; 16]),
+            fingerprint: Fingerprint([0; 16]),
+            attributes: MemberAttributes::default(),
+            channel: None,
+            share_code: None,
+            key_version: 1,
+            now: self.store.clock().now(),
+        };
+        match self.way {
+            Way::Leases => matches!(self.store.claim(&self.campaign, &request).await, Ok(ClaimOutcome::Claimed(_))),
+            // The coupon's put alone: the counter was written before.
+            Way::Counter => {
+                let call = self.client.put_item().table_name(&province().seeded.config.tables.members);
+                let call = call
+                    .item("pk", AttributeValue::S(format!("MEMBER#{}", member.get())))
+                    .item("sk", AttributeValue::S("COUPON#0000900#00".into()))
+                    .condition_expression("attribute_not_exists(pk)");
+                call.send().await.is_ok()
+            }
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! `cargo stack prove`: the proof, run, and told in plain words.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    clippy::disallowed_methods,
+    reason = "this program is a test that prints what it found"
+)]
+
+use clap::Parser;
+use mealticket_proof::{
+    report::{self, Figures, Simulated},
+    rules, simulator,
+};
+use std::{
+    process::ExitCode,
+    sync::{
+        Mutex,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::Instant,
+};
+
+#[derive(Parser)]
+#[command(about = "Looks for a way to issue or redeem one too many")]
+struct Cli {
+    /// Seeds that the simulator runs.
+    #[arg(long, default_value_t = 10_000)]
+    seeds: u64,
+    /// The first of them.
+    #[arg(long, default_value_t = 0)]
+    from: u64,
+    /// Rounds of each race.
+    #[arg(long, default_value_t = 5)]
+    rounds: usize,
+    /// Runs the simulator alone.
+    #[arg(long)]
+    only_seeds: bool,
+    /// Runs one seed and prints all that happened.
+    #[arg(long)]
+    replay: Option<u64>,
+    /// Evaluates a rule of ten clauses this often and ends, for counting instructions.
+    #[arg(long)]
+    evaluate: Option<u32>,
+    /// Writes what was found to docs/PROOF.md.
+    #[arg(long)]
+    write: bool,
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    if let Some(seed) = cli.replay {
+        return replay(seed);
+    }
+    if let Some(times) = cli.evaluate {
+        println!("{:?} each", rules::evaluate(times));
+        return ExitCode::SUCCESS;
+    }
+    let simulated = simulate(cli.from, cli.seeds);
+    if cli.only_seeds {
+        println!("{}", report::simulated(&simulated));
+        return exit(simulated.broken.is_empty());
+    }
+    let figures = Figures::measure(simulated, cli.rounds, |what| eprintln!("{what}"));
+    let told = report::tell(&figures);
+    println!("{told}");
+    if cli.write {
+        report::write(&told);
+    }
+    exit(figures.holds())
+}
+
+fn exit(good: bool) -> ExitCode {
+    if good { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn replay(seed: u64) -> ExitCode {
+    let outcome = simulator::run(seed);
+    println!("{outcome:#?}");
+    exit(outcome.violations.is_empty())
+}
+
+/// Runs the seeds on all processors.
+fn simulate(from: u64, seeds: u64) -> Simulated {
+    let began = Instant::now();
+    let next = AtomicU64::new(from);
+    let total = Mutex::new(Simulated { from, seeds, ..Simulated::default() });
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    simulator::province();
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                loop {
+                    let seed = next.fetch_add(1, Relaxed);
+                    if seed >= from + seeds {
+                        return;
+                    }
+                    let outcome = simulator::run(seed);
+                    let mut total = total.lock().unwrap();
+                    total.add(&outcome);
+                    if !outcome.violations.is_empty() {
+                        eprintln!("seed {seed}: {:#?}; see it with --replay {seed}", outcome.violations);
+                    }
+                    if total.done.is_multiple_of(1_000) {
+                        eprintln!("{} seeds, {} s", total.done, began.elapsed().as_secs());
+                    }
+                }
+            });
+        }
+    });
+    total.into_inner().unwrap()
+}

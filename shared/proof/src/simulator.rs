@@ -1,0 +1,178 @@
+//! The real handlers with the real SDK client, on one thread whose time is virtual and whose every accident follows from a
+//! seed: environments that are killed and restarted, clocks that jump, calls that are throttled, lost, done without an answer
+//! or done late. Clients retry as clients do. Afterwards the books are examined.
+
+mod books;
+mod clients;
+pub(crate) mod environment;
+pub(crate) mod scenario;
+
+use crate::wire::{Fate, Network, Passed};
+use clients::Heard;
+use dynoxide::Database;
+use environment::{Call, Environment, Environments, Reply};
+use mealticket_api::deps::Stack;
+use mealticket_domain::{Campaign, MemberNo};
+use mealticket_local::key_file::KeyFile;
+use mealticket_store::Clock;
+use mealticket_testing::world::{Seeded, seeded};
+use scenario::Scenario;
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, OnceLock},
+    time::Duration,
+};
+use tokio::time::{Instant, sleep};
+
+/// What all runs share: the seed's tables and a stack's keys.
+pub struct Province {
+    pub(crate) seeded: &'static Seeded,
+    pub(crate) stack: Arc<Stack>,
+    pub(crate) keys: KeyFile,
+}
+
+/// The seed province, loaded once a process on a runtime of its own, because its first engine has a socket.
+pub fn province() -> &'static Province {
+    static PROVINCE: OnceLock<Province> = OnceLock::new();
+    PROVINCE.get_or_init(|| {
+        let load = std::thread::spawn(|| {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            let seeded = runtime.block_on(seeded());
+            let keys = seeded.keys();
+            let stack = Arc::new(Stack::new(seeded.config.clone(), &keys.stack).unwrap());
+            Province { seeded, stack, keys }
+        });
+        load.join().unwrap()
+    })
+}
+
+/// What one seed came to.
+#[derive(Debug)]
+pub struct Outcome {
+    /// The seed.
+    pub seed: u64,
+    /// What was drawn from it.
+    pub scenario: String,
+    /// Every broken promise; none, one hopes.
+    pub violations: Vec<String>,
+    /// Every call to the tables with its fate.
+    pub passed: Vec<Passed>,
+    /// What clients heard, in order.
+    pub heard: Vec<String>,
+}
+
+/// How long everything may take to come to rest when the faults are over: the latest write lands after 45 s, and a lease
+/// is dead after 30 s and returned at the next tick of ten.
+const REST: Duration = Duration::from_secs(120);
+
+/// Runs one seed. The same seed gives the same outcome.
+pub fn run(seed: u64) -> Outcome {
+    let province = province();
+    fastrand::seed(seed);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+    let outcome = runtime.block_on(simulate(province, seed));
+    runtime.shutdown_background();
+    outcome
+}
+
+async fn simulate(province: &'static Province, seed: u64) -> Outcome {
+    let scenario = Scenario::draw(seed);
+    let run = Run::begin(province, scenario).await;
+    let accidents = tokio::spawn(scenario::accidents(run.scenario.accidents.clone(), run.environments.clone()));
+    let heard = clients::run(&run.scenario, &run.campaign, &run.environments).await;
+    accidents.abort();
+    run.calm().await;
+    run.heard.lock().unwrap().extend(heard);
+    let violations = run.examine().await;
+    let heard = run.heard.lock().unwrap().iter().map(Heard::line).collect();
+    Outcome { seed, scenario: format!("{:?}", run.scenario), violations, passed: run.network.passed(), heard }
+}
+
+/// A province in which things happen.
+pub(crate) struct Run {
+    scenario: Scenario,
+    campaign: Arc<Campaign>,
+    network: Network,
+    observer: Environment,
+    environments: Environments,
+    heard: Mutex<Vec<Heard>>,
+    ticking: tokio::task::AbortHandle,
+}
+
+impl Run {
+    /// Runs a scenario on virtual time.
+    pub(crate) fn of<T, F: Future<Output = T>>(scenario: Scenario, body: impl FnOnce(Run) -> F) -> T {
+        fastrand::seed(scenario.seed);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+        let outcome = runtime.block_on(async { body(Run::begin(province(), scenario).await).await });
+        runtime.shutdown_background();
+        outcome
+    }
+
+    async fn begin(province: &'static Province, scenario: Scenario) -> Self {
+        let database = Database::memory().unwrap();
+        database.restore_from(&province.seeded.snapshot.to_string_lossy()).unwrap();
+        let tables = province.seeded.config.tables.clone();
+        let network = Network::new(database, tables, scenario.seed, scenario.plan.clone());
+        let quiet = Network::new(network.database().clone(), network.tables().clone(), scenario.seed, BTreeMap::new());
+        let true_time = Clock::standing_at(scenario.begins_at());
+        let observer = Environment::new(province, &quiet, 0, true_time.clone());
+        let campaign = scenario.lay_out(&observer).await;
+        let environments = Environments::start(province, &network, &true_time, scenario.environments);
+        let ticking = tokio::spawn(environments.clone().tick(true_time)).abort_handle();
+        Run { scenario, campaign, network, observer, environments, heard: Mutex::default(), ticking }
+    }
+
+    /// Asks as a client does, again and again, and remembers the answer.
+    pub(crate) async fn ask(&self, call: Call) -> Option<Reply> {
+        let mut last = None;
+        for _ in 0..clients::ASKS {
+            last = self.environments.send(0, &call).await;
+            if last.as_ref().is_some_and(|reply| reply.status != 503) {
+                break;
+            }
+            sleep(Duration::from_millis(500)).await;
+        }
+        self.heard.lock().unwrap().push(Heard { call, reply: last.clone() });
+        last
+    }
+
+    /// The fates of the calls from now on.
+    pub(crate) fn plan(&self, plan: BTreeMap<usize, Fate>) {
+        self.network.begin(plan);
+    }
+
+    /// The calls since the fates were planned.
+    pub(crate) fn passed(&self) -> Vec<Passed> {
+        self.network.passed()
+    }
+
+    pub(crate) fn member(&self, index: usize) -> MemberNo {
+        self.scenario.member(index)
+    }
+
+    pub(crate) fn claims_path(&self) -> String {
+        format!("/v1/campaigns/{}/claims", self.campaign.no)
+    }
+
+    /// No more faults, and time for everything to come to rest.
+    pub(crate) async fn calm(&self) {
+        self.network.calm();
+        rest().await;
+    }
+
+    /// Every promise that is broken.
+    pub(crate) async fn examine(&self) -> Vec<String> {
+        self.ticking.abort();
+        let heard = self.heard.lock().unwrap().clone();
+        books::examine(&self.scenario, &self.campaign, &self.observer, &heard).await
+    }
+}
+
+/// Virtual time passes in steps, so that whatever wakes up does so in its order.
+async fn rest() {
+    let until = Instant::now() + REST;
+    while Instant::now() < until {
+        sleep(Duration::from_secs(1)).await;
+    }
+}

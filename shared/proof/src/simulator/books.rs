@@ -1,0 +1,175 @@
+//! What must hold when everything has come to rest, whatever happened before.
+
+use super::{
+    clients::Heard,
+    environment::{Call, Environment, Who},
+    scenario::Scenario,
+};
+use mealticket_domain::{Campaign, Coupon, LeaseId};
+use serde_json::json;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Every promise that is broken.
+pub(crate) async fn examine(
+    scenario: &Scenario,
+    campaign: &Campaign,
+    observer: &Environment,
+    heard: &[Heard],
+) -> Vec<String> {
+    let mut broken = Vec::new();
+    let mut coupons = Vec::new();
+    for index in 0..scenario.members {
+        let mine = observer.store().coupons_of_campaign(scenario.member(index), campaign.no).await.unwrap();
+        limits(scenario, &mine, &mut broken);
+        coupons.extend(mine);
+    }
+    let left = stock(scenario, campaign, observer, &coupons, &mut broken).await;
+    coupons.iter().for_each(|coupon| uses(coupon, &mut broken));
+    if left > 0 && heard.iter().any(|heard| heard.reply.as_ref().is_some_and(|reply| reply.refusal() == "sold_out")) {
+        broken.push(format!("sold_out was said while {left} units remain"));
+    }
+    for heard in heard {
+        if let Some(reply) = heard.reply.as_ref().filter(|reply| reply.status >= 500 && reply.status != 503) {
+            broken.push(format!("{}: {}", heard.line(), reply.text));
+        }
+    }
+    answers(observer, heard, &mut broken).await;
+    still_open(scenario, campaign, observer, left, &mut broken).await;
+    broken
+}
+
+/// One member's coupons.
+fn limits(scenario: &Scenario, mine: &[Coupon], broken: &mut Vec<String>) {
+    if mine.len() > usize::from(scenario.limit) {
+        broken.push(format!("a member has {} coupons of {}", mine.len(), scenario.limit));
+    }
+    let mut by_day: BTreeMap<_, usize> = BTreeMap::new();
+    for (index, coupon) in mine.iter().enumerate() {
+        *by_day.entry(coupon.claimed_at.province_day()).or_default() += 1;
+        if usize::from(coupon.key.ordinal.get()) != index {
+            broken.push("an ordinal was left out".to_owned());
+        }
+    }
+    let most = by_day.values().copied().max().unwrap_or(0);
+    if scenario.member_day_limit.is_some_and(|limit| most > usize::from(limit)) {
+        broken.push(format!("a member has {most} coupons of one day"));
+    }
+    let keys: BTreeSet<[u8; 16]> = mine.iter().map(|coupon| coupon.claim_key.0).collect();
+    if keys.len() != mine.len() {
+        broken.push("one key claimed twice".to_owned());
+    }
+}
+
+/// The campaign's units. Gives what is left when the open leases are settled by the coupons that carry them.
+async fn stock(
+    scenario: &Scenario,
+    campaign: &Campaign,
+    observer: &Environment,
+    coupons: &[Coupon],
+    broken: &mut Vec<String>,
+) -> u64 {
+    let shards = observer.store().stock_shards(campaign.no).await.unwrap();
+    let mut spent: BTreeMap<LeaseId, u64> = BTreeMap::new();
+    coupons.iter().for_each(|coupon| *spent.entry(coupon.lease_id).or_default() += 1);
+    let issued = coupons.len() as u64;
+    if issued > scenario.stock {
+        broken.push(format!("{issued} coupons of a stock of {}", scenario.stock));
+    }
+    let mut left = 0;
+    for shard in shards.values() {
+        left += shard.remaining;
+        for (id, lease) in &shard.leases {
+            let of_lease = spent.get(id).copied().unwrap_or(0);
+            match lease.units.checked_sub(of_lease) {
+                Some(unspent) => left += unspent,
+                None => broken.push(format!("a lease of {} units was spent {of_lease} times", lease.units)),
+            }
+        }
+    }
+    if issued + left != scenario.stock {
+        broken.push(format!("{issued} issued and {left} left are not {}", scenario.stock));
+    }
+    let mut by_day: BTreeMap<_, u64> = BTreeMap::new();
+    coupons.iter().for_each(|coupon| *by_day.entry(coupon.claimed_at.province_day()).or_default() += 1);
+    let most = by_day.values().copied().max().unwrap_or(0);
+    if scenario.day_limit.is_some_and(|limit| most > limit) {
+        broken.push(format!("{most} coupons of one day, of {:?}", scenario.day_limit));
+    }
+    left
+}
+
+/// One coupon's uses.
+fn uses(coupon: &Coupon, broken: &mut Vec<String>) {
+    let standing = coupon.redemptions.iter().filter(|redemption| redemption.reversal.is_none()).count();
+    if standing > usize::from(coupon.uses_total) {
+        broken.push(format!("{standing} redemptions stand of {} uses", coupon.uses_total));
+    }
+    if usize::from(coupon.uses_left) + standing != usize::from(coupon.uses_total) {
+        broken.push(format!("{} uses left and {standing} spent of {}", coupon.uses_left, coupon.uses_total));
+    }
+    let keys: BTreeSet<[u8; 16]> = coupon.redemptions.iter().map(|redemption| redemption.key.0).collect();
+    if keys.len() != coupon.redemptions.len() {
+        broken.push("one key redeemed twice".to_owned());
+    }
+}
+
+/// Whoever was told of a success is told the same again, byte for byte; the same key with another payload is refused and
+/// changes nothing.
+async fn answers(observer: &Environment, heard: &[Heard], broken: &mut Vec<String>) {
+    for heard in heard.iter().filter(|heard| heard.is_success() && heard.call.method == "POST") {
+        // A hold's key counts while its hold is the coupon's newest, and each coupon has one holder here.
+        let first = heard.reply.as_ref().map(|reply| reply.text.clone()).unwrap_or_default();
+        let again = observer.send(&heard.call).await;
+        if again.status != 201 || again.text != first || !again.replayed {
+            broken.push(format!("{} is now {} {}", heard.line(), again.status, again.text));
+        }
+        let mut other = heard.call.clone();
+        match other.body.get("order").is_some() {
+            true => other.body["order"]["amount_fen"] = 2_600.into(),
+            false if other.body.get("reason").is_some() => other.body["reason"] = "another".into(),
+            false => other.body["channel"] = "hall".into(),
+        }
+        let reused = observer.send(&other).await;
+        if reused.refusal() != "idempotency_key_reused" {
+            broken.push(format!("{} with another payload: {}", heard.line(), reused.text));
+        }
+        let still = observer.send(&heard.call).await;
+        if still.text != first {
+            broken.push(format!("{} changed by another payload", heard.line()));
+        }
+    }
+}
+
+/// With the faults over, what is left can be claimed.
+async fn still_open(
+    scenario: &Scenario,
+    campaign: &Campaign,
+    observer: &Environment,
+    left: u64,
+    broken: &mut Vec<String>,
+) {
+    // The replays above took leases of their own.
+    observer.store().return_unspent().await;
+    let remaining = observer.store().remaining(campaign.no).await.unwrap().unwrap_or(0);
+    let newcomer = scenario.member(scenario.members);
+    let call = Call {
+        method: "POST",
+        path: format!("/v1/campaigns/{}/claims", campaign.no),
+        who: Who::Member(newcomer),
+        key: "a-newcomer-after-all-of-it".to_owned(),
+        body: json!({}),
+    };
+    let reply = observer.send(&call).await;
+    let expected = match (remaining, left) {
+        // A lease that is spent is open until the sweep, when its environment ended.
+        (0, 0) => ["sold_out", "stock_settling"].contains(&reply.refusal().as_str()),
+        (0, _) => reply.refusal() == "stock_settling",
+        _ if scenario.day_limit.is_some() => {
+            reply.status == 201 || ["day_stock_exhausted", "stock_settling"].contains(&reply.refusal().as_str())
+        }
+        _ => reply.status == 201,
+    };
+    if !expected {
+        broken.push(format!("with {remaining} of {left} units free a newcomer hears {}", reply.text));
+    }
+}

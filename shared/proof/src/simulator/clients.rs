@@ -1,0 +1,154 @@
+//! Members' apps and merchants' tills. They ask, lose their patience, ask again with the same key, and remember what they
+//! were told.
+
+use super::{
+    environment::{Call, Environments, Reply, Who},
+    scenario::Scenario,
+};
+use mealticket_domain::{Campaign, MemberNo};
+use serde_json::json;
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+use tokio::time::sleep;
+
+/// What a client asked and was told at last; no reply when it gave up.
+#[derive(Debug, Clone)]
+pub(crate) struct Heard {
+    pub(crate) call: Call,
+    pub(crate) reply: Option<Reply>,
+}
+
+impl Heard {
+    pub(crate) fn is_success(&self) -> bool {
+        self.reply.as_ref().is_some_and(|reply| reply.status < 300)
+    }
+
+    /// For a person, and for comparing two runs: without what the keys of a process make different.
+    pub(crate) fn line(&self) -> String {
+        let what = self.call.path.rsplit('/').next().unwrap_or_default();
+        let heard = match &self.reply {
+            Some(reply) => {
+                format!("{} {}{}", reply.status, reply.refusal(), if reply.replayed { " again" } else { "" })
+            }
+            None => "nothing".to_owned(),
+        };
+        format!("{what} {}: {heard}", self.call.key)
+    }
+}
+
+/// How often a client asks.
+pub(crate) const ASKS: usize = 6;
+
+#[derive(Clone)]
+struct Client {
+    environments: Environments,
+    heard: Arc<Mutex<Vec<Heard>>>,
+    random: fastrand::Rng,
+}
+
+impl Client {
+    /// Asks until there is an answer that is not "try again", or patience ends.
+    async fn ask(&mut self, call: Call) -> Option<Reply> {
+        let mut last = None;
+        for _ in 0..ASKS {
+            let reply = self.environments.send(self.random.usize(..8), &call).await;
+            let again = reply.as_ref().is_none_or(|reply| reply.status == 503);
+            if !again {
+                last = reply;
+                break;
+            }
+            sleep(Duration::from_millis(self.random.u64(50..2_500))).await;
+        }
+        self.heard.lock().unwrap().push(Heard { call, reply: last.clone() });
+        last
+    }
+}
+
+pub(crate) async fn run(scenario: &Scenario, campaign: &Arc<Campaign>, environments: &Environments) -> Vec<Heard> {
+    let heard = Arc::new(Mutex::new(Vec::new()));
+    let tasks: Vec<_> = (0..scenario.members)
+        .map(|index| {
+            let random = fastrand::Rng::with_seed(scenario.seed.wrapping_mul(31).wrapping_add(index as u64));
+            let client = Client { environments: environments.clone(), heard: Arc::clone(&heard), random };
+            let person = Person { campaign: Arc::clone(campaign), member: scenario.member(index), index };
+            tokio::spawn(person.live(client))
+        })
+        .collect();
+    for task in tasks {
+        task.await.unwrap();
+    }
+    let heard = heard.lock().unwrap().clone();
+    heard
+}
+
+struct Person {
+    campaign: Arc<Campaign>,
+    member: MemberNo,
+    index: usize,
+}
+
+impl Person {
+    fn claim(&self, key: usize) -> Call {
+        Call {
+            method: "POST",
+            path: format!("/v1/campaigns/{}/claims", self.campaign.no),
+            who: Who::Member(self.member),
+            key: format!("claim-{}-{key}-0123456789", self.index),
+            body: json!({ "channel": "app" }),
+        }
+    }
+
+    fn at_the_till(&self, path: &str, key: &str, body: serde_json::Value) -> Call {
+        let key = format!("{key}-0123456789abcdef");
+        Call { method: "POST", path: path.to_owned(), who: Who::Merchant, key, body }
+    }
+
+    /// Claims, some of it twice at once; redeems what it got at two tills at once; holds and undoes now and then.
+    async fn live(self, mut client: Client) {
+        sleep(Duration::from_millis(client.random.u64(..3_000))).await;
+        let claims = client.random.usize(1..=2);
+        for key in 0..claims {
+            let call = self.claim(key);
+            let reply = if client.random.bool() {
+                let (mut one, mut other) = (client.clone(), client.clone());
+                other.random.seed(key as u64 + 7);
+                let (first, second) = tokio::join!(one.ask(call.clone()), other.ask(call));
+                first.filter(|reply| reply.status == 201).or(second)
+            } else {
+                client.ask(call).await
+            };
+            let Some(coupon) = reply.filter(|reply| reply.status == 201) else { continue };
+            let code = coupon.json()["code"].as_str().unwrap_or_default().to_owned();
+            self.spend(&mut client, &code, key).await;
+        }
+    }
+
+    async fn spend(&self, client: &mut Client, code: &str, key: usize) {
+        let order = |till: usize| format!("O-{}-{key}-{till}", self.index);
+        let body = |till: usize| {
+            let order = json!({ "order_no": order(till), "amount_fen": 2_500 });
+            json!({ "code": code, "store_id": "sto_luckytea01", "order": order })
+        };
+        if client.random.u8(..3) == 0 {
+            let mut held = body(0);
+            held["hold_seconds"] = 20.into();
+            client.ask(self.at_the_till("/v1/holds", &format!("hold-{}-{key}", self.index), held)).await;
+        }
+        let redeem = |till: usize| {
+            self.at_the_till("/v1/redemptions", &format!("redeem-{}-{key}-{till}", self.index), body(till))
+        };
+        let (mut one, mut other) = (client.clone(), client.clone());
+        other.random.seed(key as u64 + 99);
+        let (first, second) = tokio::join!(one.ask(redeem(0)), other.ask(redeem(1)));
+        let done = [first, second].into_iter().flatten().find(|reply| reply.status == 201);
+        if let Some(redemption) = done.filter(|_| client.random.bool()) {
+            let id = redemption.json()["redemption_id"].as_str().unwrap_or_default().to_owned();
+            let path = format!("/v1/redemptions/{id}/reversals");
+            let reverse = self.at_the_till(&path, &format!("reverse-{}-{key}", self.index), json!({ "reason": "r" }));
+            client.ask(reverse).await;
+            client.ask(redeem(2)).await;
+        }
+    }
+}

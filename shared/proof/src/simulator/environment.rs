@@ -1,0 +1,213 @@
+//! Execution environments: processes with memory and a clock of their own, that can end at any moment.
+
+use super::{Province, province};
+use crate::wire::Network;
+use aws_lambda_events::apigw::ApiGatewayV2httpRequest;
+use mealticket_api::{Deps, auth::member::MemberPrincipal, run};
+use mealticket_domain::{MemberAttributes, MemberNo};
+use mealticket_store::{Clock, Store};
+use serde_json::{Value, json};
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+use tokio::{task::AbortHandle, time::sleep};
+
+/// A request to a handler.
+#[derive(Debug, Clone)]
+pub(crate) struct Call {
+    pub(crate) method: &'static str,
+    pub(crate) path: String,
+    pub(crate) who: Who,
+    pub(crate) key: String,
+    pub(crate) body: Value,
+}
+
+/// Who asks.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Who {
+    /// A member's app.
+    Member(MemberNo),
+    /// A till of the campaign's merchant.
+    Merchant,
+}
+
+impl Who {
+    /// A token that is fresh by the clock that will judge it: tokens are not what is tried here.
+    fn token(self, province: &Province, deps: &Deps) -> String {
+        match self {
+            Who::Member(member) => {
+                let principal = MemberPrincipal { member, family_id: [9; 16], attributes: MemberAttributes::default() };
+                let stack = &deps.stack;
+                stack.member_tokens.issue(&principal, &stack.ids, &stack.vault, deps.now()).unwrap()
+            }
+            Who::Merchant => {
+                let merchant = province.keys.merchant(MERCHANT).unwrap();
+                merchant.token(MERCHANT, &deps.stack.config.issuer, deps.now()).unwrap()
+            }
+        }
+    }
+}
+
+/// Who redeems the campaign's coupons.
+const MERCHANT: &str = "mch_luckytea";
+
+/// What a handler answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Reply {
+    pub(crate) status: u16,
+    pub(crate) text: String,
+    pub(crate) replayed: bool,
+}
+
+impl Reply {
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap_or_default()
+    }
+
+    /// The code of a refusal; nothing for a success.
+    pub(crate) fn refusal(&self) -> String {
+        let code = self.json()["code"].as_str().unwrap_or_default().to_owned();
+        if self.status < 400 { String::new() } else { code }
+    }
+}
+
+/// One process.
+pub(crate) struct Environment {
+    pub(crate) deps: Deps,
+}
+
+impl Environment {
+    pub(crate) fn new(province: &Province, network: &Network, number: usize, clock: Clock) -> Self {
+        let store = Store::new(network.client(number, &clock), network.tables().clone(), clock);
+        Environment { deps: Deps { store, stack: Arc::clone(&province.stack) } }
+    }
+
+    pub(crate) fn store(&self) -> &Store {
+        &self.deps.store
+    }
+
+    pub(crate) async fn send(&self, call: &Call) -> Reply {
+        answer(self.deps.clone(), call.clone()).await
+    }
+}
+
+async fn answer(deps: Deps, call: Call) -> Reply {
+    let event = json!({
+        "version": "2.0", "routeKey": "$default", "rawPath": call.path, "rawQueryString": "",
+        "headers": { "authorization": format!("Bearer {}", call.who.token(province(), &deps)), "idempotency-key": call.key },
+        "requestContext": { "http": { "method": call.method, "path": call.path }, "requestId": "sim", "timeEpoch": 0 },
+        "body": call.body.to_string(), "isBase64Encoded": false,
+    });
+    let event: ApiGatewayV2httpRequest = serde_json::from_value(event).unwrap();
+    let response = if call.path.ends_with("/claims") {
+        run::answer(&deps, event, issue_coupon::handle).await
+    } else {
+        run::answer(&deps, event, redeem_code::handle).await
+    };
+    let event = serde_json::to_value(response.into_event()).unwrap();
+    Reply {
+        status: u16::try_from(event["statusCode"].as_u64().unwrap()).unwrap(),
+        text: event["body"].as_str().unwrap_or_default().to_owned(),
+        replayed: event["headers"]["idempotent-replayed"] == "true",
+    }
+}
+
+/// All processes of a function set.
+#[derive(Clone)]
+pub(crate) struct Environments(Arc<Mutex<Vec<Running>>>, Arc<Parts>);
+
+struct Parts {
+    province: &'static Province,
+    network: Network,
+}
+
+struct Running {
+    environment: Environment,
+    clock: Clock,
+    skew: i64,
+    requests: Vec<AbortHandle>,
+}
+
+impl Environments {
+    pub(crate) fn start(province: &'static Province, network: &Network, now: &Clock, count: usize) -> Self {
+        let parts = Parts { province, network: network.clone() };
+        let mut killed = network.killed();
+        let running =
+            (0..count).map(|number| Running::start(&parts, number, Clock::standing_at(now.now()), 0)).collect();
+        let all = Environments(Arc::new(Mutex::new(running)), Arc::new(parts));
+        let mortal = all.clone();
+        tokio::spawn(async move {
+            while let Some(number) = killed.recv().await {
+                mortal.kill(number);
+            }
+        });
+        all
+    }
+
+    /// Sends a call to one of them. `None` when the process ended under it: the connection broke.
+    pub(crate) async fn send(&self, which: usize, call: &Call) -> Option<Reply> {
+        let handling = {
+            let mut all = self.0.lock().unwrap();
+            let count = all.len();
+            let running = &mut all[which % count];
+            let handling = tokio::spawn(answer(running.environment.deps.clone(), call.clone()));
+            running.requests.retain(|request| !request.is_finished());
+            running.requests.push(handling.abort_handle());
+            handling
+        };
+        handling.await.ok()
+    }
+
+    /// Ends a process without a word and starts another in its place.
+    pub(crate) fn kill(&self, which: usize) {
+        let mut all = self.0.lock().unwrap();
+        let count = all.len();
+        let which = which % count;
+        let old = &mut all[which];
+        for request in old.requests.drain(..) {
+            request.abort();
+        }
+        *old = Running::start(&self.1, which, old.clock.clone(), old.skew);
+    }
+
+    /// Ends a process as the platform does: it may return what it has not spent.
+    pub(crate) async fn shut_down(&self, which: usize) {
+        let store = {
+            let all = self.0.lock().unwrap();
+            all[which % all.len()].environment.store().clone()
+        };
+        store.return_unspent().await;
+        self.kill(which);
+    }
+
+    /// Sets a process's clock wrong by some seconds.
+    pub(crate) fn jump(&self, which: usize, seconds: i64) {
+        let mut all = self.0.lock().unwrap();
+        let count = all.len();
+        all[which % count].skew += seconds;
+    }
+
+    /// Nothing reaches the tables for a while.
+    pub(crate) fn cut(&self, time: Duration) {
+        self.1.network.cut_for(time);
+    }
+
+    /// Lets the clocks go, second by second.
+    pub(crate) async fn tick(self, true_time: Clock) {
+        loop {
+            sleep(Duration::from_secs(1)).await;
+            true_time.set(true_time.now().plus_seconds(1));
+            for running in self.0.lock().unwrap().iter() {
+                running.clock.set(true_time.now().plus_seconds(running.skew));
+            }
+        }
+    }
+}
+
+impl Running {
+    fn start(parts: &Parts, number: usize, clock: Clock, skew: i64) -> Self {
+        let environment = Environment::new(parts.province, &parts.network, number, clock.clone());
+        Running { environment, clock, skew, requests: Vec::new() }
+    }
+}
