@@ -4,5 +4,5 @@ use mealticket_api::run::{WarmUp, serve};
 
 #[tokio::main]
 async fn main() -> Result<(), lambda_runtime::Error> {
-    serve(WarmUp::Catalog, issue_coupon::handle).await
+    serve(WarmUp::CatalogAndStock, issue_coupon::handle).await
 }

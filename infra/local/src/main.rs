@@ -42,6 +42,12 @@ enum Task {
         /// Passed on to the test binaries.
         arguments: Vec<String>,
     },
+    /// Look for a way to issue or redeem one too many, and tell what was looked at.
+    Prove {
+        /// Passed on: `--seeds N`, `--replay SEED`, `--write`; `--help` lists them.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
     /// Time every operation through a province of its own.
     Measure {
         /// Members that go through everything.
@@ -130,6 +136,7 @@ fn main() -> ExitCode {
         Task::Up(up) => in_runtime(up_until_signal(up)),
         Task::Demo(options) => in_runtime(tell_demo(options)),
         Task::Test { arguments } => test(&arguments),
+        Task::Prove { arguments } => prove(&arguments),
         Task::Measure { members, release } => in_runtime(measure_stack(members, release)),
         Task::Tables { port } => in_runtime(tables_until_signal(port)),
         Task::Token(choice) => token(&choice),
@@ -255,6 +262,16 @@ fn test(arguments: &[String]) -> Result<()> {
     }
     print(&format!("\n{passed} passed, 0 failed\n"));
     Ok(())
+}
+
+fn prove(arguments: &[String]) -> Result<()> {
+    say("building (minutes the first time, seconds after)");
+    let program = binaries::build(false)?.join("prove");
+    let status = Command::new(program).args(arguments).current_dir(workspace::root()).status();
+    match status.map_err(|error| StackError::caused("prove", error))? {
+        status if status.success() => Ok(()),
+        _ => Err(StackError("a promise is broken; what was found is told above".to_owned())),
+    }
 }
 
 /// The number in `test result: ok. 46 passed; …`; zero for any other line.

@@ -15,6 +15,7 @@ use crate::{
 };
 use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region, retry::RetryConfig};
 use mealticket_store::{Clock, Store};
+use rustix::process::{Pid, Signal, kill_process};
 use serde::Serialize;
 use serde_json::Value;
 use std::{
@@ -27,7 +28,7 @@ use std::{
 };
 use tokio::{
     io::{AsyncBufReadExt, BufReader},
-    net::TcpListener,
+    net::{TcpListener, TcpStream},
     process::{Child, Command},
     sync::mpsc,
     time::Instant,
@@ -54,6 +55,9 @@ pub struct Options {
 const INSTANCES: usize = 2;
 /// How long everything may take to answer.
 const READY_WITHIN: Duration = Duration::from_secs(60);
+
+/// How long a function may take to return what it holds: Lambda gives 500 ms, a loaded laptop may need more.
+const GRACE: Duration = Duration::from_secs(1);
 
 /// A running province. Its processes end with this value, and with this process, however it ends.
 pub struct Stack {
@@ -105,6 +109,7 @@ impl Stack {
 
         let runtime_port = free_port().await?;
         let mut children = vec![start_cargo_lambda(&program, runtime_port, &state)?];
+        wait_until_listening(runtime_port).await?;
         let (sender, messages) = mpsc::unbounded_channel();
         for function in &functions {
             for _ in 0..INSTANCES {
@@ -121,8 +126,19 @@ impl Stack {
         Ok(Stack { ready, keys, messages, children, _engine: engine })
     }
 
-    /// Ends every process and waits for it.
+    /// Ends every process and waits for it. They are asked first, as Lambda does, so that leased stock comes back.
     pub async fn stop(mut self) {
+        // The first is the runtime's API, which the others need until they have ended.
+        let ending = self.children.iter_mut().skip(1).map(|child| {
+            if let Some(pid) = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw) {
+                // One that has ended already is what we want.
+                let _ = kill_process(pid, Signal::TERM);
+            }
+            tokio::time::timeout(GRACE, child.wait())
+        });
+        for ended in ending.collect::<Vec<_>>() {
+            let _ = ended.await;
+        }
         for child in &mut self.children {
             // One that has ended already is what we want.
             let _ = child.kill().await;
@@ -213,6 +229,18 @@ fn spawn(command: std::process::Command, name: &str) -> Result<Child> {
     let mut command = Command::from(command);
     command.stdin(Stdio::null()).kill_on_drop(true);
     command.spawn().map_err(|error| StackError::caused(format!("{name} does not start"), error))
+}
+
+/// Waits for the runtime's API: a function that registers for its own shutdown asks it once, before anything else.
+async fn wait_until_listening(port: u16) -> Result<()> {
+    let give_up_at = Instant::now() + READY_WITHIN;
+    while TcpStream::connect(("127.0.0.1", port)).await.is_err() {
+        if Instant::now() >= give_up_at {
+            return Err(StackError("cargo-lambda does not listen; see cargo-lambda.log".to_owned()));
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    Ok(())
 }
 
 /// Asks every function until it answers. A child that ended will not: its log says why.

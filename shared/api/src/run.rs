@@ -35,6 +35,11 @@ where
     let secrets = read_secrets(&config.secrets).await?;
     let store = Store::new(client().await, config.tables.clone(), Clock::system());
     warm_up.ask(&store).await;
+    if warm_up == WarmUp::CatalogAndStock {
+        // What it has leased and not spent is wanted elsewhere at once, not when the lease has been swept.
+        let leaving = store.clone();
+        lambda_runtime::spawn_graceful_shutdown_handler(move || async move { leaving.return_unspent().await }).await;
+    }
     let deps = Deps { store, stack: Arc::new(Stack::new(config, &secrets)?) };
     lambda_runtime::run_concurrent(service_fn(move |event: LambdaEvent<ApiGatewayV2httpRequest>| {
         let (deps, handle) = (deps.clone(), handle.clone());
@@ -45,12 +50,14 @@ where
 
 /// One cheap request while the environment starts, when it has a whole processor: the TLS handshake is done before the first
 /// request comes. It asks for what the function's role allows and nobody has.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WarmUp {
     /// A phone.
     Identities,
     /// A campaign.
     Catalog,
+    /// A campaign; and when the environment ends it returns the stock that it has leased.
+    CatalogAndStock,
 }
 
 impl WarmUp {
@@ -58,7 +65,7 @@ impl WarmUp {
     async fn ask(self, store: &Store) {
         match self {
             WarmUp::Identities => drop(store.member_of_phone(&[0; 32]).await),
-            WarmUp::Catalog => {
+            WarmUp::Catalog | WarmUp::CatalogAndStock => {
                 if let Ok(no) = CampaignNo::try_from(0) {
                     drop(store.campaign(no).await);
                 }

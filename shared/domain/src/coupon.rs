@@ -23,7 +23,7 @@ pub struct CouponKey {
 }
 
 /// The facts of a coupon. No code, no key and no rendered answer among them: those are made from the facts.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Coupon {
     /// Where it is.
     pub key: CouponKey,
@@ -65,7 +65,7 @@ pub struct Coupon {
 
 /// A till's claim on a coupon for a while (R2). A coupon remembers its newest one, also when it no longer counts: who asks
 /// again with the same key hears the same answer.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Hold {
     /// The order that it is for. It names the hold: the same order has one hold of a coupon.
     pub order: KeyHash,
@@ -93,7 +93,7 @@ impl HoldTag {
 }
 
 /// One use of a coupon.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Redemption {
     /// When it counts: our clock for an API call, the merchant's for a report.
     pub at: Timestamp,
@@ -118,7 +118,7 @@ pub struct Redemption {
 }
 
 /// How a redemption reached us.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum RedemptionSource {
     /// The merchant asked first (`POST /v1/redemptions`).
     Api,
@@ -147,7 +147,7 @@ impl FromStr for RedemptionSource {
 }
 
 /// The undoing of a redemption (撤销).
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Reversal {
     /// When.
     pub at: Timestamp,

@@ -114,7 +114,7 @@ impl Default for ReversalPolicy {
 }
 
 /// SHA-256 of a terms document.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct TermsHash(pub [u8; 32]);
 
 impl fmt::Display for TermsHash {

@@ -10,6 +10,7 @@
 
 use clap::Parser;
 use mealticket_proof::{
+    models,
     report::{self, Figures, Simulated},
     rules, simulator,
 };
@@ -23,7 +24,7 @@ use std::{
 };
 
 #[derive(Parser)]
-#[command(about = "Looks for a way to issue or redeem one too many")]
+#[command(name = "cargo stack prove", about = "Looks for a way to issue or redeem one too many")]
 struct Cli {
     /// Seeds that the simulator runs.
     #[arg(long, default_value_t = 10_000)]
@@ -43,6 +44,9 @@ struct Cli {
     /// Evaluates a rule of ten clauses this often and ends, for counting instructions.
     #[arg(long)]
     evaluate: Option<u32>,
+    /// Visits the models' states alone.
+    #[arg(long)]
+    only_models: bool,
     /// Writes what was found to docs/PROOF.md.
     #[arg(long)]
     write: bool,
@@ -56,6 +60,12 @@ fn main() -> ExitCode {
     if let Some(times) = cli.evaluate {
         println!("{:?} each", rules::evaluate(times));
         return ExitCode::SUCCESS;
+    }
+    if cli.only_models {
+        let reports = models::check_all(false);
+        println!("{}", report::models_table(&reports));
+        reports.iter().for_each(|report| println!("{}: violated {:?}", report.name, report.violated));
+        return exit(reports.iter().all(models::Report::holds));
     }
     let simulated = simulate(cli.from, cli.seeds);
     if cli.only_seeds {

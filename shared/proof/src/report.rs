@@ -162,7 +162,8 @@ fn single_faults(operations: &[Operation]) -> String {
     text
 }
 
-fn models_table(reports: &[Report]) -> String {
+/// The models' part.
+pub fn models_table(reports: &[Report]) -> String {
     let mut text = String::new();
     for report in reports {
         let _ = writeln!(

@@ -5,10 +5,14 @@ mod process;
 
 use mealticket_local::{
     client::{Call, Reply},
+    engine::Engine,
+    environment::local_config,
     key_file::KeyFile,
-    stack::Message,
+    stack::{Message, client},
+    template::Template,
     workspace,
 };
+use mealticket_store::{Clock, Store};
 use process::{Program, Province, run, stack};
 use serde_json::{Value, json};
 use std::{
@@ -197,6 +201,16 @@ async fn killing_the_whole_stack_loses_nothing_that_was_acknowledged() {
     std::fs::remove_dir_all(&data).unwrap();
 }
 
+/// Units left of campaign 1, and units that are still leased, in tables that nobody serves any more.
+async fn stock_left_behind(file: &std::path::Path) -> (u64, u64) {
+    let template = Template::read(&workspace::template()).unwrap();
+    let engine = Engine::start(0, Some(file), &template.tables().unwrap()).await.unwrap();
+    let config = local_config(&template.functions().unwrap(), file, true).unwrap();
+    let store = Store::new(client(&engine.url()), config.tables, Clock::system());
+    let campaign = 1u32.try_into().unwrap();
+    (store.remaining(campaign).await.unwrap().unwrap(), store.leased(campaign).await.unwrap())
+}
+
 #[tokio::test]
 #[ignore = "needs the functions' binaries: run `cargo stack test`"]
 async fn the_stack_ends_on_a_signal_prints_codes_and_keeps_its_logs_clean() {
@@ -226,6 +240,7 @@ async fn the_stack_ends_on_a_signal_prints_codes_and_keeps_its_logs_clean() {
     assert_eq!(redemption(&province, &code, 1).send().await.unwrap().status, 201);
     assert!(province.terminate().await.success());
     assert_eq!(process::living(&data_text).await, Vec::<String>::new());
+    assert_eq!(stock_left_behind(&data.join("tables.sqlite")).await, (99_999, 0), "leases are returned in good order");
 
     let logs: String = std::fs::read_dir(&data)
         .unwrap()

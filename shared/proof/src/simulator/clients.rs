@@ -79,8 +79,7 @@ pub(crate) async fn run(scenario: &Scenario, campaign: &Arc<Campaign>, environme
     for task in tasks {
         task.await.unwrap();
     }
-    let heard = heard.lock().unwrap().clone();
-    heard
+    std::mem::take(&mut *heard.lock().unwrap())
 }
 
 struct Person {

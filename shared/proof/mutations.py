@@ -1,0 +1,166 @@
+#!/usr/bin/env python3
+"""Breaks the code on purpose, one place at a time, and tells which tests notice.
+
+    python3 shared/proof/mutations.py [--only SUBSTRING] [--list]
+
+Works on a copy of the repository beside its own target directory (MUTANTS_DIR, default target/mutants), so the checkout is
+never touched. A mutation whose text is not found exactly once is an error: the list follows the code. Writes
+docs/MUTATIONS.md when all of the list was run.
+"""
+
+import argparse
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+DOMAIN, STORE = "shared/domain/src/", "shared/store/src/"
+
+# What is broken, where, and how. Each is one decision that keeps a promise.
+MUTATIONS = [
+    # claim
+    ("a claim that is refused after the put keeps its unit", STORE + "claim.rs",
+     "                    unit.give_back();\n                    return Ok(outcome);", "                    unit.spent();\n                    return Ok(outcome);"),
+    ("a put of unknown outcome gives its unit back", STORE + "claim.rs", "        drop(unit);\n    }\n    error", "        unit.give_back();\n    }\n    error"),
+    ("any coupon of one's own lease counts as one's own put", STORE + "claim.rs",
+     "if earlier == WasApplied::Unknown && taken.claim_key == request.key && taken.lease_id", "if taken.lease_id"),
+    ("one's own put that was repeated is spent for certain", STORE + "claim.rs",
+     "                drop(unit);\n                return Ok(ClaimOutcome::Claimed(taken));", "                unit.give_back();\n                return Ok(ClaimOutcome::Claimed(taken));"),
+    ("a refusal is given without a look at earlier successes", STORE + "claim.rs", "            (Some(outcome), _) => outcome,", "            (Some(_), refusal) => refusal,"),
+    ("the same key with another payload is a replay", STORE + "claim.rs", "if earlier.claim_fingerprint == request.fingerprint", "if true"),
+    ("the limit in all is one too many", STORE + "claim.rs", "if mine.len() >= usize::from(terms.per_member_limit)", "if mine.len() > usize::from(terms.per_member_limit)"),
+    ("the limit of a day is one too many", STORE + "claim.rs", "claimed_today(mine, request) >= *limit", "claimed_today(mine, request) > *limit"),
+    ("every coupon counts as today's", STORE + "claim.rs", "coupon.claimed_at.province_day() == today", "coupon.claimed_at.province_day() <= today"),
+    ("a rule is not asked when history is read", STORE + "claim.rs", ".and_then(|rule| not_eligible(&rule, request, &mine))", ".and_then(|_| None::<ClaimOutcome>)"),
+    ("a coupon is put whether or not the place is free", STORE + "coupons.rs", "call.set_item(Some(items::coupon::to_item(coupon))).condition_expression(IS_NEW)", "call.set_item(Some(items::coupon::to_item(coupon)))"),
+    # stock
+    ("a shard is written without looking at its sequence number", STORE + "stock/shards.rs",
+     '"seq = :seen"', '"seq = :seen OR seq > :seen OR seq < :seen"'),
+    ("the sequence number stands still", STORE + "stock/shards.rs", "next.seq = seq + 1;", "next.seq = seq;"),
+    ("a lost lease is taken for refused", STORE + "stock.rs", "Swapped::Differs(stands) if stands.leases.contains_key(&request.id) => {", "Swapped::Differs(stands) if false && stands.leases.contains_key(&request.id) => {"),
+    ("the last units are sold out before they are settled", STORE + "stock/shards.rs", "(true, _) => NoUnit::Settling,", "(true, _) => NoUnit::SoldOut,"),
+    ("sold out is not remembered", STORE + "stock/desk.rs", "NoUnit::SoldOut | NoUnit::DayExhausted => Duration::from_secs(2)", "NoUnit::SoldOut | NoUnit::DayExhausted => Duration::ZERO"),
+    ("a unit is handed out of a lease that is being returned", STORE + "stock/desk.rs", "counts.unspent > 0 && !counts.closing && of_the_day", "counts.unspent > 0 && of_the_day"),
+    ("a unit is handed out when the wall clock says it is dead", STORE + "stock/desk.rs", "wall < self.lease.from.plus_seconds(HAND_OUT_SECONDS) && self.began", "self.began"),
+    ("a unit is handed out when the steady clock says it is dead", STORE + "stock/desk.rs", " && self.began.elapsed() < seconds(HAND_OUT_SECONDS)", ""),
+    ("a dead lease is still signed for", STORE + "coupons.rs", "|| unit.is_alive(self.clock.now())", "|| true"),
+    ("units of unknown outcome are returned", STORE + "stock/desk.rs", "kept: counts.spent + counts.unknown,", "kept: counts.spent,"),
+    ("a lease with units of unknown outcome is closed", STORE + "stock/desk.rs", "open: counts.unknown > 0", "open: false"),
+    ("a lease is returned while requests are under way", STORE + "stock/desk.rs", "if counts.in_flight > 0 || !finished", "if !finished"),
+    ("a reservation that is dropped is given back", STORE + "stock/desk.rs", "            counts.unknown += 1;", "            counts.unspent += 1;"),
+    ("a day's units are handed out on another day", STORE + "stock/desk.rs", "day.is_none_or(|day| day == self.lease.from.province_day())", "day.is_none_or(|_| true)"),
+    ("leases are as large as they like", DOMAIN + "stock.rs", "request.demand.min(LEASE_UNITS_MAX).min(available / LEASE_PART).max(1)", "request.demand.min(available).max(1)"),
+    ("a lease takes nothing from the shard", DOMAIN + "stock.rs", "        shard.remaining -= units;\n", ""),
+    ("a return forgets the day", DOMAIN + "stock.rs", "            quota.left += back;", "            quota.left += 0 * back;"),
+    ("a return gives back all", DOMAIN + "stock.rs", "lease.units.saturating_sub(kept)", "lease.units.saturating_sub(0 * kept)"),
+    ("a day that is over has a quota", DOMAIN + "stock.rs", "Some(quota) if quota.day > today => 0,", "Some(quota) if quota.day > today => quota.left,"),
+    # redeem, reverse, hold
+    ("a used coupon can be used", STORE + "redeem.rs", '"uses_left > :zero AND attribute_not_exists(deactivated_at)"', '"(uses_left >= :zero OR uses_left < :zero) AND attribute_not_exists(deactivated_at)"'),
+    ("a deactivated coupon can be used", STORE + "redeem.rs", '"uses_left > :zero AND attribute_not_exists(deactivated_at)"', '"uses_left > :zero"'),
+    ("a coupon can be used before its time", STORE + "redeem.rs", '"valid_from <= :at"', '"valid_from <= :at OR valid_from > :at"'),
+    ("an expired coupon can be used", STORE + "redeem.rs", '"valid_until > :at"', '"valid_until > :at OR valid_until <= :at"'),
+    ("a coupon that is held can be used", STORE + "redeem.rs", "OR hold_until <= :at OR begins_with(held, :hold)", "OR hold_until <= :at OR hold_until > :at OR begins_with(held, :hold)"),
+    ("a lapsed hold confirms", STORE + "redeem.rs", '"begins_with(held, :hold) AND hold_until > :at"', '"begins_with(held, :hold)"'),
+    ("an old code works", STORE + "redeem.rs", '"key_version = :key_version"', '"key_version <= :key_version OR key_version > :key_version"'),
+    ("a discount is of terms that nobody was shown", STORE + "redeem.rs", '"terms_version = :terms_version"', '"terms_version <= :terms_version OR terms_version > :terms_version"'),
+    ("one key redeems twice", STORE + "clauses.rs", '"attribute_not_exists(#keys) OR NOT contains(#keys, :key)"', '"attribute_not_exists(#keys) OR NOT contains(#keys, :key) OR contains(#keys, :key)"'),
+    ("a coupon is redeemed without end", STORE + "redeem.rs", '"size(redemptions) < :redemptions_max"', '"size(redemptions) < :redemptions_max OR size(redemptions) >= :redemptions_max"'),
+    ("a redemption leaves the hold", STORE + "redeem.rs", "ADD #keys :keys REMOVE hold_until", "ADD #keys :keys"),
+    ("a redemption is undone twice", STORE + "reverse.rs", '"attribute_not_exists(redemptions[{index}].reversal)"', '"attribute_exists(pk)"'),
+    ("a reversal overlooks what came in between", STORE + "clauses.rs", '"size(redemptions) = :redemptions"', '"size(redemptions) >= :redemptions"'),
+    ("a hold is placed over another", STORE + "clauses.rs", 'None => "attribute_not_exists(held)",', 'None => "attribute_exists(pk)",'),
+    ("a hold makes a coupon last", DOMAIN + "hold.rs", ".min(coupon.valid_until),", ","),
+    ("a hold's key is forgotten", DOMAIN + "hold.rs", "filter(|hold| hold.key == asked.key)", "filter(|hold| hold.key == asked.key && !hold.ended)"),
+    ("a released hold counts", DOMAIN + "coupon.rs", "filter(|hold| !hold.ended && now < hold.until)", "filter(|hold| now < hold.until)"),
+    ("a replay comes after the refusals", DOMAIN + "redemption.rs", "    if named.peek().is_some() {", "    if refusal(coupon, terms, request).is_none() && named.peek().is_some() {"),
+    ("hours are not asked", DOMAIN + "redemption.rs", "    if let Err(next) = open_at(&terms.hours, request.at) {", "    if let Some(next) = open_at(&terms.hours, request.at).err().filter(|_| false) {"),
+    ("a city's coupon is good everywhere", DOMAIN + "terms.rs", "cities.iter().any(|named| named == city)", "cities.iter().any(|named| named == city || named != city)"),
+    # code
+    ("a code passes whose zeros are not zero", DOMAIN + "locator.rs", "if packed & ((1 << ORDINAL_SHIFT) - 1) != 0 {", "if packed == 1 {"),
+    ("a code of any key version is the newest's", DOMAIN + "code.rs", "cipher.decipher(&code.symbols).map(|key| (key, *version))", "cipher.decipher(&code.symbols).map(|key| (key, self.newest_version()))"),
+    ("a hold's id names any order", DOMAIN + "code.rs", "HoldTag(number.to_be_bytes())))", "HoldTag((number & 0).to_be_bytes())))"),
+]
+
+# Quick ones first: the first that fails has noticed.
+TESTS = [
+    ["test", "--locked", "--quiet", "-p", "mealticket-domain", "--lib"],
+    ["test", "--locked", "--quiet", "-p", "mealticket-store", "--test", "it", "--", "--skip", "ten_thousand"],
+    ["test", "--locked", "--quiet", "-p", "mealticket-proof"],
+    ["test", "--locked", "--quiet", "-p", "mealticket-journeys", "--test", "it"],
+]
+
+
+def copy(folder):
+    """A copy of what git knows, changed files included."""
+    names = subprocess.run(["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, check=True, capture_output=True)
+    for name in names.stdout.decode().splitlines():
+        source, target = ROOT / name, folder / name
+        if source.is_file() and not (target.is_file() and target.read_bytes() == source.read_bytes()):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(source, target)
+            target.chmod(source.stat().st_mode)
+
+
+def caught_by(folder, path, old, new):
+    """The package whose tests notice; None when none does, `build` when it does not compile."""
+    file = folder / path
+    text = file.read_text(encoding="utf-8")
+    if text.count(old) != 1:
+        sys.exit(f"{path}: found {text.count(old)} times: {old}")
+    file.write_text(text.replace(old, new), encoding="utf-8")
+    try:
+        for arguments in TESTS:
+            run = subprocess.run(["cargo", *arguments], cwd=folder, capture_output=True, timeout=900)
+            output = (run.stdout + run.stderr).decode(errors="replace")
+            if run.returncode and "could not compile" in output:
+                return "build"
+            if run.returncode:
+                return arguments[arguments.index("-p") + 1]
+        return None
+    except subprocess.TimeoutExpired:
+        return "timeout"
+    finally:
+        file.write_text(text, encoding="utf-8")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", default="")
+    parser.add_argument("--list", action="store_true")
+    options = parser.parse_args()
+    chosen = [m for m in MUTATIONS if options.only in m[0]]
+    for what, path, old, _ in chosen:
+        found = (ROOT / path).read_text(encoding="utf-8").count(old)
+        if found != 1:
+            sys.exit(f"{path}: found {found} times: {old}")
+    if options.list:
+        print("\n".join(f"{path}: {what}" for what, path, _, _ in chosen))
+        return
+    folder = pathlib.Path(os.environ.get("MUTANTS_DIR", ROOT / "target/mutants"))
+    folder.mkdir(parents=True, exist_ok=True)
+    copy(folder)
+    rows = []
+    for what, path, old, new in chosen:
+        by = caught_by(folder, path, old, new)
+        rows.append((what, path, by))
+        print(f"{by or 'SURVIVED'}: {what}", flush=True)
+    if not options.only:
+        write(rows)
+
+
+def write(rows):
+    caught = [row for row in rows if row[2] and row[2] != "build"]
+    lines = [
+        "# Broken on purpose", "",
+        "Written by `python3 shared/proof/mutations.py`; do not edit. Each row is one decision that keeps a promise, undone;",
+        "the last column names the first package whose tests noticed.", "",
+        f"{len(caught)} of {len(rows)} were noticed.", "", "| broken | in | noticed by |", "|---|---|---|",
+    ]
+    lines += [f"| {what} | `{path}` | {by or '**nobody**'} |" for what, path, by in rows]
+    (ROOT / "docs/MUTATIONS.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,72 @@
+//! A short run of `cargo stack prove`, and that it can fail.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests stop at what they did not expect")]
+
+use mealticket_proof::{faults, hot, models, races, rules, simulator, wire::Fate};
+
+/// Seeds of a run of the tests; CI runs ten thousand (`.ci/run`).
+const SEEDS: u64 = 150;
+
+#[test]
+fn no_seed_breaks_a_promise() {
+    let mut faults = 0;
+    for seed in 0..SEEDS {
+        let outcome = simulator::run(seed);
+        assert!(outcome.violations.is_empty(), "{outcome:#?}");
+        faults += outcome.passed.iter().filter(|passed| passed.fate != Fate::Pass).count() as u64;
+    }
+    assert!(faults > SEEDS, "a run whose faults fall nowhere shows nothing: {faults}");
+}
+
+#[test]
+fn a_seed_replays_identically() {
+    for seed in [3, 17, 54, 101] {
+        let (first, again) = (simulator::run(seed), simulator::run(seed));
+        assert_eq!((first.passed, first.heard), (again.passed, again.heard), "seed {seed}");
+    }
+}
+
+#[test]
+fn every_call_of_every_operation_stands_every_fault() {
+    let operations = faults::exhaustively();
+    assert_eq!(operations.len(), faults::OPERATIONS.len());
+    for operation in operations {
+        assert!(operation.failures.is_empty(), "{operation:#?}");
+        assert_eq!(operation.tried, operation.calls.len() * Fate::FAULTS.len(), "{}", operation.name);
+        assert!(!operation.calls.is_empty(), "{}", operation.name);
+    }
+}
+
+#[test]
+fn the_models_hold_and_every_model_that_is_broken_on_purpose_is_found_out() {
+    let reports = models::check_all(true);
+    assert_eq!(reports.len(), 2);
+    for report in reports {
+        assert!(report.holds(), "{}: {:?}", report.name, report.mutants);
+        assert!(report.mutants.len() >= 7 && report.states > 1_000, "{}", report.name);
+    }
+}
+
+#[test]
+fn races_on_real_threads_have_exactly_their_winners() {
+    assert_eq!(races::claims(2), [races::UNITS; 2]);
+    assert_eq!(races::redemptions(10), [1; 10]);
+}
+
+#[test]
+fn leased_stock_serves_twenty_times_what_a_counter_item_serves() {
+    let (leases, counter) = hot::compare();
+    assert!(leases.per_second >= 20.0 * counter.per_second, "{leases:?} {counter:?}");
+    assert!(leases.hottest_writes_per_claim <= 0.05, "{leases:?}");
+    // The layer's own limit is what the counter met: a tenth of a thousand writes a second, and the first second's burst.
+    let limit = 1_000.0 * hot::SCALE;
+    assert!((limit..=limit * 4.0 / 3.0 + 1.0).contains(&counter.per_second), "{counter:?}");
+    assert!(counter.throttled > 0);
+}
+
+/// Not a bound on time, which is the machine's: a rule of ten clauses in less than what a call to the tables takes.
+#[test]
+fn a_rule_of_ten_clauses_costs_microseconds() {
+    let each = rules::evaluate(2_000);
+    assert!(each.as_micros() < 1_000, "{each:?}");
+}
