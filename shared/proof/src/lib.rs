@@ -1,5 +1,4 @@
-//! The proof that nothing is issued or redeemed one time too many, as far as it goes: a simulator that runs the real handlers
-//! through every accident a network has, models that are searched exhaustively, and a bench whose limits are DynamoDB's.
+#![doc = include_str!("../README.md")]
 
 #![allow(
     clippy::unwrap_used,
