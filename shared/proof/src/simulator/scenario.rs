@@ -50,8 +50,13 @@ impl Scenario {
         let limit = random.u8(1..=3);
         let now_and_then = |random: &mut fastrand::Rng| random.u8(..5) == 0;
         let faults = random.usize(1..=3);
-        let plan = (0..faults).map(|_| (random.usize(..CALLS), random.choice(Fate::FAULTS).unwrap_or(Fate::Pass)));
-        let plan = plan.collect();
+        let mut plan = BTreeMap::new();
+        for _ in 0..faults {
+            let (first, fate) = (random.usize(..CALLS), random.choice(Fate::FAULTS).unwrap_or(Fate::Pass));
+            // One call, or so many in a row that whoever asks loses patience and never knows.
+            let calls = if random.u8(..3) == 0 { random.usize(3..=10) } else { 1 };
+            plan.extend((first..first + calls).map(|call| (call, fate)));
+        }
         let environments = random.usize(2..=3);
         let accidents = (0..random.usize(..3)).map(|_| {
             let which = random.usize(..environments);
