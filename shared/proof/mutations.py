@@ -86,6 +86,7 @@ MUTATIONS = [
 # Quick ones first: the first that fails has noticed.
 TESTS = [
     ["test", "--locked", "--quiet", "-p", "mealticket-domain", "--lib"],
+    ["test", "--locked", "--quiet", "-p", "mealticket-store", "--lib"],
     ["test", "--locked", "--quiet", "-p", "mealticket-store", "--test", "it", "--", "--skip", "ten_thousand"],
     ["test", "--locked", "--quiet", "-p", "mealticket-proof"],
     ["test", "--locked", "--quiet", "-p", "mealticket-journeys", "--test", "it"],

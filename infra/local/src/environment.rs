@@ -2,7 +2,10 @@
 
 use crate::{Result, StackError, state::StateDir, template::FunctionSpec};
 use mealticket_api::config::Config;
-use std::{collections::BTreeMap, path::Path};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 /// Requests that one process serves at once.
 const CONCURRENCY: usize = 16;
@@ -25,9 +28,10 @@ pub fn local_config(functions: &[FunctionSpec], secrets: &Path, strict: bool) ->
 }
 
 /// What the AWS SDK is told, so that it finds the tables on this machine.
-pub fn sdk_variables(tables_url: &str) -> [(&'static str, String); 4] {
+pub fn sdk_variables(tables_url: &str) -> [(&'static str, String); 5] {
     [
         ("AWS_ENDPOINT_URL_DYNAMODB", tables_url.to_owned()),
+        ("AWS_ENDPOINT_URL_DYNAMODB_STREAMS", tables_url.to_owned()),
         ("AWS_REGION", "local".to_owned()),
         ("AWS_ACCESS_KEY_ID", "local".to_owned()),
         ("AWS_SECRET_ACCESS_KEY", "local".to_owned()),
@@ -42,6 +46,8 @@ pub(crate) struct Environment<'a> {
     pub(crate) tables_url: String,
     /// Whether the limits on one-time codes apply.
     pub(crate) strict: bool,
+    /// The file that says how far the stack's clock is moved.
+    pub(crate) clock_file: PathBuf,
 }
 
 impl Environment<'_> {
@@ -54,6 +60,7 @@ impl Environment<'_> {
             ("AWS_LAMBDA_FUNCTION_VERSION", "1".to_owned()),
             ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "256".to_owned()),
             ("AWS_LAMBDA_MAX_CONCURRENCY", CONCURRENCY.to_string()),
+            ("CLOCK_FILE", self.clock_file.display().to_string()),
         ]
         .into_iter()
         .chain(sdk_variables(&self.tables_url))

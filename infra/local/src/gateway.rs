@@ -2,7 +2,7 @@
 //! `routeKey`, its own 404 and 413, masked function errors, and a bounded number of requests in flight.
 
 use crate::{
-    Result, StackError,
+    runtime::Runtime,
     template::{FunctionSpec, RouteSpec},
 };
 use axum::{
@@ -36,28 +36,19 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 pub struct Gateway {
     routes: Vec<RouteSpec>,
     functions: HashMap<String, (Arc<Semaphore>, Duration)>,
-    runtime_url: String,
-    http: reqwest::Client,
+    runtime: Runtime,
     clock: Clock,
     requests: AtomicU64,
 }
 
 impl Gateway {
-    /// A gateway over the emulator at `runtime_url`.
-    pub fn new(routes: Vec<RouteSpec>, functions: &[FunctionSpec], runtime_url: String) -> Result<Self> {
+    /// A gateway before these functions.
+    pub fn new(routes: Vec<RouteSpec>, functions: &[FunctionSpec], runtime: Runtime, clock: Clock) -> Self {
         let functions = functions.iter().map(|function| {
             let timeout = TIMEOUT.min(Duration::from_secs(function.timeout_seconds));
             (function.name.clone(), (Arc::new(Semaphore::new(IN_FLIGHT_MAX)), timeout))
         });
-        let http = reqwest::Client::builder().timeout(TIMEOUT).no_proxy().build();
-        Ok(Gateway {
-            functions: functions.collect(),
-            routes,
-            runtime_url,
-            http: http.map_err(|error| StackError::caused("the gateway's client", error))?,
-            clock: Clock::system(),
-            requests: AtomicU64::new(0),
-        })
+        Gateway { functions: functions.collect(), routes, runtime, clock, requests: AtomicU64::new(0) }
     }
 
     /// Serves until the process ends.
@@ -65,13 +56,6 @@ impl Gateway {
         let app = Router::new().fallback(front).with_state(self).into_make_service_with_connect_info::<SocketAddr>();
         // It ends with the runtime; there is nobody left to tell.
         let _ = axum::serve(listener, app).await;
-    }
-
-    /// Invokes a function with an event, as Lambda's own API does.
-    pub async fn invoke(&self, function: &str, event: &Value) -> Option<Value> {
-        let url = format!("{}/2015-03-31/functions/{function}/invocations", self.runtime_url);
-        let reply = self.http.post(url).json(event).send().await.ok()?;
-        reply.json().await.ok()
     }
 
     fn route(&self, method: &str, path: &str) -> Option<(&RouteSpec, Map<String, Value>)> {
@@ -145,7 +129,7 @@ async fn front(
     // A task of its own: a client that goes away does not free the place that its request still holds in the emulator.
     let invocation = tokio::spawn(async move {
         let _place = places.acquire_owned().await.ok()?;
-        tokio::time::timeout(timeout, asked.invoke(&function, &event)).await.ok()?
+        tokio::time::timeout(timeout, asked.runtime.invoke(&function, &event)).await.ok()?
     });
     match tokio::time::timeout(TIMEOUT, invocation).await.map(|joined| joined.unwrap_or_default()) {
         // A function's error, or its silence, stays in its log.
@@ -217,13 +201,4 @@ fn joined_query(query: &str) -> BTreeMap<String, String> {
             .or_insert_with(|| text.clone());
     }
     joined
-}
-
-/// An event that no function has a route for: a function that answers it with 404 is up.
-pub(crate) fn probe() -> Value {
-    json!({
-        "version": "2.0", "routeKey": "GET /", "rawPath": "/", "rawQueryString": "", "headers": {},
-        "requestContext": { "http": { "method": "GET", "path": "/", "sourceIp": "127.0.0.1" }, "timeEpoch": 0 },
-        "isBase64Encoded": false,
-    })
 }

@@ -12,12 +12,15 @@ pub mod guard;
 pub mod key_file;
 pub mod measure;
 pub mod ready;
+pub mod runtime;
 pub mod samples;
 pub mod seed;
 pub mod stack;
 pub mod state;
 pub mod tables;
 pub mod template;
+pub mod tick;
+pub mod triggers;
 pub mod workspace;
 pub mod yaml;
 

@@ -2,6 +2,7 @@
 
 use clap::{Args, Parser, Subcommand};
 use mealticket_api::random;
+use mealticket_domain::Timestamp;
 use mealticket_local::{
     Result, StackError, binaries, cargo_lambda, demo, guard,
     key_file::KeyFile,
@@ -12,9 +13,8 @@ use mealticket_local::{
     state::StateDir,
     tables,
     template::Template,
-    workspace,
+    tick, workspace,
 };
-use mealticket_store::Clock;
 use serde_json::json;
 use std::{
     ffi::OsString,
@@ -62,6 +62,15 @@ enum Task {
         /// The port of the tables.
         #[arg(long, default_value_t = 8781)]
         port: u16,
+    },
+    /// Move the clock of the running province, and run what is scheduled.
+    Tick {
+        /// The instant that it is then, like 2026-11-22T16:05:00Z; the province's clock stays when it is left out.
+        #[arg(long, value_parser = instant)]
+        at: Option<Timestamp>,
+        /// The directory of the stack, when it was started with one.
+        #[arg(long)]
+        data: Option<PathBuf>,
     },
     /// Print a bearer token of a merchant of the seed.
     Token(MerchantChoice),
@@ -139,6 +148,7 @@ fn main() -> ExitCode {
         Task::Prove { arguments } => prove(&arguments),
         Task::Measure { members, release } => in_runtime(measure_stack(members, release)),
         Task::Tables { port } => in_runtime(tables_until_signal(port)),
+        Task::Tick { at, data } => in_runtime(tick_schedules(at, data)),
         Task::Token(choice) => token(&choice),
         Task::Sign { merchant, file, id } => sign(&merchant, &file, id),
     };
@@ -224,6 +234,17 @@ async fn tables_until_signal(port: u16) -> Result<()> {
     Ok(())
 }
 
+async fn tick_schedules(at: Option<Timestamp>, data: Option<PathBuf>) -> Result<()> {
+    for ticked in tick::tick(&StateDir::open(data.as_deref())?, at).await? {
+        print(&format!("{} {}\n", ticked.schedule.function, ticked.reply));
+    }
+    Ok(())
+}
+
+fn instant(text: &str) -> std::result::Result<Timestamp, String> {
+    text.parse().map_err(|_| "an instant is like 2026-11-22T16:05:00Z".to_owned())
+}
+
 async fn tell_demo(demo: Demo) -> Result<()> {
     let options = Options { release: demo.release, no_build: demo.no_build, ..Options::default() };
     let mut stack = Stack::start(&options, &say).await?;
@@ -284,6 +305,11 @@ fn keys(choice: &MerchantChoice) -> Result<KeyFile> {
     StateDir::open(choice.data.as_deref())?.keys(&Seed::read(&workspace::seed())?)
 }
 
+/// What the clock of the stack says, which may have been moved.
+fn now(choice: &MerchantChoice) -> Result<Timestamp> {
+    Ok(StateDir::open(choice.data.as_deref())?.clock().now())
+}
+
 fn issuer() -> Result<String> {
     let functions = Template::read(&workspace::template())?.functions()?;
     let issuer = functions.first().and_then(|function| function.environment.get("ISSUER").cloned());
@@ -291,7 +317,7 @@ fn issuer() -> Result<String> {
 }
 
 fn token(choice: &MerchantChoice) -> Result<()> {
-    let token = keys(choice)?.merchant(&choice.merchant)?.token(&choice.merchant, &issuer()?, Clock::system().now())?;
+    let token = keys(choice)?.merchant(&choice.merchant)?.token(&choice.merchant, &issuer()?, now(choice)?)?;
     print(&format!("{token}\n"));
     Ok(())
 }
@@ -300,7 +326,7 @@ fn sign(choice: &MerchantChoice, file: &PathBuf, id: Option<String>) -> Result<(
     let body = std::fs::read(file).map_err(|error| StackError::caused(file.display(), error))?;
     let random = || random::name().map(|name| format!("msg_{name}"));
     let id = id.map_or_else(random, Ok).map_err(|_| StackError("no random bytes".to_owned()))?;
-    for (name, value) in keys(choice)?.merchant(&choice.merchant)?.sign(&id, Clock::system().now(), &body)? {
+    for (name, value) in keys(choice)?.merchant(&choice.merchant)?.sign(&id, now(choice)?, &body)? {
         print(&format!("{name}: {value}\n"));
     }
     Ok(())

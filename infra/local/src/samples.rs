@@ -57,6 +57,11 @@ pub fn files() -> Result<Vec<PathBuf>> {
     Ok(files)
 }
 
+/// Whether a sample is a request over HTTP: its name begins with the status of the answer.
+pub fn is_http(file: &Path) -> bool {
+    file.file_name().is_some_and(|name| name.to_string_lossy().starts_with(|first: char| first.is_ascii_digit()))
+}
+
 fn list(folder: &Path) -> Result<Vec<PathBuf>> {
     let failed = |error: std::io::Error| StackError::caused(folder.display(), error);
     let entries = fs::read_dir(folder).map_err(failed)?.map(|entry| entry.map(|entry| entry.path()));

@@ -4,20 +4,24 @@ use crate::{
     Result, StackError, binaries, cargo_lambda,
     engine::Engine,
     environment::{Environment, local_config},
-    gateway::{Gateway, probe},
+    gateway::Gateway,
     guard,
     key_file::KeyFile,
     ready::{Ready, ready},
+    runtime::{Runtime, http_probe},
     seed::Seed,
-    state::StateDir,
+    state::{Running, StateDir},
     template::{FunctionSpec, Template},
+    tick::{Ticked, tick},
+    triggers::{pump::Pump, schedule},
     workspace,
 };
 use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region, retry::RetryConfig};
+use mealticket_domain::Timestamp;
 use mealticket_store::{Clock, Store};
 use rustix::process::{Pid, Signal, kill_process};
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::{
     collections::BTreeMap,
     fs::File,
@@ -31,6 +35,7 @@ use tokio::{
     net::{TcpListener, TcpStream},
     process::{Child, Command},
     sync::mpsc,
+    task::JoinHandle,
     time::Instant,
 };
 
@@ -68,6 +73,8 @@ pub struct Stack {
     /// The one-time codes that were sent, as they are sent.
     pub messages: mpsc::UnboundedReceiver<Message>,
     children: Vec<Child>,
+    triggers: Vec<JoinHandle<()>>,
+    state: StateDir,
     _engine: Engine,
 }
 
@@ -90,6 +97,7 @@ impl Stack {
         let seed = Seed::read(&workspace::seed())?;
         let front = listen(options.port, "--port").await?;
         let state = StateDir::open(options.data.as_deref())?;
+        state.forget_running();
         let keys = state.keys(&seed)?;
 
         let program = cargo_lambda::ensure(say)?;
@@ -102,7 +110,12 @@ impl Stack {
 
         let tables_file = options.data.as_ref().map(|_| state.tables_file());
         let engine = Engine::start(options.dynamodb_port, tables_file.as_deref(), &template.tables()?).await?;
-        let environment = Environment { state: &state, tables_url: engine.url(), strict: options.strict };
+        let environment = Environment {
+            state: &state,
+            tables_url: engine.url(),
+            strict: options.strict,
+            clock_file: state.clock_file(),
+        };
         let config = local_config(&functions, &state.secrets_file(), options.strict)?;
         say("loading the seed province");
         seed.load(&Store::new(client(&engine.url()), config.tables.clone(), Clock::system()), &keys).await?;
@@ -118,16 +131,27 @@ impl Stack {
             }
         }
         let address = front.local_addr().map_err(|error| StackError::caused("the gateway", error))?;
-        let gateway =
-            Arc::new(Gateway::new(template.routes()?, &functions, format!("http://127.0.0.1:{runtime_port}"))?);
-        wait_until_ready(&gateway, &functions, &mut children, &state).await?;
+        let runtime = Runtime::new(format!("http://127.0.0.1:{runtime_port}"))?;
+        wait_until_ready(&template, &runtime, &mut children, &state).await?;
+        let running = Running { functions: runtime.url().to_owned(), clock_file: state.clock_file() };
+        let clock = Clock::shifted_by(running.clock_file.clone());
+        state.note_running(&running)?;
+        let triggers = start_triggers(&template, &engine, &runtime, &clock)?;
+        let gateway = Arc::new(Gateway::new(template.routes()?, &functions, runtime, clock));
         tokio::spawn(gateway.serve(front));
         let ready = ready(&seed, &config, format!("http://{address}"), engine.url())?;
-        Ok(Stack { ready, keys, messages, children, _engine: engine })
+        Ok(Stack { ready, keys, messages, children, triggers, state, _engine: engine })
+    }
+
+    /// Moves the stack's clock, if `at` is given, and runs what is scheduled.
+    pub async fn tick(&self, at: Option<Timestamp>) -> Result<Vec<Ticked>> {
+        tick(&self.state, at).await
     }
 
     /// Ends every process and waits for it. They are asked first, as Lambda does, so that leased stock comes back.
     pub async fn stop(mut self) {
+        self.triggers.iter().for_each(JoinHandle::abort);
+        self.state.forget_running();
         // The first is the runtime's API, which the others need until they have ended.
         let ending = self.children.iter_mut().skip(1).map(|child| {
             if let Some(pid) = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw) {
@@ -243,18 +267,37 @@ async fn wait_until_listening(port: u16) -> Result<()> {
     Ok(())
 }
 
+/// Pumps the streams and ticks the schedules.
+fn start_triggers(
+    template: &Template,
+    engine: &Engine,
+    runtime: &Runtime,
+    clock: &Clock,
+) -> Result<Vec<JoinHandle<()>>> {
+    let mut triggers = Vec::new();
+    for mapping in template.mappings()? {
+        let (runtime, function) = (runtime.clone(), mapping.function.clone());
+        let invoke = async move |event: &Value| runtime.succeed(&function, event).await;
+        let pump = Pump::new(engine.database().clone(), mapping, clock.clone(), invoke)?;
+        triggers.push(tokio::spawn(pump.run()));
+    }
+    for schedule in template.schedules()? {
+        triggers.push(tokio::spawn(schedule::run(schedule, runtime.clone(), clock.clone())));
+    }
+    Ok(triggers)
+}
+
 /// Asks every function until it answers. A child that ended will not: its log says why.
 async fn wait_until_ready(
-    gateway: &Gateway,
-    functions: &[FunctionSpec],
+    template: &Template,
+    runtime: &Runtime,
     children: &mut [Child],
     state: &StateDir,
 ) -> Result<()> {
     let give_up_at = Instant::now() + READY_WITHIN;
-    for function in functions {
+    for function in template.functions()? {
         loop {
-            let asked = tokio::time::timeout(Duration::from_secs(5), gateway.invoke(&function.name, &probe())).await;
-            if matches!(asked, Ok(Some(reply)) if reply.get("statusCode").and_then(Value::as_u64) == Some(404)) {
+            if is_up(template, runtime, &function.name).await? {
                 break;
             }
             let ended = children.iter_mut().any(|child| child.try_wait().is_ok_and(|status| status.is_some()));
@@ -266,4 +309,20 @@ async fn wait_until_ready(
         }
     }
     Ok(())
+}
+
+/// Asks a function something that changes nothing: a route that nobody has, an empty batch, its schedule.
+async fn is_up(template: &Template, runtime: &Runtime, function: &str) -> Result<bool> {
+    let scheduled = template.schedules()?.into_iter().find(|schedule| schedule.function == function);
+    let probe = match &scheduled {
+        Some(scheduled) => schedule::event(scheduled, Clock::system().now()),
+        None if template.mappings()?.iter().any(|mapping| mapping.function == function) => {
+            json!({ "Records": [], "shardId": "probe" })
+        }
+        None => http_probe(),
+    };
+    let asked = tokio::time::timeout(Duration::from_secs(5), runtime.succeed(function, &probe)).await;
+    let Ok(Some(reply)) = asked else { return Ok(false) };
+    let status = reply.get("statusCode").and_then(Value::as_u64);
+    Ok(status.is_none_or(|status| status == 404))
 }

@@ -1,13 +1,23 @@
 //! Where a stack on one machine keeps its keys, its tables and its logs.
 
 use crate::{Result, StackError, key_file::KeyFile, seed::Seed, workspace};
-use serde::Serialize;
+use mealticket_store::Clock;
+use serde::{Deserialize, Serialize};
 use std::{
     fs::Permissions,
     io::Write,
     os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
 };
+
+/// How to reach a stack that runs.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Running {
+    /// Where its functions are invoked.
+    pub functions: String,
+    /// The file that moves its clock.
+    pub clock_file: PathBuf,
+}
 
 /// The directory of a stack: its keys and, with `--data`, its tables.
 pub struct StateDir(PathBuf);
@@ -41,6 +51,39 @@ impl StateDir {
         let path = self.0.join("empty.env");
         std::fs::write(&path, "").map_err(|error| StackError::caused(path.display(), error))?;
         Ok(path)
+    }
+
+    /// The file that moves the clock of this process's stack: one for each stack, so that none moves another's.
+    pub fn clock_file(&self) -> PathBuf {
+        self.0.join(format!("clock-{}", std::process::id()))
+    }
+
+    /// Writes down how to reach the stack that runs here, for `tick`, `token` and `sign`.
+    pub fn note_running(&self, running: &Running) -> Result<()> {
+        replace_private(&self.running_file(), &json(running)?)
+    }
+
+    /// The stack that was started here last, if it did not end in good order.
+    pub fn running(&self) -> Option<Running> {
+        serde_json::from_str(&std::fs::read_to_string(self.running_file()).ok()?).ok()
+    }
+
+    /// Forgets a stack that has ended, and its clock; another that was started here meanwhile is left.
+    pub fn forget_running(&self) {
+        let own = self.clock_file();
+        if self.running().is_some_and(|running| running.clock_file == own) {
+            let _ = std::fs::remove_file(self.running_file());
+        }
+        let _ = std::fs::remove_file(own);
+    }
+
+    /// The clock of the stack that runs here; the machine's when none does.
+    pub fn clock(&self) -> Clock {
+        self.running().map_or_else(Clock::system, |running| Clock::shifted_by(running.clock_file))
+    }
+
+    fn running_file(&self) -> PathBuf {
+        self.0.join("running.json")
     }
 
     /// Where what the functions log goes.

@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 /// The parsed template, with its parameters set.
@@ -47,6 +48,30 @@ pub struct RouteSpec {
     pub function: String,
 }
 
+/// A stream that is pumped into a function.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MappingSpec {
+    /// The function.
+    pub function: String,
+    /// The table whose stream it is.
+    pub table: String,
+    /// Records of one batch at the most.
+    pub batch_size: usize,
+    /// Seconds of a tumbling window, if there is one.
+    pub window_seconds: Option<i64>,
+    /// Whether a batch that fails is tried again in halves.
+    pub bisects: bool,
+}
+
+/// A function that is invoked at a rate.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ScheduleSpec {
+    /// The function.
+    pub function: String,
+    /// The time between two invocations.
+    pub every: Duration,
+}
+
 /// What a stack on one machine is called; its tables' names begin with it.
 pub const LOCAL_STACK_NAME: &str = "mealticket-local";
 
@@ -79,6 +104,16 @@ impl Template {
     /// The routes.
     pub fn routes(&self) -> Result<Vec<RouteSpec>> {
         self.resources("AWS::ApiGatewayV2::Route").map(|(id, resource)| self.route(id, resource)).collect()
+    }
+
+    /// The streams that are pumped into functions.
+    pub fn mappings(&self) -> Result<Vec<MappingSpec>> {
+        self.resources("AWS::Lambda::EventSourceMapping").map(|(id, resource)| self.mapping(id, resource)).collect()
+    }
+
+    /// The schedules.
+    pub fn schedules(&self) -> Result<Vec<ScheduleSpec>> {
+        self.resources("AWS::Events::Rule").map(|(id, resource)| self.schedule(id, resource)).collect()
     }
 
     /// The whole document, for tests on what it says.
@@ -135,13 +170,44 @@ impl Template {
             let target = at(properties, &["Target", "Fn::Sub"]).as_str()?;
             let integration = target.strip_prefix("integrations/${")?.strip_suffix('}')?;
             let uri = at(&self.document, &["Resources", integration, "Properties", "IntegrationUri"]);
-            let function = at(uri, &["Fn::GetAtt"]).as_str()?.strip_suffix(".Arn")?;
-            let binary = at(&self.document, &["Resources", function, "Metadata", "BuildProperties", "Binary"]);
-            binary.as_str().map(str::to_owned)
+            self.binary(at(uri, &["Fn::GetAtt"]).as_str()?.strip_suffix(".Arn")?)
         };
         Ok(RouteSpec {
             key: self.text(at(properties, &["RouteKey"])).ok_or_else(|| self.broken(id, "RouteKey"))?,
             function: find().ok_or_else(|| self.broken(id, "Target does not lead to a function"))?,
+        })
+    }
+
+    /// The binary of a function of the template.
+    fn binary(&self, function: &str) -> Option<String> {
+        let binary = at(&self.document, &["Resources", function, "Metadata", "BuildProperties", "Binary"]);
+        binary.as_str().map(str::to_owned)
+    }
+
+    fn mapping(&self, id: &str, resource: &Value) -> Result<MappingSpec> {
+        let properties = at(resource, &["Properties"]);
+        let function = at(properties, &["FunctionName", "Ref"]).as_str().and_then(|function| self.binary(function));
+        let stream = at(properties, &["EventSourceArn", "Fn::GetAtt"]).as_str();
+        let table = stream.and_then(|stream| self.referred(stream.strip_suffix(".StreamArn")?));
+        let batch_size = at(properties, &["BatchSize"]).as_u64().and_then(|size| usize::try_from(size).ok());
+        Ok(MappingSpec {
+            function: function.ok_or_else(|| self.broken(id, "FunctionName"))?,
+            table: table.ok_or_else(|| self.broken(id, "EventSourceArn"))?,
+            batch_size: batch_size.filter(|size| *size > 0).ok_or_else(|| self.broken(id, "BatchSize"))?,
+            window_seconds: at(properties, &["TumblingWindowInSeconds"]).as_i64(),
+            bisects: at(properties, &["BisectBatchOnFunctionError"]) == true,
+        })
+    }
+
+    /// A rule with one target and a rate in minutes.
+    fn schedule(&self, id: &str, resource: &Value) -> Result<ScheduleSpec> {
+        let properties = at(resource, &["Properties"]);
+        let rate = at(properties, &["ScheduleExpression"]).as_str().and_then(minutes);
+        let target = properties.pointer("/Targets/0/Arn/Fn::GetAtt").and_then(Value::as_str);
+        let function = target.and_then(|target| self.binary(target.strip_suffix(".Arn")?));
+        Ok(ScheduleSpec {
+            function: function.ok_or_else(|| self.broken(id, "Targets"))?,
+            every: rate.ok_or_else(|| self.broken(id, "ScheduleExpression is no rate in minutes"))?,
         })
     }
 
@@ -171,6 +237,14 @@ impl Template {
         }
         Some(text)
     }
+}
+
+/// The time of `rate(5 minutes)`; EventBridge wants `rate(1 minute)` in the singular.
+fn minutes(expression: &str) -> Option<Duration> {
+    let (count, unit) = expression.strip_prefix("rate(")?.strip_suffix(')')?.split_once(' ')?;
+    let count: u64 = count.parse().ok().filter(|count| *count > 0)?;
+    let unit_fits = if count == 1 { unit == "minute" } else { unit == "minutes" };
+    unit_fits.then(|| Duration::from_secs(60 * count))
 }
 
 /// A member by its path; null when it is not there.

@@ -3,7 +3,7 @@
 
 use crate::sms::SmsGateway;
 use mealticket_domain::Province;
-use mealticket_store::Tables;
+use mealticket_store::{Clock, Tables};
 use std::path::PathBuf;
 
 /// A function's configuration.
@@ -23,6 +23,8 @@ pub struct Config {
     pub send_limits: bool,
     /// How much is logged: a `tracing` filter.
     pub log_level: String,
+    /// The clock: the machine's, but for a stack on one machine that moves it.
+    pub clock: Clock,
     /// The tables.
     pub tables: Tables,
 }
@@ -81,11 +83,13 @@ impl Config {
             },
             send_limits,
             log_level: required("LOG_LEVEL")?,
+            clock: lookup("CLOCK_FILE").map_or_else(Clock::system, |file| Clock::shifted_by(PathBuf::from(file))),
             tables: Tables {
                 members: required("MEMBERS_TABLE")?,
                 identities: required("IDENTITIES_TABLE")?,
                 catalog: required("CATALOG_TABLE")?,
                 stock: required("STOCK_TABLE")?,
+                ledger: required("LEDGER_TABLE")?,
                 messages: required("MESSAGES_TABLE")?,
             },
         })

@@ -9,11 +9,12 @@ use crate::{
     secrets::Secrets,
     telemetry,
 };
-use aws_config::{BehaviorVersion, retry::RetryConfig, timeout::TimeoutConfig};
+use aws_config::{BehaviorVersion, SdkConfig, retry::RetryConfig, timeout::TimeoutConfig};
 use aws_lambda_events::apigw::{ApiGatewayV2httpRequest, ApiGatewayV2httpResponse};
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use mealticket_domain::CampaignNo;
-use mealticket_store::{Clock, Store};
+use mealticket_store::Store;
+use serde::{Serialize, de::DeserializeOwned};
 use std::{future::Future, sync::Arc, time::Duration};
 use tokio::time::Instant;
 
@@ -33,7 +34,7 @@ where
     let config = Config::from_env()?;
     telemetry::start(&config.log_level);
     let secrets = read_secrets(&config.secrets).await?;
-    let store = Store::new(client().await, config.tables.clone(), Clock::system());
+    let store = Store::new(client(&sdk_config().await), config.tables.clone(), config.clock.clone());
     warm_up.ask(&store).await;
     if warm_up == WarmUp::CatalogAndStock {
         // What it has leased and not spent is wanted elsewhere at once, not when the lease has been swept.
@@ -46,6 +47,41 @@ where
         async move { Ok::<ApiGatewayV2httpResponse, Error>(answer(&deps, event.payload, handle).await.into_event()) }
     }))
     .await
+}
+
+/// The tables and the SDK's settings, for a function that nobody asks over HTTP. It reads no secret.
+pub async fn start() -> Result<(Store, SdkConfig), Error> {
+    let config = Config::from_env()?;
+    telemetry::start(&config.log_level);
+    let sdk = sdk_config().await;
+    Ok((Store::new(client(&sdk), config.tables, config.clock), sdk))
+}
+
+/// Runs a function on events of one kind until its environment ends. An error is the event's: the platform tries again.
+pub async fn serve_events<E, A, H, F>(handle: H) -> Result<(), Error>
+where
+    E: DeserializeOwned + Send + 'static,
+    A: Serialize + Send + 'static,
+    H: Fn(E) -> F + Clone + Send + Sync + 'static,
+    F: Future<Output = Result<A, Error>> + Send,
+{
+    lambda_runtime::run_concurrent(service_fn(move |event: LambdaEvent<E>| {
+        let handle = handle.clone();
+        async move {
+            let outcome = Box::pin(handle(event.payload)).await;
+            if let Err(error) = &outcome {
+                tracing::error!(request_id = event.context.request_id, causes = causes(error.as_ref()), "failed");
+            }
+            outcome
+        }
+    }))
+    .await
+}
+
+/// An error and what caused it, on one line.
+fn causes(error: &(dyn std::error::Error + 'static)) -> String {
+    let chain = std::iter::successors(Some(error), |error| error.source());
+    chain.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
 /// One cheap request while the environment starts, when it has a whole processor: the TLS handshake is done before the first
@@ -113,16 +149,20 @@ fn log(outcome: &Result<Response, ApiError>, request_id: &str, began: Instant, c
     }
 }
 
-/// A DynamoDB client for `mealticket_store`: it does not retry by itself, because the store must know what was tried.
-pub async fn client() -> aws_sdk_dynamodb::Client {
+/// A DynamoDB client for `mealticket_store`.
+pub fn client(sdk: &SdkConfig) -> aws_sdk_dynamodb::Client {
+    aws_sdk_dynamodb::Client::new(sdk)
+}
+
+/// What every client has in common: none retries by itself, because the store must know what was tried.
+async fn sdk_config() -> SdkConfig {
     let timeouts =
         TimeoutConfig::builder().connect_timeout(CONNECT_TIMEOUT).operation_attempt_timeout(ATTEMPT_TIMEOUT).build();
-    let config = aws_config::defaults(BehaviorVersion::latest())
+    aws_config::defaults(BehaviorVersion::latest())
         .retry_config(RetryConfig::disabled())
         .timeout_config(timeouts)
         .load()
-        .await;
-    aws_sdk_dynamodb::Client::new(&config)
+        .await
 }
 
 async fn read_secrets(source: &SecretsSource) -> Result<Secrets, Error> {

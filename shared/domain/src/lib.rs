@@ -9,6 +9,7 @@ pub mod hold;
 pub mod hours;
 pub mod idempotency;
 pub mod ids;
+pub mod journal;
 pub mod limits;
 mod locator;
 pub mod member;

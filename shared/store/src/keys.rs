@@ -1,7 +1,7 @@
 //! Every key of every table. The only file with a key prefix.
 
 use crate::attributes::{Item, text};
-use mealticket_domain::{CampaignNo, CouponKey, MemberNo, MerchantId, Ordinal, StoreId};
+use mealticket_domain::{CampaignNo, CouponKey, MemberNo, MerchantId, Ordinal, StoreId, journal::StreamShard};
 
 /// A partition and sort key.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,8 +39,10 @@ pub(crate) fn read_member(pk: &str) -> Option<MemberNo> {
     MemberNo::try_from(pk.strip_prefix("MEMBER#")?.parse::<u64>().ok()?).ok()
 }
 
+pub(crate) const PROFILE: &str = "PROFILE";
+
 pub(crate) fn profile(member: MemberNo) -> Key {
-    Key::new(member_partition(member), "PROFILE")
+    Key::new(member_partition(member), PROFILE)
 }
 
 /// All of a member's coupons.
@@ -170,6 +172,22 @@ pub(crate) fn read_stock_shard(sk: &str) -> Option<u16> {
 
 pub(crate) fn member_numbers() -> Key {
     Key::new("NUMBERS#MEMBER", "NEXT")
+}
+
+// ledger
+
+pub(crate) fn journal_partition(shard: &StreamShard) -> String {
+    format!("{SHARD}{shard}")
+}
+
+/// Twelve digits, so that text order is number order: a page a millisecond for thirty years.
+pub(crate) fn journal_page(shard: &StreamShard, page: u64) -> Key {
+    Key::new(journal_partition(shard), format!("{page:012}"))
+}
+
+/// The page that a sort key names, if it names one.
+pub(crate) fn read_journal_page(sk: &str) -> Option<u64> {
+    sk.parse().ok()
 }
 
 // messages

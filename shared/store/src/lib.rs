@@ -13,6 +13,7 @@ mod error;
 pub mod hold;
 mod items;
 mod keys;
+pub mod ledger;
 pub mod members;
 pub mod merchants;
 pub mod messages;
@@ -21,6 +22,7 @@ pub mod redeem;
 pub mod reverse;
 pub mod sessions;
 pub mod stock;
+pub mod stream;
 
 pub use clock::Clock;
 pub use error::{StoreError, WasApplied};
@@ -46,6 +48,8 @@ pub struct Tables {
     pub catalog: String,
     /// `stock`: units and number blocks.
     pub stock: String,
+    /// `ledger`: the journal's pages.
+    pub ledger: String,
     /// `messages`: webhook receipts and discrepancies.
     pub messages: String,
 }
@@ -76,6 +80,7 @@ struct Shared {
     merchants: cache::Aging<MerchantId, Arc<merchants::MerchantRecord>>,
     member_numbers: members::NumberBlock,
     stock: stock::desk::Desks,
+    marks: ledger::Marks,
 }
 
 impl Store {

@@ -6,6 +6,7 @@
 
 pub(crate) mod desk;
 mod shards;
+mod sweep;
 
 use crate::{Store, calls::out_of_time, error::StoreError, error::WasApplied};
 use desk::Desk;
@@ -16,6 +17,7 @@ use mealticket_domain::{
 };
 use shards::{Seen, Swapped};
 use std::{sync::Arc, time::Duration};
+pub use sweep::Fenced;
 use tokio::time::Instant;
 
 /// The first pause after a lost race, which is another environment's success on the shard; doubled each time up to the last,

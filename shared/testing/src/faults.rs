@@ -110,7 +110,7 @@ impl Faults {
 impl Shared {
     fn fate_of(&self, operation: &str, body: &[u8]) -> Fate {
         let body: serde_json::Value = serde_json::from_slice(body).unwrap();
-        let table = body["TableName"].as_str().unwrap().to_owned();
+        let table = self.table_of(&body);
         let number = {
             let mut seen = self.seen.lock().unwrap();
             seen.push(Seen { operation: operation.to_owned(), table });
@@ -124,6 +124,14 @@ impl Shared {
         let mut plan = self.plan.lock().unwrap();
         let at = plan.iter().position(|(planned, _)| *planned == operation);
         at.and_then(|at| plan.remove(at)).map_or(Fate::Pass, |(_, fate)| fate)
+    }
+
+    /// The table that a call is about. A call of the stream names it inside an ARN, or goes on where the last one was.
+    fn table_of(&self, body: &serde_json::Value) -> String {
+        let in_arn = || body["StreamArn"].as_str()?.split('/').nth(1);
+        let named = body["TableName"].as_str().or_else(in_arn).map(str::to_owned);
+        let last = || self.seen.lock().unwrap().last().map(|seen| seen.table.clone());
+        named.or_else(last).unwrap_or_default()
     }
 
     async fn forward(&self, headers: HeaderMap, body: Bytes) -> Response<Body> {

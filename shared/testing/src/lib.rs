@@ -10,6 +10,7 @@
 )]
 
 pub mod faults;
+pub mod stream;
 pub mod world;
 
 pub use faults::{Fate, Faults, Seen};

@@ -84,6 +84,19 @@ fn snapshot_file() -> PathBuf {
     folder.join(format!("{PREFIX}{}.sqlite", std::process::id()))
 }
 
+/// A client of the streams of an engine on this machine.
+pub fn streams(url: &str) -> aws_sdk_dynamodbstreams::Client {
+    use aws_sdk_dynamodbstreams::config::{BehaviorVersion, Credentials, Region, retry::RetryConfig};
+    let config = aws_sdk_dynamodbstreams::Config::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .endpoint_url(url)
+        .region(Region::new("local"))
+        .credentials_provider(Credentials::new("local", "local", None, None, "local"))
+        .retry_config(RetryConfig::disabled())
+        .build();
+    aws_sdk_dynamodbstreams::Client::from_conf(config)
+}
+
 impl World {
     /// A fresh world at [`NOON`]. The seed is loaded once a process and copied: a world takes milliseconds.
     pub async fn new() -> Self {
@@ -120,7 +133,8 @@ impl World {
     /// Everything in every table, in a fixed order: for telling whether anything changed, and what a dump would betray.
     pub fn dump(&self) -> String {
         let tables = &self.deps.stack.config.tables;
-        let names = [&tables.members, &tables.identities, &tables.catalog, &tables.stock, &tables.messages];
+        let names =
+            [&tables.members, &tables.identities, &tables.catalog, &tables.stock, &tables.ledger, &tables.messages];
         let mut items = Vec::new();
         for table in names {
             let request = serde_json::from_value(serde_json::json!({ "TableName": table })).unwrap();

@@ -104,7 +104,7 @@ fn every_function_has_a_role_of_its_own_with_exact_actions() {
             }
         }
     }
-    assert_eq!(roles.len(), 5);
+    assert_eq!(roles.len(), 7);
 }
 
 #[test]
@@ -127,4 +127,44 @@ fn a_broken_template_is_refused_in_one_line_that_names_the_resource() {
     let error = Template::read(&path).unwrap().routes().unwrap_err().to_string();
     assert!(error.contains("resource R") && !error.contains('\n'), "{error}");
     std::fs::remove_file(path).unwrap();
+}
+
+#[test]
+fn a_mapping_never_gives_up_a_batch_and_names_its_shard() {
+    let template = template();
+    let mappings: Vec<_> = template.resources("AWS::Lambda::EventSourceMapping").collect();
+    assert!(mappings.len() <= 2, "a stream's shard serves two readers well");
+    for (id, mapping) in mappings {
+        let properties = &mapping["Properties"];
+        for (property, value) in [
+            ("StartingPosition", json!("TRIM_HORIZON")),
+            ("ParallelizationFactor", json!(1)),
+            ("MaximumRetryAttempts", json!(-1)),
+            ("MaximumRecordAgeInSeconds", json!(-1)),
+            ("FunctionResponseTypes", json!(["ReportBatchItemFailures"])),
+        ] {
+            assert_eq!(properties[property], value, "{id}: {property}");
+        }
+        assert!(properties["TumblingWindowInSeconds"].as_u64().is_some_and(|window| window > 0), "{id}");
+    }
+}
+
+#[test]
+fn every_function_is_reached_by_a_route_a_stream_or_a_schedule() {
+    let template = template();
+    let routed = template.routes().unwrap().into_iter().map(|route| route.function);
+    let mapped = template.mappings().unwrap().into_iter().map(|mapping| mapping.function);
+    let scheduled = template.schedules().unwrap().into_iter().map(|schedule| schedule.function);
+    let reached: BTreeSet<String> = routed.chain(mapped).chain(scheduled).collect();
+    let all: BTreeSet<String> = template.functions().unwrap().into_iter().map(|function| function.name).collect();
+    assert_eq!(reached, all);
+}
+
+#[test]
+fn only_a_rate_in_minutes_is_a_schedule() {
+    assert_eq!(minutes("rate(5 minutes)"), Some(Duration::from_secs(300)));
+    assert_eq!(minutes("rate(1 minute)"), Some(Duration::from_secs(60)));
+    for wrong in ["rate(1 minutes)", "rate(5 minute)", "rate(0 minutes)", "rate(5 hours)", "cron(0 1 * * ? *)", "5"] {
+        assert_eq!(minutes(wrong), None, "{wrong}");
+    }
 }

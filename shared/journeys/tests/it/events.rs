@@ -2,12 +2,14 @@
 
 use crate::attempt::invoke;
 use mealticket_api::Deps;
+use mealticket_domain::stock::{FENCE_SECONDS, LEASE_SECONDS};
 use mealticket_local::{
-    samples::{Samples, files},
+    samples::{Samples, files, is_http},
     template::Template,
     workspace,
 };
-use mealticket_testing::{Faults, Seen, World};
+use mealticket_store::Store;
+use mealticket_testing::{Faults, Seen, World, world::streams};
 use serde_json::Value;
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -39,13 +41,34 @@ fn allowed(template: &Template, function: &str) -> BTreeSet<Seen> {
             let actions = statement["Action"].as_array().cloned().unwrap_or_else(|| vec![statement["Action"].clone()]);
             let operations = actions.iter().filter_map(|action| action.as_str().unwrap().strip_prefix("dynamodb:"));
             for operation in operations {
-                let table = statement["Resource"]["Fn::GetAtt"].as_str().unwrap().strip_suffix("Table.Arn").unwrap();
+                let resource = statement["Resource"]["Fn::GetAtt"].as_str().unwrap();
+                let table = resource.split_once("Table.").unwrap().0;
                 let table = format!("mealticket-local-{}", table.to_lowercase());
                 allowed.insert(Seen { operation: operation.to_owned(), table });
             }
         }
     }
     allowed
+}
+
+/// What Lambda needs to poll a stream in a function's name (Lambda developer guide, "Process DynamoDB records").
+fn what_lambda_asks_of_the_stream() -> impl Iterator<Item = Seen> {
+    let operations = ["DescribeStream", "GetRecords", "GetShardIterator", "ListStreams"];
+    operations
+        .into_iter()
+        .map(|operation| Seen { operation: operation.to_owned(), table: "mealticket-local-members".to_owned() })
+}
+
+/// Hands an event to a function that nobody asks over HTTP. Gives its reply.
+async fn trigger(store: &Store, url: &str, function: &str, event: Value) -> Value {
+    match function {
+        "post-ledger" => {
+            let batch = serde_json::from_value(event).unwrap();
+            serde_json::to_value(post_ledger::handle(store, batch).await.unwrap()).unwrap()
+        }
+        "sweep-stock" => serde_json::to_value(sweep_stock::sweep(store, &streams(url)).await.unwrap()).unwrap(),
+        other => panic!("no function {other}"),
+    }
 }
 
 /// Least privilege, held on both sides: nothing that a function asks is forbidden, and nothing that it may is never asked.
@@ -58,17 +81,26 @@ async fn the_samples_ask_of_the_tables_exactly_what_the_roles_allow() {
         let samples = Samples::prepare(&world.deps, &world.keys).await.unwrap();
         let faults = Faults::before(&world.engine.url()).await;
         let deps = Deps { store: world.store_at(&faults.url), ..world.deps.clone() };
-        invoke(&deps, &function(&file), &samples.render(&file).unwrap()).await;
+        let event = samples.render(&file).unwrap();
+        if is_http(&file) {
+            invoke(&deps, &function(&file), &event).await;
+        } else {
+            world.pass_seconds(LEASE_SECONDS + FENCE_SECONDS);
+            trigger(&deps.store, &faults.url, &function(&file), event).await;
+        }
         asked.entry(function(&file)).or_default().extend(faults.seen());
     }
-    for (function, asked) in asked {
+    for (function, mut asked) in asked {
+        if template.mappings().unwrap().iter().any(|mapping| mapping.function == function) {
+            asked.extend(what_lambda_asks_of_the_stream());
+        }
         assert_eq!(asked, allowed(&template, &function), "{function}");
     }
 }
 
 #[tokio::test]
 async fn every_sample_gives_the_result_in_its_name() {
-    let files = files().unwrap();
+    let files: Vec<_> = files().unwrap().into_iter().filter(|file| is_http(file)).collect();
     let mut functions = BTreeSet::new();
     let mut wrong = Vec::new();
     for file in &files {
@@ -90,9 +122,33 @@ async fn every_sample_gives_the_result_in_its_name() {
 #[tokio::test]
 async fn a_sample_taken_as_it_stands_is_answered_and_never_with_a_5xx() {
     let world = World::new().await;
-    for file in files().unwrap() {
+    for file in files().unwrap().into_iter().filter(|file| is_http(file)) {
         let text = std::fs::read_to_string(&file).unwrap();
         let reply = invoke(&world.deps, &function(&file), &serde_json::from_str(&text).unwrap()).await;
         assert!(reply.status < 500, "{}: {} {}", file.display(), reply.status, reply.text);
     }
+}
+
+#[tokio::test]
+async fn a_sample_of_the_stream_is_posted_once_however_often_it_comes() {
+    let files = files().unwrap().into_iter().filter(|file| function(file) == "post-ledger");
+    let mut pages = 0;
+    for file in files {
+        let world = World::new().await;
+        let event: Value = serde_json::from_str(&std::fs::read_to_string(&file).unwrap()).unwrap();
+        let shard = event["shardId"].as_str().unwrap().parse().unwrap();
+        for _ in 0..2 {
+            let reply = trigger(world.store(), &world.engine.url(), "post-ledger", event.clone()).await;
+            assert_eq!(reply, serde_json::json!({ "state": {}, "batchItemFailures": [] }), "{}", file.display());
+        }
+        let mark = world.another_environment().mark(&shard).await.unwrap();
+        let expected = (!event["Records"].as_array().unwrap().is_empty()).then_some(1);
+        assert_eq!(mark.map(|mark| mark.page), expected, "{}", file.display());
+        let name = file.file_name().unwrap().to_str().unwrap().to_owned();
+        for page in world.store().pages_since(&shard, mealticket_domain::Timestamp::MIN).await.unwrap() {
+            pages += 1;
+            assert_eq!(page.aside.is_empty(), !name.starts_with("sets-aside"), "{name}: {:?}", page.aside);
+        }
+    }
+    assert_eq!(pages, 2);
 }

@@ -13,6 +13,7 @@ mod bad_input;
 mod contract;
 mod errors;
 mod events;
+mod journal;
 mod outages;
 mod privacy;
 mod province;

@@ -272,3 +272,6 @@ impl Desks {
         desks.iter().map(|(campaign, desk)| (*campaign, Arc::clone(desk))).collect()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -198,6 +198,29 @@ async fn a_reservation_that_is_dropped_stays_spent() {
     assert_eq!(stock_of(&world, &campaign).await, (9, 1));
 }
 
+#[tokio::test]
+async fn nothing_is_signed_for_a_unit_whose_lease_is_dead() {
+    let world = World::new().await;
+    let campaign = world.campaign_like(1, 500, 10, 1).await;
+    let faults = Faults::before(&world.engine.url()).await;
+    let store = world.store_at(&faults.url);
+    // The first put is the lease; every other is throttled for as long as the lease lives.
+    faults.from_nth(2, Fate::Throttle);
+    let request = world.claim(world.member(), 1);
+    let asked = tokio::spawn({
+        let (store, campaign, request) = (store.clone(), campaign.clone(), request.clone());
+        async move { store.claim(&campaign, &request).await }
+    });
+    while stock_of(&world, &campaign).await.1 == 0 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    world.pass_seconds(LEASE_SECONDS);
+    faults.calm();
+    let error = asked.await.unwrap().unwrap_err();
+    assert!(matches!(error, StoreError::Unavailable { applied: WasApplied::No, .. }), "{error:?}");
+    assert!(world.store().coupons_of_campaign(request.member, campaign.no).await.unwrap().is_empty());
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn many_environments_with_many_requests_each_keep_the_books() {
     let world = Arc::new(World::new().await);

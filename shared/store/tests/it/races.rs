@@ -1,11 +1,12 @@
-use mealticket_domain::{Campaign, CouponKey};
+use mealticket_domain::{Benefit, Campaign, CouponKey, Fingerprint, Reason};
 use mealticket_store::{
     Store,
     claim::{ClaimOutcome, ClaimRequest},
     redeem::RedeemOutcome,
+    reverse::{ReverseOutcome, ReverseRequest},
     stock::NoUnit,
 };
-use mealticket_testing::World;
+use mealticket_testing::{World, world::key_hash};
 use std::sync::Arc;
 
 /// Rounds in a run of the tests.
@@ -37,6 +38,65 @@ async fn sixty_four_tills_at_once_spend_a_coupon_exactly_once() {
         assert_eq!((redeemed, refused), (1, 63), "round {round}");
         let coupon = world.store().coupon(place).await.unwrap().unwrap();
         assert_eq!((coupon.redemptions.len(), coupon.uses_left), (1, 0));
+    }
+}
+
+fn reversal(world: &World, key: u64) -> ReverseRequest {
+    let reason: Reason = "r".parse().unwrap();
+    ReverseRequest { key: key_hash(key), fingerprint: Fingerprint([3; 16]), reason, now: world.now() }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_redemption_is_undone_once_by_however_many_at_once() {
+    let world = Arc::new(World::new().await);
+    let campaign = world.campaign(1).await;
+    for _ in 0..ROUNDS {
+        let claim = world.claim(world.member(), 1);
+        world.store().claim(&campaign, &claim).await.unwrap();
+        let place = CouponKey { member: claim.member, campaign: campaign.no, ordinal: 0u8.try_into().unwrap() };
+        world.store().redeem(&campaign, place, 1, &world.redemption(1)).await.unwrap();
+        let tasks = (0..16).map(|clerk| {
+            let (store, request) = (world.another_environment(), reversal(&world, 100 + clerk));
+            tokio::spawn(async move { store.reverse(place, 0, &request).await.unwrap() })
+        });
+        let mut reversed = 0;
+        for task in tasks.collect::<Vec<_>>() {
+            reversed += usize::from(matches!(task.await.unwrap(), ReverseOutcome::Reversed(_)));
+        }
+        let coupon = world.store().coupon(place).await.unwrap().unwrap();
+        assert_eq!((reversed, coupon.uses_left), (1, 1));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reversal_tells_the_truth_of_its_moment_while_others_redeem() {
+    let world = Arc::new(World::new().await);
+    // Two uses: one is undone while the other is spent.
+    let mut like = Campaign::clone(&*world.campaign_like(1, 790, 100, 1).await);
+    let value_fen = 500u64.try_into().unwrap();
+    like.terms.benefit = Benefit::MultiUse { item: "洗车".into(), uses: 2, value_fen };
+    like.terms.version += 1;
+    like.terms_sha256 = like.terms.hash(like.no).unwrap();
+    let like = Arc::new(like);
+    world.store().put_campaign(&like, "{}").await.unwrap();
+    for round in 0..30 {
+        let claim = world.claim(world.member(), 1);
+        world.store().claim(&like, &claim).await.unwrap();
+        let place = CouponKey { member: claim.member, campaign: like.no, ordinal: 0u8.try_into().unwrap() };
+        let redeemed = world.store().redeem(&like, place, 1, &world.redemption(1)).await.unwrap();
+        assert!(matches!(redeemed, RedeemOutcome::Redeemed(..)), "{redeemed:?}");
+        let undone = tokio::spawn({
+            let (store, request) = (world.another_environment(), reversal(&world, 100 + round));
+            async move { store.reverse(place, 0, &request).await.unwrap() }
+        });
+        let spent = tokio::spawn({
+            let (store, request, like) = (world.another_environment(), world.redemption(2), like.clone());
+            async move { store.redeem(&like, place, 1, &request).await.unwrap() }
+        });
+        let ReverseOutcome::Reversed(coupon) = undone.await.unwrap() else { panic!("not undone") };
+        assert!(matches!(spent.await.unwrap(), RedeemOutcome::Redeemed(..)));
+        let told = coupon.redemptions[0].reversal.as_ref().unwrap().redemptions_before;
+        assert_eq!(told, coupon.redemptions.len());
     }
 }
 

@@ -1,0 +1,54 @@
+//! 记账: what happens to coupons, posted to the journal from the stream of `members`.
+//!
+//! The rule and its one write are [`mealticket_store::ledger`]; here a batch is read and its outcome told. Whatever is
+//! delivered again has no second effect, so the mapping may retry without end, bisect and overlap.
+
+use aws_lambda_events::{dynamodb::TimeWindowEventResponse, streams::DynamoDbBatchItemFailure};
+use lambda_runtime::Error;
+use mealticket_domain::journal::{Content, SequenceNumber, StreamShard};
+use mealticket_store::{Store, stream};
+use serde::Deserialize;
+use serde_json::Value;
+
+/// A batch of one shard's records. They are read one by one: one that makes no sense must not hold up the others.
+#[derive(Debug, Deserialize)]
+pub struct Batch {
+    #[serde(rename = "Records", default)]
+    records: Vec<Value>,
+    /// Told only when the mapping has a tumbling window.
+    #[serde(rename = "shardId")]
+    shard_id: Option<String>,
+}
+
+/// Posts a batch. Gives the first record that is not posted, if one is not: the mapping begins there again.
+pub async fn handle(store: &Store, batch: Batch) -> Result<TimeWindowEventResponse, Error> {
+    let shard: Option<StreamShard> = batch.shard_id.and_then(|name| name.parse().ok());
+    let shard = shard.ok_or("the event names no shard: the mapping needs a tumbling window")?;
+    let records = stream::records(&batch.records)?;
+    for record in &records {
+        if let Content::Unreadable(aside) = &record.content {
+            tracing::error!(%shard, seq = %record.seq, event_id = aside.event_id, reason = aside.reason, "put aside");
+        }
+    }
+    match store.post(&shard, records).await {
+        Ok(pages) => {
+            let (records, pages) = (pages.iter().map(|page| page.records).sum::<u32>(), pages.len());
+            tracing::info!(%shard, received = batch.records.len(), records, pages, "posted");
+            Ok(response(None))
+        }
+        Err(error) => {
+            tracing::error!(%shard, from = %error.from, cause = %error.source, "not posted to the end");
+            Ok(response(Some(&error.from)))
+        }
+    }
+}
+
+fn response(failed: Option<&SequenceNumber>) -> TimeWindowEventResponse {
+    let mut response = TimeWindowEventResponse::default();
+    if let Some(failed) = failed {
+        let mut failure = DynamoDbBatchItemFailure::default();
+        failure.item_identifier = Some(failed.as_str().to_owned());
+        response.batch_item_failures.push(failure);
+    }
+    response
+}

@@ -1,0 +1,81 @@
+//! 扫库存: leased units of environments that ended without a word go back to stock.
+//!
+//! A lease is settled only after its fence, when nothing that spends it can be accepted any more, and only with proof of
+//! how many of its units are coupons: each coupon carries its lease, the journal counts them, and every shard of the stream
+//! has been read from its mark to the tip. Without proof a lease waits: its units stay spent.
+
+mod proof;
+
+use aws_config::{SdkConfig, retry::RetryConfig};
+use aws_sdk_dynamodbstreams::Client;
+use mealticket_domain::stock::FENCE_SECONDS;
+use mealticket_store::{Store, StoreError, stock::Fenced};
+pub use proof::NoProof;
+use proof::Proof;
+use serde::Serialize;
+
+/// Seconds after which a lease's claims may have left the stream, which keeps them for 24 hours: four hours less, because
+/// the sweep itself takes time and clocks differ. What is older waits for the rebuild from the coupons.
+const PROVABLE_SECONDS: i64 = 20 * 3600;
+
+/// What a sweep did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Swept {
+    /// Leases that were settled.
+    pub leases: u64,
+    /// Units that came back.
+    pub units: u64,
+    /// Leases that are too old for proof from the stream.
+    pub too_old: u64,
+    /// Leases of which the journal has more claims than units: something is very wrong, and nothing is touched.
+    pub disputed: u64,
+}
+
+/// Why a sweep ended early. What was settled before stays settled; the next sweep goes on.
+#[derive(Debug, thiserror::Error)]
+pub enum SweepError {
+    /// The tables did not answer.
+    #[error("the sweep stopped")]
+    Store(#[from] StoreError),
+    /// Leases wait, because how many of their units were spent is not known.
+    #[error("leases wait for proof")]
+    NoProof(#[from] NoProof),
+}
+
+/// A client of the stream. It only reads, so it may retry by itself.
+pub fn streams(sdk: &SdkConfig) -> Client {
+    let config = aws_sdk_dynamodbstreams::config::Builder::from(sdk);
+    Client::from_conf(config.retry_config(RetryConfig::standard()).build())
+}
+
+/// Settles every lease that is fenced by the store's clock.
+pub async fn sweep(store: &Store, streams: &Client) -> Result<Swept, SweepError> {
+    let now = store.clock().now();
+    let mut swept = Swept::default();
+    let mut fenced: Vec<Fenced> = Vec::new();
+    for campaign in store.campaigns().await?.iter() {
+        fenced.extend(store.fenced_leases(campaign.no, now).await?);
+    }
+    let provable = |lease: &Fenced| now.seconds_since(lease.lease.from) <= PROVABLE_SECONDS;
+    swept.too_old = fenced.iter().filter(|lease| !provable(lease)).count() as u64;
+    fenced.retain(provable);
+    if let Some(oldest) = fenced.iter().map(|lease| lease.lease.from).min() {
+        // An environment's clock may be as wrong as a signature may be old, and no more: nothing else would be accepted.
+        let proof = Proof::since(store, streams, oldest.plus_seconds(-FENCE_SECONDS)).await?;
+        for lease in &fenced {
+            let spent = proof.claims_of(lease.campaign, lease.id);
+            if spent > lease.lease.units {
+                tracing::error!(campaign = %lease.campaign, lease = %lease.id, spent, units = lease.lease.units, "disputed");
+                swept.disputed += 1;
+                continue;
+            }
+            swept.units += store.settle(lease, spent).await?;
+            swept.leases += 1;
+        }
+    }
+    if swept.too_old > 0 {
+        tracing::error!(leases = swept.too_old, "leases are too old for proof from the stream");
+    }
+    tracing::info!(leases = swept.leases, units = swept.units, "swept");
+    Ok(swept)
+}

@@ -1,0 +1,227 @@
+//! The journal's pages (S2): one plain conditional put for each, and no transaction.
+//!
+//! The rule is [`mealticket_domain::journal`]. Page n + 1 of a shard begins after the mark of page n, so whoever posts a
+//! batch that was posted before, wholly or in part, adds what is new and nothing else.
+
+use crate::{
+    Store,
+    attributes::{Item, Reader, binary, instant, item, number, text},
+    calls::Write,
+    clauses::IS_NEW,
+    error::StoreError,
+    keys,
+};
+use aws_sdk_dynamodb::types::AttributeValue;
+use mealticket_domain::{
+    CampaignNo, LeaseId, Timestamp,
+    journal::{Page, Record, SequenceNumber, SetAside, StreamShard, Tally, Uses},
+};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::{Mutex, PoisonError},
+};
+
+/// The page's version; readers of a newer one must not guess.
+const SCHEMA: u8 = 1;
+
+/// Bytes of a lease's count in a page: its id and four more.
+const CLAIMS_BYTES: usize = 20;
+
+/// How far a shard is posted: the last page's number and record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mark {
+    /// The last page.
+    pub page: u64,
+    /// Its last record.
+    pub to: SequenceNumber,
+}
+
+/// The marks that one execution environment remembers.
+#[derive(Default)]
+pub(crate) struct Marks(Mutex<HashMap<StreamShard, Mark>>);
+
+impl Marks {
+    fn with<T>(&self, body: impl FnOnce(&mut HashMap<StreamShard, Mark>) -> T) -> T {
+        body(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// Shards whose marks are remembered: a stream has a few at once and new ones every four hours.
+const MARKS_MAX: usize = 1_000;
+
+/// A batch that was not posted to its end.
+#[derive(Debug, thiserror::Error)]
+#[error("posted up to, and not with, {from}")]
+pub struct NotPosted {
+    /// The first record that is not posted.
+    pub from: SequenceNumber,
+    /// Why.
+    #[source]
+    pub source: StoreError,
+}
+
+impl Store {
+    /// The table whose stream the journal is about.
+    pub fn stream_table(&self) -> &str {
+        &self.tables.members
+    }
+
+    /// Appends a batch to its shard's journal: what comes after the mark. Gives the pages that were added. Safe to repeat,
+    /// and safe beside itself.
+    pub async fn post(&self, shard: &StreamShard, records: Vec<Record>) -> Result<Vec<Page>, NotPosted> {
+        let mut mark = self.shared.marks.with(|marks| marks.get(shard).cloned());
+        let mut is_fresh = false;
+        let mut added = Vec::new();
+        for run in Page::runs(records) {
+            let Some(first) = run.first() else { continue };
+            let failed = |source| NotPosted { from: first.seq.clone(), source };
+            loop {
+                if mark.is_none() && !is_fresh {
+                    mark = self.mark(shard).await.map_err(failed)?;
+                    is_fresh = true;
+                }
+                let new = run.iter().filter(|record| mark.as_ref().is_none_or(|mark| record.seq > mark.to));
+                let Some(page) = Page::of(mark.as_ref().map_or(1, |mark| mark.page + 1), new) else { break };
+                if self.put_page(shard, &page).await.map_err(failed)? {
+                    mark = Some(Mark { page: page.no, to: page.to.clone() });
+                    added.push(page);
+                    break;
+                }
+                // Somebody came first: ourselves perhaps, when an answer was lost. Where does the shard stand now?
+                mark = None;
+                is_fresh = false;
+            }
+        }
+        if let Some(mark) = mark {
+            self.shared.marks.with(|marks| {
+                if marks.len() >= MARKS_MAX {
+                    marks.clear();
+                }
+                marks.insert(shard.clone(), mark);
+            });
+        }
+        Ok(added)
+    }
+
+    async fn put_page(&self, shard: &StreamShard, page: &Page) -> Result<bool, StoreError> {
+        let call = self.client.put_item().table_name(&self.tables.ledger);
+        let call = call.set_item(Some(page_item(shard, page))).condition_expression(IS_NEW);
+        Ok(matches!(self.put(call).await?, Write::Done(_)))
+    }
+
+    /// How far a shard is posted, strongly consistent; `None` when it has no page.
+    pub async fn mark(&self, shard: &StreamShard) -> Result<Option<Mark>, StoreError> {
+        let call = self.pages_backwards(shard).limit(1);
+        let page = self.query(call).await?.items.first().map(read_page).transpose()?;
+        Ok(page.map(|page| Mark { page: page.no, to: page.to }))
+    }
+
+    /// A shard's pages from its mark back to the first that has a record written at `since` or later.
+    pub async fn pages_since(&self, shard: &StreamShard, since: Timestamp) -> Result<Vec<Page>, StoreError> {
+        let mut pages = Vec::new();
+        let mut from = None;
+        loop {
+            let found = self.query(self.pages_backwards(shard).set_exclusive_start_key(from)).await?;
+            for item in &found.items {
+                let page = read_page(item)?;
+                if page.last_at < since {
+                    return Ok(pages);
+                }
+                pages.push(page);
+            }
+            from = found.next;
+            if from.is_none() {
+                return Ok(pages);
+            }
+        }
+    }
+
+    fn pages_backwards(&self, shard: &StreamShard) -> aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder {
+        let call = self.query_partition(&self.tables.ledger, keys::journal_partition(shard));
+        call.scan_index_forward(false).consistent_read(true)
+    }
+}
+
+fn page_item(shard: &StreamShard, page: &Page) -> Item {
+    let claims = page.tally.claims.iter().map(|(campaign, leases)| (campaign.get().to_string(), claims_blob(leases)));
+    let uses = page.tally.uses.iter().map(|(campaign, uses)| {
+        let counts = vec![number(uses.redemptions), number(uses.reversals)];
+        (campaign.get().to_string(), AttributeValue::L(counts))
+    });
+    keys::journal_page(shard, page.no).with(item([
+        ("schema", Some(number(SCHEMA))),
+        ("to_seq", Some(text(page.to.as_str()))),
+        ("records", Some(number(page.records))),
+        ("first_at", Some(instant(page.first_at))),
+        ("last_at", Some(instant(page.last_at))),
+        ("claims", Some(AttributeValue::M(claims.collect()))),
+        ("uses", Some(AttributeValue::M(uses.collect()))),
+        ("aside", Some(AttributeValue::L(page.aside.iter().map(aside_map).collect()))),
+    ]))
+}
+
+/// A campaign's claims: each lease's id and its count, one after the other. Names would cost three times as much.
+fn claims_blob(leases: &BTreeMap<LeaseId, u32>) -> AttributeValue {
+    let bytes: Vec<u8> =
+        leases.iter().flat_map(|(lease, claims)| [&lease.0[..], &claims.to_be_bytes()].concat()).collect();
+    binary(&bytes)
+}
+
+fn aside_map(aside: &SetAside) -> AttributeValue {
+    AttributeValue::M(item([
+        ("event_id", aside.event_id.as_ref().map(text)),
+        ("reason", Some(text(&aside.reason))),
+        ("raw", Some(text(&aside.raw))),
+    ]))
+}
+
+fn read_page(item: &Item) -> Result<Page, StoreError> {
+    let read = Reader::new(item, "journal page");
+    if read.number::<u8>("schema")? != SCHEMA {
+        return Err(read.corrupt("schema"));
+    }
+    let mut tally = Tally::default();
+    for (name, value) in read.map("claims")? {
+        let leases = value.as_b().ok().and_then(|blob| read_claims(blob.as_ref()));
+        tally.claims.insert(campaign(name, &read)?, leases.ok_or_else(|| read.corrupt("claims"))?);
+    }
+    for (name, value) in read.map("uses")? {
+        let counts: Option<Vec<u32>> =
+            value.as_l().ok().map(|list| list.iter().filter_map(|n| n.as_n().ok()?.parse().ok()).collect());
+        let Some([redemptions, reversals]) = counts.as_deref() else { return Err(read.corrupt("uses")) };
+        let uses = Uses { redemptions: *redemptions, reversals: *reversals };
+        tally.uses.insert(campaign(name, &read)?, uses);
+    }
+    Ok(Page {
+        no: keys::read_journal_page(read.str("sk")?).ok_or_else(|| read.corrupt("sk"))?,
+        to: read.parsed("to_seq")?,
+        records: read.number("records")?,
+        first_at: read.instant("first_at")?,
+        last_at: read.instant("last_at")?,
+        tally,
+        aside: read.maps("aside")?.into_iter().map(read_aside).collect::<Result<_, _>>()?,
+    })
+}
+
+fn campaign(name: &str, read: &Reader<'_>) -> Result<CampaignNo, StoreError> {
+    let no = name.parse::<u32>().ok().and_then(|no| CampaignNo::try_from(no).ok());
+    no.ok_or_else(|| read.corrupt("campaign"))
+}
+
+fn read_claims(bytes: &[u8]) -> Option<BTreeMap<LeaseId, u32>> {
+    let (entries, rest) = bytes.as_chunks::<CLAIMS_BYTES>();
+    let entry = |entry: &[u8; CLAIMS_BYTES]| {
+        let (lease, claims) = entry.split_first_chunk::<16>()?;
+        Some((LeaseId(*lease), u32::from_be_bytes(claims.try_into().ok()?)))
+    };
+    if rest.is_empty() { entries.iter().map(entry).collect() } else { None }
+}
+
+fn read_aside(map: &Item) -> Result<SetAside, StoreError> {
+    let read = Reader::new(map, "record put aside");
+    Ok(SetAside {
+        event_id: read.optional("event_id", |read, name| read.str(name).map(str::to_owned))?,
+        reason: read.str("reason")?.to_owned(),
+        raw: read.str("raw")?.to_owned(),
+    })
+}
