@@ -2,9 +2,10 @@
 
 use crate::{Result, StackError, template::TableSpec};
 use dynoxide::{Database, server};
+use mealticket_store::Clock;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
-use std::{net::SocketAddr, path::Path, time::Duration};
+use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
 use tokio::{net::TcpListener, task::JoinHandle};
 
 /// A running engine. It ends with this value.
@@ -31,12 +32,9 @@ impl Engine {
         Self::serve(port, database).await
     }
 
-    /// Starts an engine in memory with the tables and items of a snapshot.
-    pub async fn restored(snapshot: &Path) -> Result<Self> {
-        let failed = |error| StackError::caused(snapshot.display(), error);
-        let database = Database::memory().map_err(failed)?;
-        database.restore_from(&snapshot.to_string_lossy()).map_err(failed)?;
-        Self::serve(0, database).await
+    /// Starts an engine in memory with the tables and items of a snapshot, and with this clock.
+    pub async fn restored(snapshot: &Path, clock: Clock) -> Result<Self> {
+        Self::serve(0, restored(snapshot, clock)?).await
     }
 
     /// Writes everything in the tables to a new file.
@@ -69,6 +67,26 @@ impl Engine {
     /// The engine itself, for tests that look behind the tables.
     pub fn database(&self) -> &Database {
         &self.database
+    }
+}
+
+/// A database in memory with the tables and items of a snapshot. Its streams tell the time by this clock.
+pub fn restored(snapshot: &Path, clock: Clock) -> Result<Database> {
+    let failed = |error| StackError::caused(snapshot.display(), error);
+    let database = Database::memory_with_clock(Arc::new(EngineClock(clock))).map_err(failed)?;
+    database.restore_from(&snapshot.to_string_lossy()).map_err(failed)?;
+    Ok(database)
+}
+
+struct EngineClock(Clock);
+
+impl dynoxide::storage_backend::Clock for EngineClock {
+    fn now_unix_secs(&self) -> u64 {
+        self.0.now().unix_seconds().unsigned_abs()
+    }
+
+    fn now_unix_secs_f64(&self) -> f64 {
+        self.now_unix_secs() as f64
     }
 }
 

@@ -202,6 +202,25 @@ mod tests {
     }
 
     #[test]
+    fn a_stock_or_a_limit_per_day_that_cannot_be_is_refused() {
+        let check = |stock, stock_shards, day_limit| {
+            let mut campaign = Campaign { stock, stock_shards, ..campaign(CampaignState::Published) };
+            campaign.terms.day_limit = day_limit;
+            campaign.check()
+        };
+        assert_eq!(check(1, 1, None), Ok(()));
+        assert_eq!(check(STOCK_MAX, 32, None), Ok(()));
+        assert_eq!(check(0, 1, None), Err(CampaignError::Stock));
+        assert_eq!(check(STOCK_MAX + 1, 32, None), Err(CampaignError::Stock));
+        assert_eq!(check(100, 4, Some(100)), Ok(()));
+        assert_eq!(check(100, 4, Some(4)), Ok(()));
+        // More than there is, and less than one unit for each shard.
+        assert_eq!(check(100, 4, Some(101)), Err(CampaignError::DayLimit { shards: 4 }));
+        assert_eq!(check(100, 4, Some(3)), Err(CampaignError::DayLimit { shards: 4 }));
+        assert!(matches!(check(100, 4, Some(0)), Err(CampaignError::Terms(_) | CampaignError::DayLimit { .. })));
+    }
+
+    #[test]
     fn a_state_reads_back_what_it_writes() {
         for state in CampaignState::ALL {
             assert_eq!(state.as_str().parse(), Ok(state));

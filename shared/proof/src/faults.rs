@@ -26,7 +26,7 @@ pub struct Operation {
 }
 
 /// The operations that change something.
-pub const OPERATIONS: [&str; 8] = [
+pub const OPERATIONS: [&str; 10] = [
     "claim, limit 1",
     "claim, limit 3",
     "claim, day limited",
@@ -35,6 +35,8 @@ pub const OPERATIONS: [&str; 8] = [
     "hold",
     "release",
     "reverse",
+    "post",
+    "sweep",
 ];
 
 /// Tries every fault at every call of every operation.
@@ -57,22 +59,33 @@ fn under_every_fault(name: &'static str) -> Operation {
 
 /// The operation once, with these fates for its calls: the calls it made, and the promises it broke.
 fn attempt(name: &str, plan: BTreeMap<usize, Fate>) -> (Vec<Passed>, Vec<String>) {
-    let scenario =
-        Scenario::plain(3, if name == "claim, limit 3" { 3 } else { 1 }, 1 + u8::from(name.contains("second")))
-            .with_day_limit((name == "claim, day limited").then_some(3));
+    // So much stock that a lease has units which nobody spends, where that matters.
+    let (stock, limit) = match name {
+        "sweep" => (640, 3),
+        "claim, limit 3" => (3, 3),
+        _ => (3, 1),
+    };
+    let scenario = Scenario::plain(stock, limit, 1 + u8::from(name.contains("second")))
+        .with_day_limit((name == "claim, day limited").then_some(3));
     Run::of(scenario, |run| async move {
+        let mut mapping = run.mapping();
         let before = prepare(name, &run).await;
         run.plan(plan);
-        let asked = last_call(name, &run, &before);
-        let reply = run.ask(asked.clone()).await;
+        let failed = match name {
+            "post" => mapping.deliver_at_once().await,
+            "sweep" => run.sweep_until_done().await,
+            _ => {
+                let success = if name == "release" { 204 } else { 201 };
+                let reply = run.ask(last_call(name, &run, &before)).await;
+                let told =
+                    reply.as_ref().map_or("nothing".to_owned(), |reply| format!("{} {}", reply.status, reply.text));
+                reply.is_none_or(|reply| reply.status != success).then(|| format!("the client heard {told}"))
+            }
+        };
         let calls = run.passed();
         run.calm().await;
-        let mut broken = run.examine().await;
-        let heard = reply.as_ref().map_or("nothing".to_owned(), |reply| format!("{} {}", reply.status, reply.text));
-        let success = if name == "release" { 204 } else { 201 };
-        if reply.is_none_or(|reply| reply.status != success) {
-            broken.push(format!("the client heard {heard}"));
-        }
+        let mut broken = run.examine(&mut mapping).await;
+        broken.extend(failed);
         (calls, broken)
     })
 }
@@ -88,6 +101,13 @@ async fn prepare(name: &str, run: &Run) -> Vec<Reply> {
     match name {
         "redeem, second use" | "reverse" => replies.push(run.ask(redeem(&code, 1)).await.unwrap()),
         "release" => replies.push(run.ask(hold(&code)).await.unwrap()),
+        "post" => drop(run.ask(redeem(&code, 1)).await),
+        // The environment that leased ends without a word.
+        "sweep" => {
+            run.ask(Call { key: "another-0123456789abc".to_owned(), ..claim(run) }).await;
+            run.kill_all();
+            run.pass_the_fence().await;
+        }
         _ => {}
     }
     replies

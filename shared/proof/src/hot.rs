@@ -7,7 +7,6 @@ use crate::{
     wire::Network,
 };
 use aws_sdk_dynamodb::types::AttributeValue;
-use dynoxide::Database;
 use mealticket_domain::{Campaign, Fingerprint, KeyHash, MemberAttributes, MemberNo};
 use mealticket_store::{
     Clock, Store,
@@ -62,11 +61,9 @@ fn measure(way: Way) -> Sold {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
     runtime.block_on(async {
         let scenario = Scenario::plain(1_000_000, 1, 1);
-        let database = Database::memory().unwrap();
-        database.restore_from(&province.seeded.snapshot.to_string_lossy()).unwrap();
-        let tables = province.seeded.config.tables.clone();
-        let network = Network::new(database, tables, 1, Default::default()).with_delay(DELAY);
         let clock = Clock::standing_at(scenario.begins_at());
+        let network =
+            Network::new(province.database(clock.clone()), province.tables(), 1, Default::default()).with_delay(DELAY);
         let quiet = Environment::new(province, &network, 0, clock.clone());
         let campaign = scenario.lay_out(&quiet).await;
         let network = network.with_partitions(Partitions::scaled(SCALE));

@@ -4,7 +4,6 @@ use crate::{
     simulator::{environment::Environment, province, scenario::Scenario},
     wire::Network,
 };
-use dynoxide::Database;
 use mealticket_domain::{
     Campaign, Coupon, Fingerprint, KeyHash, MemberAttributes, MemberNo, Order, RedeemRequest, coupon::RedemptionSource,
 };
@@ -31,12 +30,10 @@ struct Field {
 impl Field {
     async fn new(stock: u64) -> Self {
         let province = province();
-        let database = Database::memory().unwrap();
-        database.restore_from(&province.seeded.snapshot.to_string_lossy()).unwrap();
-        let tables = province.seeded.config.tables.clone();
-        let network = Network::new(database, tables, 1, Default::default()).with_delay(Duration::ZERO);
         let scenario = Scenario::plain(stock, 1, 1);
         let clock = Clock::standing_at(scenario.begins_at());
+        let network = Network::new(province.database(clock.clone()), province.tables(), 1, Default::default())
+            .with_delay(Duration::ZERO);
         let environments: Vec<_> =
             (0..4).map(|number| Environment::new(province, &network, number, clock.clone())).collect();
         let campaign = scenario.lay_out(&environments[0]).await;

@@ -5,16 +5,19 @@
 mod books;
 mod clients;
 pub(crate) mod environment;
+mod mapping;
 pub(crate) mod scenario;
 
 use crate::wire::{Fate, Network, Passed};
 use clients::Heard;
 use dynoxide::Database;
 use environment::{Call, Environment, Environments, Reply};
+use mapping::Mapping;
 use mealticket_api::deps::Stack;
+use mealticket_domain::stock::{FENCE_SECONDS, LEASE_SECONDS};
 use mealticket_domain::{Campaign, MemberNo};
-use mealticket_local::key_file::KeyFile;
-use mealticket_store::Clock;
+use mealticket_local::{engine, key_file::KeyFile};
+use mealticket_store::{Clock, Tables};
 use mealticket_testing::world::{Seeded, seeded};
 use scenario::Scenario;
 use std::{
@@ -29,6 +32,18 @@ pub struct Province {
     pub(crate) seeded: &'static Seeded,
     pub(crate) stack: Arc<Stack>,
     pub(crate) keys: KeyFile,
+}
+
+impl Province {
+    /// The seed's tables in an engine of their own, with this clock.
+    pub(crate) fn database(&self, clock: Clock) -> Database {
+        engine::restored(&self.seeded.snapshot, clock).unwrap()
+    }
+
+    /// Their names.
+    pub(crate) fn tables(&self) -> Tables {
+        self.seeded.config.tables.clone()
+    }
 }
 
 /// The seed province, loaded once a process on a runtime of its own, because its first engine has a socket.
@@ -79,11 +94,16 @@ async fn simulate(province: &'static Province, seed: u64) -> Outcome {
     let scenario = Scenario::draw(seed);
     let run = Run::begin(province, scenario).await;
     let accidents = tokio::spawn(scenario::accidents(run.scenario.accidents.clone(), run.environments.clone()));
-    let heard = clients::run(&run.scenario, &run.campaign, &run.environments).await;
+    let mut mapping = run.mapping();
+    let heard = tokio::select! {
+        heard = clients::run(&run.scenario, &run.campaign, &run.environments) => heard,
+        () = mapping.run() => Vec::new(),
+    };
     accidents.abort();
     run.calm().await;
     run.heard.lock().unwrap().extend(heard);
-    let violations = run.examine().await;
+    let mut violations = run.sweep(&mut mapping).await;
+    violations.extend(run.examine(&mut mapping).await);
     let heard = run.heard.lock().unwrap().iter().map(Heard::line).collect();
     Outcome { seed, scenario: format!("{:?}", run.scenario), violations, passed: run.network.passed(), heard }
 }
@@ -110,12 +130,10 @@ impl Run {
     }
 
     async fn begin(province: &'static Province, scenario: Scenario) -> Self {
-        let database = Database::memory().unwrap();
-        database.restore_from(&province.seeded.snapshot.to_string_lossy()).unwrap();
-        let tables = province.seeded.config.tables.clone();
-        let network = Network::new(database, tables, scenario.seed, scenario.plan.clone());
-        let quiet = Network::new(network.database().clone(), network.tables().clone(), scenario.seed, BTreeMap::new());
         let true_time = Clock::standing_at(scenario.begins_at());
+        let database = province.database(true_time.clone());
+        let network = Network::new(database, province.tables(), scenario.seed, scenario.plan.clone());
+        let quiet = Network::new(network.database().clone(), network.tables().clone(), scenario.seed, BTreeMap::new());
         let observer = Environment::new(province, &quiet, 0, true_time.clone());
         let campaign = scenario.lay_out(&observer).await;
         let environments = Environments::start(province, &network, &true_time, scenario.environments);
@@ -161,11 +179,65 @@ impl Run {
         rest().await;
     }
 
+    /// What carries the stream to the journal.
+    pub(crate) fn mapping(&self) -> Mapping {
+        Mapping::new(&self.network, &self.environments, self.scenario.seed)
+    }
+
+    /// Lets the time pass after which no lease of the run can be spent.
+    pub(crate) async fn pass_the_fence(&self) {
+        let clock = self.observer.store().clock();
+        // As much again, because clocks were set wrong.
+        clock.set(clock.now().plus_seconds(LEASE_SECONDS + FENCE_SECONDS + 60));
+        sleep(Duration::from_secs(2)).await;
+    }
+
+    /// Sweeps as often as it takes. Gives what is wrong when it takes too often, or when a unit did not come back.
+    pub(crate) async fn sweep_until_done(&self) -> Option<String> {
+        for _ in 0..mapping::ATTEMPTS {
+            if self.environments.sweep(0).await.is_some() {
+                let open = self.observer.store().leased(self.campaign.no).await.unwrap();
+                return (open > 0).then(|| format!("{open} units are leased after the sweep"));
+            }
+            sleep(Duration::from_secs(1)).await;
+        }
+        Some("the sweep did not come to its end".to_owned())
+    }
+
+    /// Ends every process that answers requests.
+    pub(crate) fn kill_all(&self) {
+        (0..self.scenario.environments).for_each(|which| self.environments.kill(which));
+    }
+
+    /// A sweep meets faults, with part of the journal posted; every fourth time two of them meet. Afterwards one that meets
+    /// none must find nothing to dispute and leave no lease.
+    async fn sweep(&self, mapping: &mut Mapping) -> Vec<String> {
+        self.pass_the_fence().await;
+        if self.scenario.seed.is_multiple_of(2) {
+            mapping.deliver().await;
+        }
+        self.network.plan_next(&self.scenario.sweep_plan);
+        let both = self.scenario.seed.is_multiple_of(4);
+        let other = async { if both { self.environments.sweep(1).await } else { None } };
+        let (one, other) = tokio::join!(self.environments.sweep(0), other);
+        self.calm().await;
+        let disputed = [one, other].into_iter().flatten().filter(|swept| swept.disputed + swept.too_old > 0);
+        disputed.map(|swept| format!("a sweep said {swept:?}")).collect()
+    }
+
     /// Every promise that is broken.
-    pub(crate) async fn examine(&self) -> Vec<String> {
+    pub(crate) async fn examine(&self, mapping: &mut Mapping) -> Vec<String> {
+        let mut broken = Vec::new();
+        mapping.deliver().await;
+        self.pass_the_fence().await;
+        match self.observer.sweep().await {
+            Ok(swept) if swept.disputed + swept.too_old == 0 => {}
+            swept => broken.push(format!("the last sweep said {swept:?}")),
+        }
         self.ticking.abort();
         let heard = self.heard.lock().unwrap().clone();
-        books::examine(&self.scenario, &self.campaign, &self.observer, &heard).await
+        broken.extend(books::examine(&self.scenario, &self.campaign, &self.observer, mapping.shard(), &heard).await);
+        broken
     }
 }
 

@@ -181,6 +181,13 @@ impl Network {
         state.plan = plan;
     }
 
+    /// Gives the calls from now on these fates, the first of them being number 0.
+    pub fn plan_next(&self, plan: &BTreeMap<usize, Fate>) {
+        let mut state = self.state();
+        let next = state.passed.len();
+        state.plan = plan.iter().map(|(call, fate)| (next + call, *fate)).collect();
+    }
+
     /// No more faults from now on.
     pub fn calm(&self) {
         self.state().plan.clear();
@@ -199,6 +206,24 @@ impl Network {
                 .behavior_version(BehaviorVersion::latest())
                 .region(Region::new("local"))
                 .endpoint_url("http://tables.invalid")
+                .credentials_provider(Credentials::new("local", "local", None, None, "local"))
+                .http_client(SharedHttpClient::new(Wire { network: self.clone(), number }))
+                .time_source(WallTime(clock.clone()))
+                .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
+                .retry_config(RetryConfig::disabled())
+                .timeout_config(timeouts)
+                .build(),
+        )
+    }
+
+    /// The same for the tables' streams.
+    pub fn streams(&self, number: usize, clock: &Clock) -> aws_sdk_dynamodbstreams::Client {
+        let timeouts = TimeoutConfig::builder().operation_attempt_timeout(ATTEMPT_TIMEOUT).build();
+        aws_sdk_dynamodbstreams::Client::from_conf(
+            aws_sdk_dynamodbstreams::Config::builder()
+                .behavior_version(BehaviorVersion::latest())
+                .region(Region::new("local"))
+                .endpoint_url("http://streams.invalid")
                 .credentials_provider(Credentials::new("local", "local", None, None, "local"))
                 .http_client(SharedHttpClient::new(Wire { network: self.clone(), number }))
                 .time_source(WallTime(clock.clone()))
@@ -257,7 +282,8 @@ impl Network {
     /// Numbers a call and draws what happens to it.
     fn depart(&self, target: &str, body: &[u8]) -> (Fate, Duration, Duration) {
         let table = serde_json::from_slice::<Value>(body).ok();
-        let table = table.as_ref().and_then(|body| body.get("TableName")).and_then(Value::as_str).unwrap_or_default();
+        // A call of the stream names its table once, when it begins.
+        let table = table.as_ref().and_then(|body| body.get("TableName")).and_then(Value::as_str).unwrap_or("stream");
         let operation = target.rsplit('.').next().unwrap_or_default().to_owned();
         let mut state = self.state();
         let fate = state.plan.get(&state.passed.len()).copied().unwrap_or(Fate::Pass);
@@ -337,6 +363,10 @@ pub fn answer(database: &Database, target: &str, body: &[u8]) -> (u16, String) {
         "PutItem" => run(body, |request| database.put_item(request)),
         "UpdateItem" => run(body, |request| database.update_item(request)),
         "Query" => run(body, |request| database.query(request)),
+        "ListStreams" => run(body, |request| database.list_streams(request)),
+        "DescribeStream" => run(body, |request| database.describe_stream(request)),
+        "GetShardIterator" => run(body, |request| database.get_shard_iterator(request)),
+        "GetRecords" => run(body, |request| database.get_records(request)),
         other => Err(DynoxideError::ValidationException(format!("not served: {other}"))),
     };
     answered.map_or_else(|error| (error.status_code(), error.to_json()), |json| (200, json))

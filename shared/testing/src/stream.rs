@@ -3,24 +3,40 @@
 use dynoxide::Database;
 use serde_json::{Value, json};
 
-/// Every record of a table's stream so far, in order.
-pub fn records(database: &Database, table: &str) -> Vec<Value> {
-    let mut iterator = {
+/// Reads a table's stream from its beginning.
+pub struct Reader {
+    database: Database,
+    iterator: String,
+}
+
+impl Reader {
+    /// A reader of a table's only shard.
+    pub fn new(database: &Database, table: &str) -> Self {
         let request = json!({ "StreamArn": arn(database, table), "ShardId": shard(database, table),
             "ShardIteratorType": "TRIM_HORIZON" });
         let request = serde_json::from_value(request).unwrap();
-        database.get_shard_iterator(request).unwrap().shard_iterator.unwrap()
-    };
-    let mut records = Vec::new();
-    loop {
-        let request = serde_json::from_value(json!({ "ShardIterator": iterator })).unwrap();
-        let read = database.get_records(request).unwrap();
-        if read.records.is_empty() {
-            return records;
-        }
-        records.extend(read.records.iter().map(|record| serde_json::to_value(record).unwrap()));
-        iterator = read.next_shard_iterator.unwrap();
+        let iterator = database.get_shard_iterator(request).unwrap().shard_iterator.unwrap();
+        Reader { database: database.clone(), iterator }
     }
+
+    /// Every record since the last time this was asked, in order.
+    pub fn read(&mut self) -> Vec<Value> {
+        let mut records = Vec::new();
+        loop {
+            let request = serde_json::from_value(json!({ "ShardIterator": self.iterator })).unwrap();
+            let read = self.database.get_records(request).unwrap();
+            if read.records.is_empty() {
+                return records;
+            }
+            records.extend(read.records.iter().map(|record| serde_json::to_value(record).unwrap()));
+            self.iterator = read.next_shard_iterator.unwrap();
+        }
+    }
+}
+
+/// Every record of a table's stream so far, in order.
+pub fn records(database: &Database, table: &str) -> Vec<Value> {
+    Reader::new(database, table).read()
 }
 
 /// A batch of a shard's records, in a tumbling window.

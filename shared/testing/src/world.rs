@@ -101,10 +101,10 @@ impl World {
     /// A fresh world at [`NOON`]. The seed is loaded once a process and copied: a world takes milliseconds.
     pub async fn new() -> Self {
         let first = seeded().await;
-        let engine = Engine::restored(&first.snapshot).await.unwrap();
+        let clock = Clock::standing_at(NOON.parse().unwrap());
+        let engine = Engine::restored(&first.snapshot, clock.clone()).await.unwrap();
         let keys = first.keys();
-        let store =
-            Store::new(client(&engine.url()), first.config.tables.clone(), Clock::standing_at(NOON.parse().unwrap()));
+        let store = Store::new(client(&engine.url()), first.config.tables.clone(), clock);
         let stack = Arc::new(Stack::new(first.config.clone(), &keys.stack).unwrap());
         let deps = Deps { store, stack };
         World { deps, keys, engine, numbers: AtomicU64::new(1_000_000) }

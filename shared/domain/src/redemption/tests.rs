@@ -274,3 +274,13 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_citys_coupon_is_good_in_its_cities_stores_alone() {
+    let terms = Terms { stores: crate::terms::StoreScope::InCities(vec!["广州".into(), "深圳".into()]), ..terms() };
+    let at = |city: &str| decide(&coupon(), &terms, &RedeemRequest { city: city.into(), ..request(1) });
+    assert!(matches!(at("深圳"), RedeemDecision::Redeem(_)));
+    for city in ["珠海", "", "广"] {
+        assert_eq!(at(city), RedeemDecision::Refused(RedeemRefusal::StoreNotInScope), "{city}");
+    }
+}

@@ -6,11 +6,14 @@ use aws_lambda_events::apigw::ApiGatewayV2httpRequest;
 use mealticket_api::{Deps, auth::member::MemberPrincipal, run};
 use mealticket_domain::{MemberAttributes, MemberNo};
 use mealticket_store::{Clock, Store};
+use mealticket_testing::stream;
 use serde_json::{Value, json};
 use std::{
+    future::Future,
     sync::{Arc, Mutex},
     time::Duration,
 };
+use sweep_stock::{SweepError, Swept};
 use tokio::{task::AbortHandle, time::sleep};
 
 /// A request to a handler.
@@ -75,12 +78,14 @@ impl Reply {
 /// One process.
 pub(crate) struct Environment {
     pub(crate) deps: Deps,
+    streams: aws_sdk_dynamodbstreams::Client,
 }
 
 impl Environment {
     pub(crate) fn new(province: &Province, network: &Network, number: usize, clock: Clock) -> Self {
+        let streams = network.streams(number, &clock);
         let store = Store::new(network.client(number, &clock), network.tables().clone(), clock);
-        Environment { deps: Deps { store, stack: Arc::clone(&province.stack) } }
+        Environment { deps: Deps { store, stack: Arc::clone(&province.stack) }, streams }
     }
 
     pub(crate) fn store(&self) -> &Store {
@@ -89,6 +94,10 @@ impl Environment {
 
     pub(crate) async fn send(&self, call: &Call) -> Reply {
         answer(self.deps.clone(), call.clone()).await
+    }
+
+    pub(crate) async fn sweep(&self) -> Result<Swept, SweepError> {
+        sweep_stock::sweep(self.store(), &self.streams).await
     }
 }
 
@@ -122,6 +131,9 @@ struct Parts {
     network: Network,
 }
 
+/// Processes that nobody asks over HTTP: they post the journal and sweep the stock.
+const BACKSTAGE: usize = 2;
+
 struct Running {
     environment: Environment,
     clock: Clock,
@@ -133,8 +145,9 @@ impl Environments {
     pub(crate) fn start(province: &'static Province, network: &Network, now: &Clock, count: usize) -> Self {
         let parts = Parts { province, network: network.clone() };
         let mut killed = network.killed();
-        let running =
-            (0..count).map(|number| Running::start(&parts, number, Clock::standing_at(now.now()), 0)).collect();
+        let running = (0..count + BACKSTAGE)
+            .map(|number| Running::start(&parts, number, Clock::standing_at(now.now()), 0))
+            .collect();
         let all = Environments(Arc::new(Mutex::new(running)), Arc::new(parts));
         let mortal = all.clone();
         tokio::spawn(async move {
@@ -147,23 +160,59 @@ impl Environments {
 
     /// Sends a call to one of them. `None` when the process ended under it: the connection broke.
     pub(crate) async fn send(&self, which: usize, call: &Call) -> Option<Reply> {
-        let handling = {
+        let (which, call) = (which % (self.0.lock().unwrap().len() - BACKSTAGE), call.clone());
+        self.within(which, |environment| answer(environment.deps.clone(), call)).await
+    }
+
+    /// Hands a batch of the stream to one of the processes backstage. Gives how many records of it are done; `None` when
+    /// nothing came back.
+    pub(crate) async fn post(&self, which: usize, shard: &str, records: &[Value]) -> Option<usize> {
+        let places: Vec<Value> = records.iter().map(|record| record["dynamodb"]["SequenceNumber"].clone()).collect();
+        let batch = serde_json::from_value(stream::batch(shard, records)).unwrap();
+        let posting = self.within(self.backstage(which), |environment| {
+            let store = environment.store().clone();
+            async move { post_ledger::handle(&store, batch).await.ok() }
+        });
+        let reply = serde_json::to_value(posting.await??).unwrap();
+        let failed = reply["batchItemFailures"].as_array().unwrap().first();
+        Some(failed.map_or(places.len(), |failed| {
+            places.iter().position(|place| *place == failed["itemIdentifier"]).unwrap_or(0)
+        }))
+    }
+
+    /// Sweeps in one of the processes backstage.
+    pub(crate) async fn sweep(&self, which: usize) -> Option<Swept> {
+        let sweeping = self.within(self.backstage(which), |environment| {
+            let (store, streams) = (environment.store().clone(), environment.streams.clone());
+            async move { sweep_stock::sweep(&store, &streams).await.ok() }
+        });
+        sweeping.await?
+    }
+
+    fn backstage(&self, which: usize) -> usize {
+        self.0.lock().unwrap().len() - BACKSTAGE + which % BACKSTAGE
+    }
+
+    /// Does something in a process. `None` when the process ended meanwhile.
+    async fn within<T, F>(&self, which: usize, work: impl FnOnce(&Environment) -> F) -> Option<T>
+    where
+        T: Send + 'static,
+        F: Future<Output = T> + Send + 'static,
+    {
+        let working = {
             let mut all = self.0.lock().unwrap();
-            let count = all.len();
-            let running = &mut all[which % count];
-            let handling = tokio::spawn(answer(running.environment.deps.clone(), call.clone()));
+            let running = &mut all[which];
+            let working = tokio::spawn(work(&running.environment));
             running.requests.retain(|request| !request.is_finished());
-            running.requests.push(handling.abort_handle());
-            handling
+            running.requests.push(working.abort_handle());
+            working
         };
-        handling.await.ok()
+        working.await.ok()
     }
 
     /// Ends a process without a word and starts another in its place.
     pub(crate) fn kill(&self, which: usize) {
         let mut all = self.0.lock().unwrap();
-        let count = all.len();
-        let which = which % count;
         let old = &mut all[which];
         for request in old.requests.drain(..) {
             request.abort();
@@ -175,7 +224,7 @@ impl Environments {
     pub(crate) async fn shut_down(&self, which: usize) {
         let store = {
             let all = self.0.lock().unwrap();
-            all[which % all.len()].environment.store().clone()
+            all[which].environment.store().clone()
         };
         store.return_unspent().await;
         self.kill(which);
@@ -183,9 +232,7 @@ impl Environments {
 
     /// Sets a process's clock wrong by some seconds.
     pub(crate) fn jump(&self, which: usize, seconds: i64) {
-        let mut all = self.0.lock().unwrap();
-        let count = all.len();
-        all[which % count].skew += seconds;
+        self.0.lock().unwrap()[which].skew += seconds;
     }
 
     /// Nothing reaches the tables for a while.

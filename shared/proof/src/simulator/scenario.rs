@@ -19,6 +19,8 @@ pub(crate) struct Scenario {
     pub(crate) members: usize,
     pub(crate) environments: usize,
     pub(crate) plan: BTreeMap<usize, Fate>,
+    /// What the sweep's calls meet.
+    pub(crate) sweep_plan: BTreeMap<usize, Fate>,
     pub(crate) accidents: Vec<(Duration, Accident)>,
     /// Seconds before midnight in the province.
     pub(crate) begins: i64,
@@ -40,8 +42,10 @@ pub(crate) enum Accident {
 /// The campaign of every run.
 const CAMPAIGN: u32 = 900;
 
-/// Calls in which the planned faults fall: a run makes about sixty.
-const CALLS: usize = 60;
+/// Calls in which the planned faults fall: a run makes about eighty.
+const CALLS: usize = 80;
+/// Calls of two sweeps in which their faults fall: the campaigns and their stock, the journal, the stream, the settling.
+const SWEEP_CALLS: usize = 80;
 
 impl Scenario {
     pub(crate) fn draw(seed: u64) -> Self {
@@ -57,6 +61,11 @@ impl Scenario {
             let calls = if random.u8(..3) == 0 { random.usize(3..=10) } else { 1 };
             plan.extend((first..first + calls).map(|call| (call, fate)));
         }
+        let sweep_faults = random.usize(..3);
+        let sweep_fault = |random: &mut fastrand::Rng| {
+            (random.usize(..SWEEP_CALLS), random.choice(Fate::FAULTS).unwrap_or(Fate::Pass))
+        };
+        let sweep_plan = (0..sweep_faults).map(|_| sweep_fault(&mut random)).collect();
         let environments = random.usize(2..=3);
         let accidents = (0..random.usize(..3)).map(|_| {
             let which = random.usize(..environments);
@@ -79,6 +88,7 @@ impl Scenario {
             members: random.usize(3..=5),
             environments,
             plan,
+            sweep_plan,
             accidents,
             begins: if random.u8(..4) == 0 { random.i64(0..8) } else { 43_200 },
         }
@@ -96,6 +106,7 @@ impl Scenario {
             members: 1,
             environments: 2,
             plan: BTreeMap::new(),
+            sweep_plan: BTreeMap::new(),
             accidents: Vec::new(),
             begins: 43_200,
         }
