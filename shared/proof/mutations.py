@@ -83,6 +83,7 @@ MUTATIONS = [
     ("a shard's mark is forgotten when somebody else was first", STORE + "ledger.rs", "                mark = None;\n                is_fresh = false;", "                break;"),
     ("a batch that is not posted is said to be", "functions/post-ledger/src/lib.rs", "Ok(response(Some(&error.from)))", "Ok(response(None))"),
     ("a record that cannot be read is left out", STORE + "stream.rs", "content: content.unwrap_or_else(aside)", "content: content.unwrap_or(Content::Nothing)"),
+    ("a record without a time is old", STORE + "stream.rs", "unwrap_or(Timestamp::MAX)", "unwrap_or(Timestamp::MIN)"),
     ("a reversal is told with every later change", DOMAIN + "journal.rs", "redemption.reversal.is_some() && !was_reversed", "redemption.reversal.is_some() && (was_reversed || !was_reversed)"),
     ("sequence numbers are compared as text", DOMAIN + "journal.rs", "self.rank().cmp(&other.rank()).then_with(|| self.0.cmp(&other.0))", "self.0.cmp(&other.0)"),
     ("a lease is swept before its fence", DOMAIN + "stock.rs", "now >= self.until.plus_seconds(FENCE_SECONDS)", "now >= self.until"),

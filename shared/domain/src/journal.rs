@@ -172,7 +172,7 @@ pub enum Content {
 pub struct Record {
     /// Its place.
     pub seq: SequenceNumber,
-    /// When it was written, as DynamoDB tells.
+    /// When it was written, as DynamoDB tells; not later.
     pub at: Timestamp,
     /// What it says.
     pub content: Content,

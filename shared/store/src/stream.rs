@@ -29,17 +29,16 @@ struct Change {
     new_image: Option<serde_dynamo::Item>,
 }
 
-/// The records of a batch. One without a place of its own stands with its neighbour.
+/// The records of a batch. One without a place of its own stands with its neighbour. One without a time counts as the
+/// latest: whoever looks for what was written since some time must not pass it by.
 pub fn records(batch: &[Value]) -> Result<Vec<Record>, NoPlace> {
     let places: Vec<Option<SequenceNumber>> = batch.iter().map(place).collect();
-    let times: Vec<Option<Timestamp>> = batch.iter().map(time).collect();
-    let (Some(first), false) = (places.iter().flatten().next(), batch.is_empty()) else {
+    let Some(first) = places.iter().flatten().next() else {
         return if batch.is_empty() { Ok(Vec::new()) } else { Err(NoPlace) };
     };
     let mut seq = first.clone();
-    let mut at = times.iter().flatten().next().copied().unwrap_or(Timestamp::MIN);
-    let records = batch.iter().zip(places).zip(times).map(|((raw, place), time)| {
-        at = time.unwrap_or(at);
+    let records = batch.iter().zip(places).map(|(raw, place)| {
+        let at = time(raw).unwrap_or(Timestamp::MAX);
         let content = match &place {
             Some(_) => read(raw),
             None => Err("no sequence number".to_owned()),

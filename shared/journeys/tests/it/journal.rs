@@ -191,6 +191,25 @@ async fn units_of_an_environment_that_ended_come_back_after_the_fence_and_not_be
     assert_eq!(sweep(&world).await.unwrap(), Swept::default(), "nothing is left to settle");
 }
 
+/// The time of a record may be missing. Whatever is older must be found all the same.
+#[tokio::test]
+async fn pages_without_a_time_hide_nothing_from_the_sweep() {
+    let world = World::new().await;
+    let campaign = world.campaign_like(1, 500, 2_000, 1).await;
+    let unspent = crash(&world, &campaign).await;
+    let (mut all, shard) = (records(&world), shard(&world));
+    let later = all.split_off(20);
+    post(&world.another_environment(), &shard, &all).await;
+    let timeless = later.into_iter().map(|mut record| {
+        record["dynamodb"].as_object_mut().unwrap().remove("ApproximateCreationDateTime");
+        record
+    });
+    post(&world.another_environment(), &shard, &timeless.collect::<Vec<_>>()).await;
+    world.pass_seconds(LEASE_SECONDS + FENCE_SECONDS);
+    let swept = sweep(&world).await.unwrap();
+    assert_eq!((swept.units, swept.disputed), (unspent, 0));
+}
+
 #[tokio::test]
 async fn without_proof_a_lease_waits() {
     let world = World::new().await;

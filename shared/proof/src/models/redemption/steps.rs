@@ -1,0 +1,151 @@
+//! What a request, a write and an answer do to the state.
+
+use super::*;
+
+impl Till {
+    pub(super) fn redeem_holds(&self, coupon: &Coupon, request: &RedeemRequest) -> bool {
+        let own = KeyHash::of_order(&request.order.order_no);
+        let clauses = [
+            (Broken::Usable, coupon.uses_left > 0),
+            (Broken::Held, coupon.live_hold(request.at).is_none_or(|hold| hold.order == own)),
+            (Broken::KeyIsNew, !keys(coupon).any(|key| key == request.key)),
+        ];
+        clauses.iter().all(|(clause, holds)| *holds || self.broken == *clause)
+    }
+
+    pub(super) fn apply(&self, state: &mut State, write: &Write) -> bool {
+        let coupon = state.coupon.clone();
+        match write {
+            Write::Redeem { order, key, at } => {
+                let request = request(*order, *key, *at);
+                if !self.redeem_holds(&coupon, &request) {
+                    return false;
+                }
+                let own = KeyHash::of_order(&request.order.order_no);
+                if coupon.live_hold(request.at).is_some_and(|hold| hold.order != own) {
+                    state.broken_by = Some("redeemed while another order held");
+                }
+                state.coupon = coupon.with_redemption(request.fact(&terms()));
+                true
+            }
+            Write::Hold { hold, seen } => {
+                let clauses = [
+                    (Broken::UsesAsSeen, coupon.uses_left == seen.uses_left),
+                    (Broken::UsesAsSeen, coupon.redemptions.len() == seen.redemptions),
+                    (Broken::HoldAsSeen, coupon.hold == seen.hold),
+                ];
+                if !clauses.iter().all(|(clause, holds)| *holds || self.broken == *clause) {
+                    return false;
+                }
+                if coupon.uses_left == 0 {
+                    state.broken_by = Some("a coupon without a use was held");
+                }
+                if coupon.live_hold(time(state.hour)).is_some_and(|other| other.order != hold.order) {
+                    state.broken_by = Some("a hold took another's place");
+                }
+                state.coupon.hold = Some(hold.clone());
+                true
+            }
+            Write::Reverse { reversal, seen, key } => {
+                let first = coupon.redemptions.first();
+                let clauses = [
+                    (Broken::Reversed, first.is_some_and(|redemption| redemption.reversal.is_none())),
+                    (Broken::RedemptionsAsSeen, coupon.redemptions.len() == seen.redemptions),
+                    (Broken::Reversed, !keys(&coupon).any(|known| known == hash(*key))),
+                    (Broken::HoldAsSeen, coupon.hold == seen.hold),
+                ];
+                if first.is_none() || !clauses.iter().all(|(clause, holds)| *holds || self.broken == *clause) {
+                    return false;
+                }
+                let valid_until = coupon.valid_until;
+                state.coupon = coupon.with_reversal(0, reversal.clone(), valid_until);
+                true
+            }
+        }
+    }
+
+    /// What a client does when it asks: a redemption is written at once, a hold and a reversal look first.
+    pub(super) fn ask(&self, state: &mut State, number: usize) {
+        let (wish, key) = (self.clients[number], state.clients[number].key);
+        let seen = seen(&state.coupon);
+        let write = match wish {
+            Wish::Redeem(order) => Write::Redeem { order, key, at: state.hour },
+            Wish::Hold(order) => {
+                let asked = HoldRequest { redemption: request(order, key, state.hour), seconds: 100 };
+                match decide_hold(&state.coupon, &terms(), &asked) {
+                    HoldDecision::Place(hold) => Write::Hold { hold, seen },
+                    HoldDecision::Standing { .. } => return self.tell_hold(state, number),
+                    HoldDecision::KeyReused | HoldDecision::Refused(_) => return,
+                }
+            }
+            Wish::Reverse => match self.decide_reverse(&state.coupon, key, state.hour) {
+                ReverseDecision::Reverse { reversal, .. } => Write::Reverse { reversal, seen, key },
+                ReverseDecision::Replay => return tell(state, number, Told::Reversed),
+                ReverseDecision::KeyReused | ReverseDecision::Refused(_) => return,
+            },
+        };
+        state.clients[number].doing = Some(Attempting { write, attempts: 0, unknown: false, waiting: false });
+        self.send(state, number);
+    }
+
+    pub(super) fn decide_reverse(&self, coupon: &Coupon, key: u8, hour: u8) -> ReverseDecision {
+        let reason = "r".parse().unwrap();
+        let policy = ReversalPolicy::default();
+        decide_reversal(coupon, 0, policy, (hash(key), Fingerprint([key; 16]), &reason), time(hour))
+    }
+
+    pub(super) fn tell_hold(&self, state: &mut State, number: usize) {
+        if let Some(hold) = state.coupon.hold.clone() {
+            tell(state, number, Told::Held { until: hold.until });
+        }
+    }
+
+    pub(super) fn send(&self, state: &mut State, from: usize) {
+        let Some(doing) = &mut state.clients[from].doing else { return };
+        doing.attempts += 1;
+        doing.waiting = true;
+        let write = doing.write.clone();
+        state.network.push(Sent { from, life: 0, write });
+        state.network.sort_by_cached_key(|sent| format!("{sent:?}"));
+    }
+
+    /// The server hears what became of its write, with the coupon as it stands.
+    pub(super) fn hear(&self, state: &mut State, number: usize, applied: bool) {
+        let Some(doing) = state.clients[number].doing.take() else { return };
+        match doing.write {
+            Write::Redeem { order, key, at } if !applied => self.explain(state, number, &request(order, key, at)),
+            Write::Redeem { .. } => {
+                let index = state.coupon.redemptions.len() - 1;
+                let uses_left = state.coupon.uses_left_after(index);
+                tell(state, number, Told::Redeemed { index, uses_left });
+            }
+            Write::Hold { .. } if applied => self.tell_hold(state, number),
+            Write::Reverse { .. } if applied => tell(state, number, Told::Reversed),
+            // Refused: it looks again, as often as it may ask.
+            Write::Hold { .. } | Write::Reverse { .. } => {}
+        }
+    }
+
+    pub(super) fn explain(&self, state: &mut State, number: usize, request: &RedeemRequest) {
+        let rule_first = self.broken == Broken::RefusalFirst && state.coupon.uses_left == 0;
+        if let RedeemDecision::Replay { index } = decide(&state.coupon, &terms(), request)
+            && !rule_first
+        {
+            let uses_left = state.coupon.uses_left_after(index);
+            tell(state, number, Told::Redeemed { index, uses_left });
+        } else if keys(&state.coupon).any(|key| key == request.key) {
+            state.broken_by = Some("a success was answered with a refusal");
+        }
+    }
+}
+
+/// The same key hears the same answer.
+pub(super) fn tell(state: &mut State, number: usize, told: Told) {
+    let client = &mut state.clients[number];
+    // A hold's key counts while its hold is the newest.
+    let is_hold = matches!(told, Told::Held { .. });
+    if client.told.as_ref().is_some_and(|first| *first != told) && !is_hold {
+        state.broken_by = Some("one key heard two answers");
+    }
+    client.told = Some(told);
+}
