@@ -243,7 +243,7 @@ is what was run to find a counterexample, and what it did not look at.
 
 const SIMULATOR: &str = "The real handlers with the real SDK client, on one thread whose time is virtual, over the embedded
 tables. A seed draws a campaign, three to five members with their tills, two or three environments, one to three faults
-at calls to the tables, and accidents: processes killed or shut down, clocks set wrong, the network cut. Every call has a
+at calls to the tables, and accidents: processes killed, shut down or frozen, clocks set wrong, the network cut. Every call has a
 delay of its own, so that calls overtake each other. Clients ask up to six times with one key, some of it twice at once.
 Meanwhile the table's stream is posted to the journal in batches of any size, with batches that come again, overlap what
 is new, or come late. When everything has come to rest, a quarter of an hour passes and the stock is swept, at first under
@@ -278,8 +278,8 @@ const NOT_PROVED: &str = "## What is not proved
 - DynamoDB itself: that a conditional write is atomic and a consistent read is one. The embedded engine stands for it.
 - How far the tip of a DynamoDB stream is, and that a record is in it a quarter of an hour after its write; the sweep counts
   on both. The engine has one shard a stream: shards that split are not tried.
-- A frozen process: the clocks of a lease are tried one by one in the store's tests and in the models, not in the simulator,
-  where a process that is cut off from the tables comes nearest.
+- A steady clock that stops in a freeze: in the simulator it goes on, and the wall clock with it. The clocks of a lease are
+  tried one by one in the store's tests and in the models.
 - Faults in combination beyond what the seeds draw; more than three environments or five members at once, but for the
   races.
 - That AWS refuses a request whose signature is more than fifteen minutes old; leases count on it.

@@ -323,7 +323,11 @@ impl HttpConnector for Wire {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
         let target = request.headers().get("x-amz-target").unwrap_or_default().to_owned();
         let body = request.body().bytes().unwrap_or_default().to_vec();
-        HttpConnectorFuture::new(self.network.clone().carry(self.number, target, body))
+        // What is sent is on its way, whatever becomes of who sent it.
+        let carried = tokio::spawn(self.network.clone().carry(self.number, target, body));
+        HttpConnectorFuture::new(async move {
+            carried.await.unwrap_or_else(|error| Err(ConnectorError::other(error.into(), None)))
+        })
     }
 }
 

@@ -9,12 +9,17 @@ use mealticket_store::{Clock, Store};
 use mealticket_testing::stream;
 use serde_json::{Value, json};
 use std::{
-    future::Future,
+    future::{Future, poll_fn},
+    pin::pin,
     sync::{Arc, Mutex},
+    task::Poll,
     time::Duration,
 };
 use sweep_stock::{SweepError, Swept};
-use tokio::{task::AbortHandle, time::sleep};
+use tokio::{
+    task::AbortHandle,
+    time::{Instant, sleep},
+};
 
 /// A request to a handler.
 #[derive(Debug, Clone)]
@@ -136,6 +141,7 @@ const BACKSTAGE: usize = 2;
 
 struct Running {
     environment: Environment,
+    frozen_until: Arc<Mutex<Instant>>,
     clock: Clock,
     skew: i64,
     requests: Vec<AbortHandle>,
@@ -202,7 +208,7 @@ impl Environments {
         let working = {
             let mut all = self.0.lock().unwrap();
             let running = &mut all[which];
-            let working = tokio::spawn(work(&running.environment));
+            let working = tokio::spawn(unless_frozen(Arc::clone(&running.frozen_until), work(&running.environment)));
             running.requests.retain(|request| !request.is_finished());
             running.requests.push(working.abort_handle());
             working
@@ -235,6 +241,11 @@ impl Environments {
         self.0.lock().unwrap()[which].skew += seconds;
     }
 
+    /// Stops a process in the middle of everything. What it has sent arrives all the same.
+    pub(crate) fn freeze(&self, which: usize, time: Duration) {
+        *self.0.lock().unwrap()[which].frozen_until.lock().unwrap() = Instant::now() + time;
+    }
+
     /// Nothing reaches the tables for a while.
     pub(crate) fn cut(&self, time: Duration) {
         self.1.network.cut_for(time);
@@ -255,6 +266,22 @@ impl Environments {
 impl Running {
     fn start(parts: &Parts, number: usize, clock: Clock, skew: i64) -> Self {
         let environment = Environment::new(parts.province, &parts.network, number, clock.clone());
-        Running { environment, clock, skew, requests: Vec::new() }
+        let frozen_until = Arc::new(Mutex::new(Instant::now()));
+        Running { environment, frozen_until, clock, skew, requests: Vec::new() }
     }
+}
+
+/// Work that stands still while its process is frozen.
+async fn unless_frozen<F: Future>(frozen_until: Arc<Mutex<Instant>>, work: F) -> F::Output {
+    let (mut work, mut thaw) = (pin!(work), pin!(sleep(Duration::ZERO)));
+    poll_fn(|context| {
+        let until = *frozen_until.lock().unwrap();
+        if Instant::now() < until {
+            thaw.as_mut().reset(until);
+            let _ = thaw.as_mut().poll(context);
+            return Poll::Pending;
+        }
+        work.as_mut().poll(context)
+    })
+    .await
 }

@@ -37,6 +37,8 @@ pub(crate) enum Accident {
     Jump(usize, i64),
     /// Nothing reaches the tables.
     Cut(Duration),
+    /// It stands still.
+    Freeze(usize, Duration),
 }
 
 /// The campaign of every run.
@@ -69,10 +71,11 @@ impl Scenario {
         let environments = random.usize(2..=3);
         let accidents = (0..random.usize(..3)).map(|_| {
             let which = random.usize(..environments);
-            let accident = match random.u8(..8) {
+            let accident = match random.u8(..10) {
                 0..3 => Accident::Kill(which),
                 3 => Accident::ShutDown(which),
                 4 | 5 => Accident::Jump(which, random.i64(-40..40)),
+                6 | 7 => Accident::Freeze(which, Duration::from_millis(random.u64(500..50_000))),
                 _ => Accident::Cut(Duration::from_millis(random.u64(100..40_000))),
             };
             (Duration::from_millis(random.u64(..12_000)), accident)
@@ -161,6 +164,7 @@ pub(crate) async fn accidents(accidents: Vec<(Duration, Accident)>, environments
                 Accident::ShutDown(which) => environments.shut_down(which).await,
                 Accident::Jump(which, seconds) => environments.jump(which, seconds),
                 Accident::Cut(time) => environments.cut(time),
+                Accident::Freeze(which, time) => environments.freeze(which, time),
             }
         })
     });
