@@ -73,12 +73,22 @@ fn main() -> ExitCode {
         return exit(simulated.broken.is_empty());
     }
     let figures = Figures::measure(simulated, cli.rounds, |what| eprintln!("{what}"));
-    let told = report::tell(&figures);
+    let told = report::tell(&figures, &command());
     println!("{told}");
     if cli.write {
         report::write(&told);
     }
     exit(figures.holds())
+}
+
+/// How this was run.
+fn command() -> String {
+    let program = match cfg!(debug_assertions) {
+        true => "cargo stack prove",
+        false => "cargo run --locked --release --package mealticket-proof --bin prove --",
+    };
+    let arguments = std::env::args().skip(1).filter(|argument| argument != "--write");
+    std::iter::once(program.to_owned()).chain(arguments).collect::<Vec<_>>().join(" ")
 }
 
 fn exit(good: bool) -> ExitCode {

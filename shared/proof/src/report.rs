@@ -125,8 +125,8 @@ fn words(fate: Fate) -> String {
 }
 
 /// The whole report.
-pub fn tell(figures: &Figures) -> String {
-    let mut text = INTRODUCTION.to_owned();
+pub fn tell(figures: &Figures, command: &str) -> String {
+    let mut text = format!("{INTRODUCTION}    {command} --write\n\n");
     let _ = writeln!(text, "## The simulator\n\n{SIMULATOR}\n{}", simulated(&figures.simulated));
     let _ = writeln!(text, "## Every single fault\n\n{FAULTS}\n{}", single_faults(&figures.operations));
     let _ = writeln!(text, "## The models\n\n{MODELS}\n{}", models_table(&figures.models));
@@ -234,10 +234,10 @@ pub fn write(text: &str) {
 
 const INTRODUCTION: &str = "# The proof
 
-Written by `cargo stack prove --write`; do not edit. What is claimed: a coupon is never redeemed more often than it has
+Written by the program itself; do not edit. What is claimed: a coupon is never redeemed more often than it has
 uses, a campaign never issues more coupons than its stock, a limit is never passed, whoever was told of a success finds
 it, and the same key hears the same answer, byte for byte, whatever the network, the clocks and the processes do. This
-is what was run to find a counterexample, and what it did not look at.
+is what was run to find a counterexample, and what it did not look at:
 
 ";
 
