@@ -6,6 +6,7 @@ use mealticket_domain::{
     BenefitId, Campaign, CampaignNo, CampaignState, MemberAttributes, Merchant, MerchantId, Phone, Store as Shop,
     Terms,
     merchant::{MerchantTier, SupplyContract},
+    settlement::SettlementTerms,
 };
 use mealticket_store::{
     Store,
@@ -57,7 +58,7 @@ pub struct SeedCampaign {
     merchant_id: MerchantId,
     state: String,
     stock: u64,
-    settlement: Value,
+    settlement: SettlementTerms,
     terms: Map<String, Value>,
 }
 
@@ -96,8 +97,9 @@ impl Seed {
             stock_shards: Campaign::shards_for(seed.stock),
             terms_sha256: terms.hash(no).map_err(|error| broken(&error))?,
             terms,
-            settlement_version: 1,
+            settlement_version: 2,
         };
+        seed.settlement.check().map_err(|error| broken(&error))?;
         campaign.check().map_err(|error| broken(&error))?;
         Ok(campaign)
     }
@@ -111,8 +113,7 @@ impl Seed {
         }
         for (campaign, seed) in self.campaigns()?.iter().zip(&self.campaigns) {
             store.lay_out_stock(campaign).await.map_err(|error| failed(&error))?;
-            let settlement = seed.settlement.to_string();
-            let put = store.put_campaign(campaign, &settlement);
+            let put = store.put_campaign(campaign, &seed.settlement);
             if put.await.map_err(|error| failed(&error))? == Published::FrozenVersionDiffers {
                 let no = campaign.no;
                 return Err(StackError(format!(

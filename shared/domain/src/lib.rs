@@ -17,6 +17,7 @@ pub mod merchant;
 pub mod money;
 pub mod province;
 pub mod redemption;
+pub mod settlement;
 pub mod stock;
 pub mod terms;
 pub mod text;

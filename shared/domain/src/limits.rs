@@ -49,6 +49,9 @@ pub const STORE_NO_BYTES_MAX: usize = 32;
 /// Stores named in one campaign's scope: 1 000 × 28 bytes stays well inside DynamoDB's 400 KB item.
 pub const STORES_IN_SCOPE_MAX: usize = 1_000;
 
+/// Characters of a budget owner's name: the longest prefecture of China has 13.
+pub const BUDGET_CHARS_MAX: usize = 16;
+
 /// Bytes of an eligibility rule: a page of text, and what the parser's stack is known to hold.
 pub const RULE_BYTES_MAX: usize = 4_096;
 

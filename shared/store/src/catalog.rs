@@ -10,7 +10,7 @@ use crate::{
     error::StoreError,
     keys,
 };
-use mealticket_domain::{Campaign, CampaignNo, Terms, TermsHash, eligibility::Rule};
+use mealticket_domain::{Campaign, CampaignNo, Terms, TermsHash, eligibility::Rule, settlement::SettlementTerms};
 use std::{sync::Arc, time::Duration};
 
 /// What one environment remembers of the catalog.
@@ -21,6 +21,7 @@ pub(crate) struct Cache {
     remaining: Aging<CampaignNo, u64>,
     terms: Aging<(CampaignNo, u32), Arc<Terms>>,
     rules: Aging<(CampaignNo, u32), Arc<Rule>>,
+    settlements: Aging<(CampaignNo, u32), Arc<SettlementTerms>>,
 }
 
 /// What publishing a campaign came to.
@@ -109,17 +110,41 @@ impl Store {
         Ok(Some(rule))
     }
 
+    /// A frozen version of a campaign's settlement terms; `None` when it was never published.
+    pub async fn settlement_terms(
+        &self,
+        no: CampaignNo,
+        version: u32,
+    ) -> Result<Option<Arc<SettlementTerms>>, StoreError> {
+        if let Some(known) = self.shared.catalog.settlements.fresh(&(no, version)) {
+            return Ok(Some(known));
+        }
+        let call = self.client.get_item().table_name(&self.tables.catalog);
+        let call = call.set_key(Some(keys::settlement(no, version).attributes())).consistent_read(true);
+        let Some(item) = self.get(call).await? else { return Ok(None) };
+        let read = Reader::new(&item, "settlement terms");
+        let terms = serde_json::from_str(read.str("document")?).map_err(|_| read.corrupt("document"))?;
+        let terms = Arc::new(terms);
+        self.shared.catalog.settlements.keep((no, version), Arc::clone(&terms), FROZEN);
+        Ok(Some(terms))
+    }
+
     /// Publishes a version of a campaign's terms and makes it the newest. A version is frozen: when it is there with other
     /// words, nothing is changed.
-    pub async fn put_campaign(&self, campaign: &Campaign, settlement: &str) -> Result<Published, StoreError> {
+    pub async fn put_campaign(
+        &self,
+        campaign: &Campaign,
+        settlement: &SettlementTerms,
+    ) -> Result<Published, StoreError> {
         let document = |doc: String, sha: &TermsHash| -> Item {
             item([("document", Some(text(doc))), ("sha256", Some(binary(&sha.0)))])
         };
         let terms = terms_document(&campaign.terms)?;
         let frozen = keys::terms(campaign.no, campaign.terms.version).with(document(terms, &campaign.terms_sha256));
+        let settlement =
+            serde_json::to_string(settlement).map_err(|source| StoreError::Unexpected { source: source.into() })?;
         let hash = TermsHash(mealticket_domain::terms::sha256(settlement.as_bytes()));
-        let settled =
-            keys::settlement(campaign.no, campaign.settlement_version).with(document(settlement.to_owned(), &hash));
+        let settled = keys::settlement(campaign.no, campaign.settlement_version).with(document(settlement, &hash));
         for item in [frozen, settled] {
             let sha = item.get("sha256").cloned();
             let call = self.client.put_item().table_name(&self.tables.catalog);

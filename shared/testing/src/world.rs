@@ -4,7 +4,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use mealticket_api::{Deps, auth::member::MemberPrincipal, config::Config, deps::Stack};
 use mealticket_domain::{
     Campaign, CampaignNo, Fingerprint, KeyHash, MemberAttributes, MemberNo, Order, RedeemRequest, Timestamp,
-    coupon::RedemptionSource,
+    coupon::RedemptionSource, settlement::SettlementTerms,
 };
 use mealticket_local::{
     engine::Engine, environment::local_config, key_file::KeyFile, seed::Seed, stack::client, template::Template,
@@ -82,6 +82,11 @@ fn snapshot_file() -> PathBuf {
         }
     }
     folder.join(format!("{PREFIX}{}.sqlite", std::process::id()))
+}
+
+/// Settlement terms under which the province pays the merchant what it took off.
+pub fn settlement_terms() -> SettlementTerms {
+    serde_json::from_str(r#"{ "funded_by": { "province": 100 }, "pays_merchant": "discount" }"#).unwrap()
 }
 
 /// A client of the streams of an engine on this machine.
@@ -193,7 +198,7 @@ impl World {
         campaign.terms.per_member_limit = limit;
         campaign.terms_sha256 = campaign.terms.hash(campaign.no).unwrap();
         self.store().lay_out_stock(&campaign).await.unwrap();
-        self.store().put_campaign(&campaign, "{}").await.unwrap();
+        self.store().put_campaign(&campaign, &settlement_terms()).await.unwrap();
         self.store().campaign(campaign.no).await.unwrap().unwrap()
     }
 

@@ -3,7 +3,7 @@
 use super::environment::{Environment, Environments};
 use crate::wire::Fate;
 use mealticket_domain::{Benefit, Campaign, CampaignNo, MemberNo, Timestamp};
-use mealticket_testing::world::NOON;
+use mealticket_testing::world::{NOON, settlement_terms};
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use tokio::time::sleep;
 
@@ -144,7 +144,7 @@ impl Scenario {
         campaign.terms_sha256 = campaign.terms.hash(campaign.no).unwrap();
         campaign.check().unwrap();
         store.lay_out_stock(&campaign).await.unwrap();
-        store.put_campaign(&campaign, "{}").await.unwrap();
+        store.put_campaign(&campaign, &settlement_terms()).await.unwrap();
         Arc::new(campaign)
     }
 

@@ -9,7 +9,7 @@ use mealticket_store::{
     claim::{ClaimOutcome, ClaimRequest, MemberLimit},
     stock::NoUnit,
 };
-use mealticket_testing::World;
+use mealticket_testing::{World, world::settlement_terms};
 use std::sync::Arc;
 
 async fn campaign(world: &World, stock: u64, limit: u8, change: impl FnOnce(&mut Campaign)) -> Arc<Campaign> {
@@ -18,7 +18,7 @@ async fn campaign(world: &World, stock: u64, limit: u8, change: impl FnOnce(&mut
     change(&mut campaign);
     campaign.terms_sha256 = campaign.terms.hash(campaign.no).unwrap();
     campaign.check().unwrap();
-    world.store().put_campaign(&campaign, "{}").await.unwrap();
+    world.store().put_campaign(&campaign, &settlement_terms()).await.unwrap();
     Arc::new(campaign)
 }
 

@@ -6,7 +6,10 @@ use mealticket_store::{
     reverse::{ReverseOutcome, ReverseRequest},
     stock::NoUnit,
 };
-use mealticket_testing::{World, world::key_hash};
+use mealticket_testing::{
+    World,
+    world::{key_hash, settlement_terms},
+};
 use std::sync::Arc;
 
 /// Rounds in a run of the tests.
@@ -78,7 +81,7 @@ async fn a_reversal_tells_the_truth_of_its_moment_while_others_redeem() {
     like.terms.version += 1;
     like.terms_sha256 = like.terms.hash(like.no).unwrap();
     let like = Arc::new(like);
-    world.store().put_campaign(&like, "{}").await.unwrap();
+    world.store().put_campaign(&like, &settlement_terms()).await.unwrap();
     for round in 0..30 {
         let claim = world.claim(world.member(), 1);
         world.store().claim(&like, &claim).await.unwrap();

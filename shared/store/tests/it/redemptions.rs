@@ -7,7 +7,10 @@ use mealticket_store::{
     redeem::RedeemOutcome,
     reverse::{ReverseOutcome, ReverseRequest},
 };
-use mealticket_testing::{World, world::key_hash};
+use mealticket_testing::{
+    World,
+    world::{key_hash, settlement_terms},
+};
 
 async fn claimed(world: &World, campaign: &Campaign) -> Coupon {
     match world.store().claim(campaign, &world.claim(world.member(), 1)).await.unwrap() {
@@ -103,7 +106,7 @@ async fn with_newer_terms(world: &World, change: impl Fn(&mut Terms)) -> (Coupon
     newer.terms.version = 2;
     change(&mut newer.terms);
     newer.terms_sha256 = newer.terms.hash(newer.no).unwrap();
-    world.store().put_campaign(&newer, "{}").await.unwrap();
+    world.store().put_campaign(&newer, &settlement_terms()).await.unwrap();
     (coupon, newer)
 }
 

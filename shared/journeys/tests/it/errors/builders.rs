@@ -15,7 +15,10 @@ use mealticket_store::{
     redeem::RedeemOutcome,
     reverse::ReverseRequest,
 };
-use mealticket_testing::{World, world::key_hash};
+use mealticket_testing::{
+    World,
+    world::{key_hash, settlement_terms},
+};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -145,7 +148,7 @@ async fn campaign(world: &World, change: impl FnOnce(&mut Campaign)) -> Arc<Camp
     change(&mut campaign);
     campaign.terms_sha256 = campaign.terms.hash(campaign.no).unwrap();
     world.store().lay_out_stock(&campaign).await.unwrap();
-    world.store().put_campaign(&campaign, "{}").await.unwrap();
+    world.store().put_campaign(&campaign, &settlement_terms()).await.unwrap();
     Arc::new(campaign)
 }
 

@@ -1,0 +1,256 @@
+//! Who pays for a redemption, and who is paid (S1): **debits equal credits, to the fen.**
+//!
+//! A campaign's settlement terms are confidential and frozen: every coupon names their version. A redemption becomes
+//! postings under them, a reversal the same postings with the signs turned. Amounts are whole fen; what the shares of the
+//! funders leave over, less than one fen for each of them, is borne by an account of its own.
+
+use crate::{benefit::Percent, limits::BUDGET_CHARS_MAX, money::Fen};
+use serde::{Deserialize, Serialize};
+use std::{collections::BTreeMap, fmt, str::FromStr};
+
+/// Hundredths of a percent in a whole.
+const WHOLE: u64 = 10_000;
+
+/// The confidential terms of a campaign: who bears what a redemption costs, and whom it pays.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SettlementTerms {
+    /// Each funder's share of the cost. Together 100 %.
+    pub funded_by: BTreeMap<Funder, Percent>,
+    /// What the merchant is paid for one redemption.
+    pub pays_merchant: MerchantPrice,
+    /// What a supplier is paid for one redemption, when somebody else than the merchant delivers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pays_supplier_fen: Option<Fen>,
+    /// What the distributor is paid whose share code brought the coupon about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commission: Option<Commission>,
+}
+
+/// Who bears a share.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum Funder {
+    /// The operator's budget of the province (省).
+    Province,
+    /// The operator's budget of a city branch (市).
+    City(String),
+    /// The merchant itself (联名补贴).
+    Merchant,
+}
+
+/// The text names no funder.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a funder is province, merchant, or city: and a name of at most {BUDGET_CHARS_MAX} characters")]
+pub struct FunderError;
+
+impl fmt::Display for Funder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Funder::Province => f.write_str("province"),
+            Funder::City(name) => write!(f, "city:{name}"),
+            Funder::Merchant => f.write_str("merchant"),
+        }
+    }
+}
+
+impl FromStr for Funder {
+    type Err = FunderError;
+    fn from_str(text: &str) -> Result<Self, FunderError> {
+        match text {
+            "province" => Ok(Funder::Province),
+            "merchant" => Ok(Funder::Merchant),
+            _ => {
+                let name = text.strip_prefix("city:").ok_or(FunderError)?;
+                let plain = name.chars().all(|c| !c.is_control() && !c.is_whitespace());
+                let sized = (1..=BUDGET_CHARS_MAX).contains(&name.chars().count());
+                if plain && sized { Ok(Funder::City(name.to_owned())) } else { Err(FunderError) }
+            }
+        }
+    }
+}
+
+impl TryFrom<String> for Funder {
+    type Error = FunderError;
+    fn try_from(text: String) -> Result<Self, FunderError> {
+        text.parse()
+    }
+}
+
+impl From<Funder> for String {
+    fn from(funder: Funder) -> String {
+        funder.to_string()
+    }
+}
+
+/// What a merchant is paid for one redemption.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MerchantPrice {
+    /// What it took off the order.
+    Discount,
+    /// Nothing: the discount is its own.
+    Nothing,
+    /// A price agreed for each.
+    FixedFen(Fen),
+}
+
+/// A distributor's commission (分销抽佣) for one redemption.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Commission {
+    /// How much.
+    pub fen: Fen,
+    /// Who bears it.
+    pub charged_to: Funder,
+}
+
+/// Why settlement terms are not sound.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SettlementError {
+    /// The funders' shares are not 100 % together.
+    #[error("the shares in funded_by must be 100 % together, not {}.{:02} %", sum / 100, sum % 100)]
+    Shares {
+        /// What they are together, in hundredths of a percent.
+        sum: u64,
+    },
+    /// A price or commission of nothing: leave it out.
+    #[error("{0} must be above 0, or left out")]
+    Nothing(&'static str),
+}
+
+impl SettlementTerms {
+    /// Whether the terms are sound.
+    pub fn check(&self) -> Result<(), SettlementError> {
+        let sum = self.funded_by.values().map(|share| u64::from(share.hundredths())).sum();
+        if sum != WHOLE {
+            return Err(SettlementError::Shares { sum });
+        }
+        if self.pays_merchant == MerchantPrice::FixedFen(Fen::ZERO) {
+            return Err(SettlementError::Nothing("pays_merchant.fixed_fen"));
+        }
+        if self.pays_supplier_fen == Some(Fen::ZERO) {
+            return Err(SettlementError::Nothing("pays_supplier_fen"));
+        }
+        match &self.commission {
+            Some(commission) if commission.fen == Fen::ZERO => Err(SettlementError::Nothing("commission.fen")),
+            _ => Ok(()),
+        }
+    }
+
+    /// What one redemption posts that took `discount` off an order. With `shared`, the coupon was claimed through a share
+    /// code, and its distributor earns the commission.
+    pub fn postings(&self, discount: Fen, shared: bool) -> Postings {
+        let mut postings = Postings::default();
+        let merchant = match self.pays_merchant {
+            MerchantPrice::Discount => discount,
+            MerchantPrice::Nothing => Fen::ZERO,
+            MerchantPrice::FixedFen(price) => price,
+        };
+        let supplier = self.pays_supplier_fen.unwrap_or(Fen::ZERO);
+        postings.credit(Account::MerchantPayable, merchant.get());
+        postings.credit(Account::SupplierPayable, supplier.get());
+        // Two amounts of at most 10¹² and a share of at most 10⁴: below 2 × 10¹⁶ < 2⁶³.
+        let cost = merchant.get() + supplier.get();
+        let mut left = cost;
+        for (funder, share) in &self.funded_by {
+            let part = cost * u64::from(share.hundredths()) / WHOLE;
+            postings.debit(Account::of(funder), part);
+            left -= part;
+        }
+        postings.debit(Account::Rounding, left);
+        if let Some(commission) = self.commission.as_ref().filter(|_| shared) {
+            postings.debit(Account::of(&commission.charged_to), commission.fen.get());
+            postings.credit(Account::CommissionPayable, commission.fen.get());
+        }
+        postings
+    }
+}
+
+/// The chart of accounts.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Account {
+    /// What the province's budget has borne. Debits grow it.
+    ProvinceSubsidy,
+    /// What a city branch's budget has borne. Debits grow it.
+    CitySubsidy(String),
+    /// What the merchant owes for its share. Debits grow it.
+    CoFundingReceivable,
+    /// What the shares left over. Debits grow it.
+    Rounding,
+    /// What the merchant is owed. Credits grow it.
+    MerchantPayable,
+    /// What the supplier is owed. Credits grow it.
+    SupplierPayable,
+    /// What distributors are owed. Credits grow it.
+    CommissionPayable,
+}
+
+impl Account {
+    fn of(funder: &Funder) -> Self {
+        match funder {
+            Funder::Province => Account::ProvinceSubsidy,
+            Funder::City(name) => Account::CitySubsidy(name.clone()),
+            Funder::Merchant => Account::CoFundingReceivable,
+        }
+    }
+}
+
+/// The name in the books.
+impl fmt::Display for Account {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Account::ProvinceSubsidy => f.write_str("subsidy:province"),
+            Account::CitySubsidy(name) => write!(f, "subsidy:city:{name}"),
+            Account::CoFundingReceivable => f.write_str("receivable:co_funding"),
+            Account::Rounding => f.write_str("rounding"),
+            Account::MerchantPayable => f.write_str("payable:merchant"),
+            Account::SupplierPayable => f.write_str("payable:supplier"),
+            Account::CommissionPayable => f.write_str("payable:commission"),
+        }
+    }
+}
+
+/// Amounts by account, in fen: debits above zero, credits below. They are even: together they are zero.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Postings(BTreeMap<Account, i64>);
+
+impl Postings {
+    fn debit(&mut self, account: Account, fen: u64) {
+        self.add(account, i64::try_from(fen).unwrap_or(i64::MAX));
+    }
+
+    fn credit(&mut self, account: Account, fen: u64) {
+        self.add(account, -i64::try_from(fen).unwrap_or(i64::MAX));
+    }
+
+    fn add(&mut self, account: Account, fen: i64) {
+        if fen != 0 {
+            *self.0.entry(account).or_default() += fen;
+        }
+    }
+
+    /// The amounts; none is zero unless several postings met.
+    pub fn amounts(&self) -> impl Iterator<Item = (&Account, i64)> {
+        self.0.iter().map(|(account, fen)| (account, *fen))
+    }
+
+    /// Debits less credits: zero, always.
+    pub fn balance(&self) -> i64 {
+        self.0.values().sum()
+    }
+
+    /// What undoes these postings.
+    #[must_use]
+    pub fn reversed(&self) -> Postings {
+        Postings(self.0.iter().map(|(account, fen)| (account.clone(), -fen)).collect())
+    }
+
+    /// Both together.
+    pub fn post(&mut self, other: &Postings) {
+        other.amounts().for_each(|(account, fen)| self.add(account.clone(), fen));
+    }
+}
+
+#[cfg(test)]
+mod tests;
