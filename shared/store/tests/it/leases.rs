@@ -199,6 +199,31 @@ async fn a_reservation_that_is_dropped_stays_spent() {
 }
 
 #[tokio::test]
+async fn a_lease_whose_answer_was_lost_is_known_again_after_others_have_leased() {
+    let world = World::new().await;
+    let campaign = world.campaign_like(1, 500, 100, 1).await;
+    let faults = Faults::before(&world.engine.url()).await;
+    let store = world.store_at(&faults.url);
+    faults.next("PutItem", Fate::LoseAnswer);
+    (0..6).for_each(|_| faults.next("PutItem", Fate::Throttle));
+    let asked = tokio::spawn({
+        let (store, campaign, now) = (store.clone(), campaign.clone(), world.now());
+        async move { store.reserve(&campaign, now).await.unwrap().unwrap() }
+    });
+    while stock_of(&world, &campaign).await.1 == 0 {
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    // The shard is another one now, with both leases in it.
+    let elsewhere = world.another_environment();
+    elsewhere.reserve(&campaign, world.now()).await.unwrap().unwrap().spent();
+    asked.await.unwrap().spent();
+    assert!(faults.all_met());
+    store.return_unspent().await;
+    elsewhere.return_unspent().await;
+    assert_eq!(stock_of(&world, &campaign).await, (98, 0));
+}
+
+#[tokio::test]
 async fn nothing_is_signed_for_a_unit_whose_lease_is_dead() {
     let world = World::new().await;
     let campaign = world.campaign_like(1, 500, 10, 1).await;
