@@ -6,7 +6,7 @@
 use aws_lambda_events::{dynamodb::TimeWindowEventResponse, streams::DynamoDbBatchItemFailure};
 use lambda_runtime::Error;
 use mealticket_domain::journal::{Content, SequenceNumber, StreamShard};
-use mealticket_store::{Store, stream};
+use mealticket_store::Store;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -24,7 +24,7 @@ pub struct Batch {
 pub async fn handle(store: &Store, batch: Batch) -> Result<TimeWindowEventResponse, Error> {
     let shard: Option<StreamShard> = batch.shard_id.and_then(|name| name.parse().ok());
     let shard = shard.ok_or("the event names no shard: the mapping needs a tumbling window")?;
-    let records = stream::records(&batch.records)?;
+    let records = store.read_batch(&batch.records).await?;
     for record in &records {
         if let Content::Unreadable(aside) = &record.content {
             tracing::error!(%shard, seq = %record.seq, event_id = aside.event_id, reason = aside.reason, "put aside");

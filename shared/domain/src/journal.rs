@@ -4,9 +4,14 @@
 //! **pages** that follow each other without a gap; a page says up to which record it goes, so what comes by again is dropped.
 //! A record that cannot be read does not hold up the others: it is put aside inside the page, as it came.
 
+mod entry;
+
+pub use entry::{Entry, EventId};
+
 use crate::{
     coupon::Coupon,
     ids::{CampaignNo, IdError},
+    settlement::Postings,
     stock::LeaseId,
     timestamp::Timestamp,
 };
@@ -154,13 +159,19 @@ impl SetAside {
         let event_id = event_id.filter(|id| id.len() <= NAME_BYTES_MAX).map(str::to_owned);
         SetAside { event_id, reason: reason.to_owned(), raw }
     }
+
+    /// Whether it may tell of a claim: anything may, but a change of an item that was there before.
+    pub fn may_be_a_claim(&self) -> bool {
+        let raw: Option<serde_json::Value> = serde_json::from_str(&self.raw).ok();
+        raw.and_then(|raw| Some(raw.get("eventName")? == "MODIFY")) != Some(true)
+    }
 }
 
 /// What a record of the stream says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Content {
-    /// Something happened to a coupon of this campaign and lease.
-    Coupon(CampaignNo, LeaseId, Vec<CouponEvent>),
+    /// Something happened to a coupon, which is like this now.
+    Coupon(Box<Coupon>, Vec<CouponEvent>),
     /// Nothing that the books are about.
     Nothing,
     /// It could not be read.
@@ -176,13 +187,16 @@ pub struct Record {
     pub at: Timestamp,
     /// What it says.
     pub content: Content,
+    /// The money that it moves.
+    pub entries: Vec<Entry>,
 }
 
 impl Record {
-    /// Bytes that it takes in a page, at the most: a lease's entry, or what was put aside with its names.
+    /// Bytes that it takes in a page, at the most: a lease's count, its entries, or what was put aside with its names.
     fn bytes(&self) -> usize {
+        let entries: usize = self.entries.iter().map(Entry::bytes).sum();
         match &self.content {
-            Content::Coupon(..) | Content::Nothing => 64,
+            Content::Coupon(..) | Content::Nothing => 32 + entries,
             Content::Unreadable(aside) => aside.raw.len() + aside.reason.len() + 2 * NAME_BYTES_MAX,
         }
     }
@@ -209,14 +223,15 @@ pub struct Uses {
 impl Tally {
     /// Counts what a record says.
     pub fn count(&mut self, content: &Content) {
-        let Content::Coupon(campaign, lease, events) = content else { return };
+        let Content::Coupon(coupon, events) = content else { return };
+        let campaign = coupon.key.campaign;
         for event in events {
             match event {
                 CouponEvent::Claimed => {
-                    *self.claims.entry(*campaign).or_default().entry(*lease).or_default() += 1;
+                    *self.claims.entry(campaign).or_default().entry(coupon.lease_id).or_default() += 1;
                 }
-                CouponEvent::Redeemed(_) => self.uses.entry(*campaign).or_default().redemptions += 1,
-                CouponEvent::Reversed(_) => self.uses.entry(*campaign).or_default().reversals += 1,
+                CouponEvent::Redeemed(_) => self.uses.entry(campaign).or_default().redemptions += 1,
+                CouponEvent::Reversed(_) => self.uses.entry(campaign).or_default().reversals += 1,
             }
         }
     }
@@ -256,6 +271,8 @@ pub struct Page {
     pub last_at: Timestamp,
     /// What they come to.
     pub tally: Tally,
+    /// The money that they move, in the order of the records.
+    pub entries: Vec<Entry>,
     /// The records that could not be read.
     pub aside: Vec<SetAside>,
 }
@@ -272,6 +289,7 @@ impl Page {
             first_at: first.at,
             last_at: first.at,
             tally: Tally::default(),
+            entries: Vec::new(),
             aside: Vec::new(),
         };
         for record in std::iter::once(first).chain(records) {
@@ -280,11 +298,19 @@ impl Page {
             page.first_at = page.first_at.min(record.at);
             page.last_at = page.last_at.max(record.at);
             page.tally.count(&record.content);
+            page.entries.extend(record.entries.iter().cloned());
             if let Content::Unreadable(aside) = &record.content {
                 page.aside.push(aside.clone());
             }
         }
         Some(page)
+    }
+
+    /// What all its entries come to. It is even.
+    pub fn postings(&self) -> Postings {
+        let mut postings = Postings::default();
+        self.entries.iter().for_each(|entry| postings.post(&entry.postings));
+        postings
     }
 
     /// Records in order, without repetitions, in runs of which each fits a page.

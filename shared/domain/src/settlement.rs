@@ -211,7 +211,24 @@ impl fmt::Display for Account {
     }
 }
 
-/// Amounts by account, in fen: debits above zero, credits below. They are even: together they are zero.
+impl FromStr for Account {
+    type Err = FunderError;
+    fn from_str(text: &str) -> Result<Self, FunderError> {
+        match text {
+            "receivable:co_funding" => Ok(Account::CoFundingReceivable),
+            "rounding" => Ok(Account::Rounding),
+            "payable:merchant" => Ok(Account::MerchantPayable),
+            "payable:supplier" => Ok(Account::SupplierPayable),
+            "payable:commission" => Ok(Account::CommissionPayable),
+            _ => match text.strip_prefix("subsidy:").ok_or(FunderError)?.parse()? {
+                Funder::Merchant => Err(FunderError),
+                budget => Ok(Account::of(&budget)),
+            },
+        }
+    }
+}
+
+/// Amounts by account, in fen: debits above zero, credits below. Those of terms are even: together they are zero.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Postings(BTreeMap<Account, i64>);
 
@@ -224,7 +241,8 @@ impl Postings {
         self.add(account, -i64::try_from(fen).unwrap_or(i64::MAX));
     }
 
-    fn add(&mut self, account: Account, fen: i64) {
+    /// Adds an amount to an account: a debit above zero, a credit below.
+    pub fn add(&mut self, account: Account, fen: i64) {
         if fen != 0 {
             *self.0.entry(account).or_default() += fen;
         }
@@ -235,7 +253,7 @@ impl Postings {
         self.0.iter().map(|(account, fen)| (account, *fen))
     }
 
-    /// Debits less credits: zero, always.
+    /// Debits less credits: zero, or the books are wrong.
     pub fn balance(&self) -> i64 {
         self.0.values().sum()
     }

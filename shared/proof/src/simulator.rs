@@ -97,7 +97,7 @@ async fn simulate(province: &'static Province, seed: u64) -> Outcome {
     let mut mapping = run.mapping();
     let heard = tokio::select! {
         heard = clients::run(&run.scenario, &run.campaign, &run.environments) => heard,
-        () = mapping.run() => Vec::new(),
+        () = mapping.run(), if !run.scenario.is_stuck() => Vec::new(),
     };
     accidents.abort();
     run.calm().await;
@@ -209,8 +209,8 @@ impl Run {
         (0..self.scenario.environments).for_each(|which| self.environments.kill(which));
     }
 
-    /// A sweep meets faults, with part of the journal posted; every fourth time two of them meet. Afterwards one that meets
-    /// none must find nothing to dispute and leave no lease.
+    /// A sweep meets faults, while the rest of the journal is being posted or after it; every fourth time two sweeps meet.
+    /// Afterwards one that meets none must find nothing to dispute and leave no lease.
     async fn sweep(&self, mapping: &mut Mapping) -> Vec<String> {
         self.pass_the_fence().await;
         if self.scenario.seed.is_multiple_of(2) {
@@ -219,7 +219,12 @@ impl Run {
         self.network.plan_next(&self.scenario.sweep_plan);
         let both = self.scenario.seed.is_multiple_of(4);
         let other = async { if both { self.environments.sweep(1).await } else { None } };
-        let (one, other) = tokio::join!(self.environments.sweep(0), other);
+        // Somewhere in the middle of the sweep.
+        let posting = async {
+            sleep(Duration::from_millis(self.scenario.seed % 97 * 15)).await;
+            mapping.deliver().await;
+        };
+        let (one, other, ()) = tokio::join!(self.environments.sweep(0), other, posting);
         self.calm().await;
         let disputed = [one, other].into_iter().flatten().filter(|swept| swept.disputed + swept.too_old > 0);
         disputed.map(|swept| format!("a sweep said {swept:?}")).collect()

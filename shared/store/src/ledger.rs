@@ -3,6 +3,8 @@
 //! The rule is [`mealticket_domain::journal`]. Page n + 1 of a shard begins after the mark of page n, so whoever posts a
 //! batch that was posted before, wholly or in part, adds what is new and nothing else.
 
+mod entries;
+
 use crate::{
     Store,
     attributes::{Item, Reader, binary, instant, item, number, text},
@@ -34,6 +36,21 @@ pub struct Mark {
     pub page: u64,
     /// Its last record.
     pub to: SequenceNumber,
+}
+
+impl Mark {
+    fn of(page: &Page) -> Self {
+        Mark { page: page.no, to: page.to.clone() }
+    }
+}
+
+/// A shard's newest pages, and how far they go: read as one, so that nothing is between them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Journal {
+    /// How far the shard is posted, however long ago that was; `None` when it has no page.
+    pub mark: Option<Mark>,
+    /// The pages up to the mark, the newest first.
+    pub pages: Vec<Page>,
 }
 
 /// The marks that one execution environment remembers.
@@ -83,7 +100,7 @@ impl Store {
                 let new = run.iter().filter(|record| mark.as_ref().is_none_or(|mark| record.seq > mark.to));
                 let Some(page) = Page::of(mark.as_ref().map_or(1, |mark| mark.page + 1), new) else { break };
                 if self.put_page(shard, &page).await.map_err(failed)? {
-                    mark = Some(Mark { page: page.no, to: page.to.clone() });
+                    mark = Some(Mark::of(&page));
                     added.push(page);
                     break;
                 }
@@ -105,7 +122,7 @@ impl Store {
 
     async fn put_page(&self, shard: &StreamShard, page: &Page) -> Result<bool, StoreError> {
         let call = self.client.put_item().table_name(&self.tables.ledger);
-        let call = call.set_item(Some(page_item(shard, page))).condition_expression(IS_NEW);
+        let call = call.set_item(Some(page_item(shard, page)?)).condition_expression(IS_NEW);
         Ok(matches!(self.put(call).await?, Write::Done(_)))
     }
 
@@ -113,25 +130,27 @@ impl Store {
     pub async fn mark(&self, shard: &StreamShard) -> Result<Option<Mark>, StoreError> {
         let call = self.pages_backwards(shard).limit(1);
         let page = self.query(call).await?.items.first().map(read_page).transpose()?;
-        Ok(page.map(|page| Mark { page: page.no, to: page.to }))
+        Ok(page.as_ref().map(Mark::of))
     }
 
-    /// A shard's pages from its mark back to the first that has a record written at `since` or later.
-    pub async fn pages_since(&self, shard: &StreamShard, since: Timestamp) -> Result<Vec<Page>, StoreError> {
-        let mut pages = Vec::new();
+    /// A shard's pages from its mark back to the first that has a record written at `since` or later. What is posted
+    /// meanwhile is after the mark, and not among the pages.
+    pub async fn journal(&self, shard: &StreamShard, since: Timestamp) -> Result<Journal, StoreError> {
+        let mut journal = Journal { mark: None, pages: Vec::new() };
         let mut from = None;
         loop {
             let found = self.query(self.pages_backwards(shard).set_exclusive_start_key(from)).await?;
             for item in &found.items {
                 let page = read_page(item)?;
+                journal.mark.get_or_insert_with(|| Mark::of(&page));
                 if page.last_at < since {
-                    return Ok(pages);
+                    return Ok(journal);
                 }
-                pages.push(page);
+                journal.pages.push(page);
             }
             from = found.next;
             if from.is_none() {
-                return Ok(pages);
+                return Ok(journal);
             }
         }
     }
@@ -142,13 +161,15 @@ impl Store {
     }
 }
 
-fn page_item(shard: &StreamShard, page: &Page) -> Item {
+fn page_item(shard: &StreamShard, page: &Page) -> Result<Item, StoreError> {
+    let entries =
+        entries::pack(&page.entries).ok_or(StoreError::Corrupt { item: "journal page", attribute: "entries" })?;
     let claims = page.tally.claims.iter().map(|(campaign, leases)| (campaign.get().to_string(), claims_blob(leases)));
     let uses = page.tally.uses.iter().map(|(campaign, uses)| {
         let counts = vec![number(uses.redemptions), number(uses.reversals)];
         (campaign.get().to_string(), AttributeValue::L(counts))
     });
-    keys::journal_page(shard, page.no).with(item([
+    Ok(keys::journal_page(shard, page.no).with(item([
         ("schema", Some(number(SCHEMA))),
         ("to_seq", Some(text(page.to.as_str()))),
         ("records", Some(number(page.records))),
@@ -156,8 +177,9 @@ fn page_item(shard: &StreamShard, page: &Page) -> Item {
         ("last_at", Some(instant(page.last_at))),
         ("claims", Some(AttributeValue::M(claims.collect()))),
         ("uses", Some(AttributeValue::M(uses.collect()))),
+        ("entries", Some(binary(&entries))),
         ("aside", Some(AttributeValue::L(page.aside.iter().map(aside_map).collect()))),
-    ]))
+    ])))
 }
 
 /// A campaign's claims: each lease's id and its count, one after the other. Names would cost three times as much.
@@ -199,6 +221,7 @@ fn read_page(item: &Item) -> Result<Page, StoreError> {
         first_at: read.instant("first_at")?,
         last_at: read.instant("last_at")?,
         tally,
+        entries: entries::unpack(read.bytes("entries")?).ok_or_else(|| read.corrupt("entries"))?,
         aside: read.maps("aside")?.into_iter().map(read_aside).collect::<Result<_, _>>()?,
     })
 }

@@ -1,18 +1,24 @@
 //! Reading the members' stream: what each record says to the books. A record that cannot be read is put aside, never
 //! guessed at and never in the way.
 
-use crate::{attributes::Item, error::StoreError, items, keys};
+use crate::{Store, attributes::Item, error::StoreError, items, keys};
 use mealticket_domain::{
     Coupon, Timestamp,
-    journal::{Content, Record, SequenceNumber, SetAside, events_between},
+    journal::{Content, CouponEvent, Entry, Record, SequenceNumber, SetAside, events_between},
 };
 use serde::Deserialize;
 use serde_json::Value;
 
-/// A batch in which no record tells its place: there is nothing to remember it by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("no record of the batch has a sequence number")]
-pub struct NoPlace;
+/// Why a batch cannot be read now.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// No record tells its place: there is nothing to remember the batch by.
+    #[error("no record of the batch has a sequence number")]
+    NoPlace,
+    /// The catalog did not answer.
+    #[error("the batch cannot be read now")]
+    Catalog(#[from] StoreError),
+}
 
 /// A record as Lambda hands it over.
 #[derive(Deserialize)]
@@ -29,26 +35,77 @@ struct Change {
     new_image: Option<serde_dynamo::Item>,
 }
 
-/// The records of a batch. One without a place of its own stands with its neighbour. One without a time counts as the
-/// latest: whoever looks for what was written since some time must not pass it by.
-pub fn records(batch: &[Value]) -> Result<Vec<Record>, NoPlace> {
-    let places: Vec<Option<SequenceNumber>> = batch.iter().map(place).collect();
-    let Some(first) = places.iter().flatten().next() else {
-        return if batch.is_empty() { Ok(Vec::new()) } else { Err(NoPlace) };
-    };
-    let mut seq = first.clone();
-    let records = batch.iter().zip(places).map(|(raw, place)| {
-        let at = time(raw).unwrap_or(Timestamp::MAX);
-        let content = match &place {
-            Some(_) => read(raw),
-            None => Err("no sequence number".to_owned()),
+impl Store {
+    /// The records of a batch, with the money that they move. One without a place of its own stands with its neighbour. One
+    /// without a time counts as the latest: whoever looks for what was written since some time must not pass it by.
+    pub async fn read_batch(&self, batch: &[Value]) -> Result<Vec<Record>, ReadError> {
+        let places: Vec<Option<SequenceNumber>> = batch.iter().map(place).collect();
+        let Some(first) = places.iter().flatten().next() else {
+            return if batch.is_empty() { Ok(Vec::new()) } else { Err(ReadError::NoPlace) };
         };
-        seq = place.unwrap_or_else(|| seq.clone());
-        let event_id = raw.get("eventID").and_then(Value::as_str);
-        let aside = |reason: String| Content::Unreadable(SetAside::new(event_id, &reason, raw.to_string()));
-        Record { seq: seq.clone(), at, content: content.unwrap_or_else(aside) }
-    });
-    Ok(records.collect())
+        let mut seq = first.clone();
+        let mut records = Vec::with_capacity(batch.len());
+        for (raw, place) in batch.iter().zip(places) {
+            let at = time(raw).unwrap_or(Timestamp::MAX);
+            let read = match &place {
+                Some(_) => self.read(raw).await?,
+                None => Err("no sequence number".to_owned()),
+            };
+            seq = place.unwrap_or(seq);
+            let (content, entries) = read.unwrap_or_else(|reason| {
+                let event_id = raw.get("eventID").and_then(Value::as_str);
+                (Content::Unreadable(SetAside::new(event_id, &reason, raw.to_string())), Vec::new())
+            });
+            records.push(Record { seq: seq.clone(), at, content, entries });
+        }
+        Ok(records)
+    }
+
+    /// What a record says and moves; why that cannot be told, when it cannot.
+    async fn read(&self, raw: &Value) -> Result<Result<(Content, Vec<Entry>), String>, StoreError> {
+        let content = match Raw::deserialize(raw) {
+            Ok(raw) => content(raw.dynamodb.old_image, raw.dynamodb.new_image),
+            Err(_) => Err("not a record of a stream with both images".to_owned()),
+        };
+        Ok(match content {
+            Ok(Content::Coupon(coupon, events)) => {
+                let entries = self.entries(&coupon, &events).await?;
+                entries.map(|entries| (Content::Coupon(coupon, events), entries)).map_err(str::to_owned)
+            }
+            content => content.map(|content| (content, Vec::new())),
+        })
+    }
+
+    /// The money that a coupon's events move, by the settlement terms that the coupon names. Terms that are not there, or not
+    /// sound, are a reason to put the record aside; a catalog that does not answer is not.
+    pub async fn entries(
+        &self,
+        coupon: &Coupon,
+        events: &[CouponEvent],
+    ) -> Result<Result<Vec<Entry>, &'static str>, StoreError> {
+        if events.iter().all(|event| *event == CouponEvent::Claimed) {
+            return Ok(Ok(Vec::new()));
+        }
+        let known = |answer| match answer {
+            Err(StoreError::Corrupt { .. }) => Ok(None),
+            answer => answer,
+        };
+        let Some(campaign) = known(self.campaign(coupon.key.campaign).await)? else {
+            return Ok(Err("the catalog has no sound campaign of that number"));
+        };
+        let terms = self.settlement_terms(campaign.no, coupon.settlement_version).await;
+        let terms = match terms {
+            Err(StoreError::Corrupt { .. }) => None,
+            terms => terms?,
+        };
+        Ok(match terms.filter(|terms| terms.check().is_ok()) {
+            Some(terms) => {
+                let entry = |event: &CouponEvent| Entry::of(coupon, *event, &campaign.merchant_id, &terms);
+                Ok(events.iter().filter_map(entry).collect())
+            }
+            None => Err("the catalog has no sound settlement terms of that version"),
+        })
+    }
 }
 
 fn place(raw: &Value) -> Option<SequenceNumber> {
@@ -60,11 +117,6 @@ fn time(raw: &Value) -> Option<Timestamp> {
     let seconds = raw.pointer("/dynamodb/ApproximateCreationDateTime")?;
     let seconds = seconds.as_i64().or_else(|| seconds.as_f64().map(|seconds| seconds as i64))?;
     Timestamp::from_unix_seconds(seconds)
-}
-
-fn read(raw: &Value) -> Result<Content, String> {
-    let raw = Raw::deserialize(raw).map_err(|_| "not a record of a stream with both images".to_owned())?;
-    content(raw.dynamodb.old_image, raw.dynamodb.new_image)
 }
 
 /// What happened when an item of `members` became another; why it cannot be told, when it cannot.
@@ -84,6 +136,5 @@ pub fn content(old: Option<serde_dynamo::Item>, new: Option<serde_dynamo::Item>)
     let after = coupon(new.as_ref().ok_or("a coupon was deleted")?)?;
     let before = old.as_ref().map(coupon).transpose()?;
     let events = events_between(before.as_ref(), &after).map_err(|error| error.to_string())?;
-    let campaign = after.key.campaign;
-    Ok(if events.is_empty() { Content::Nothing } else { Content::Coupon(campaign, after.lease_id, events) })
+    Ok(if events.is_empty() { Content::Nothing } else { Content::Coupon(Box::new(after), events) })
 }

@@ -14,7 +14,7 @@ use std::{
     task::{Context, Poll},
     time::Duration,
 };
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, sync::Notify};
 
 /// What happens to one call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,6 +29,8 @@ pub enum Fate {
     LoseRequest,
     /// Nothing is heard now, and it is done this much later.
     LandLate(Duration),
+    /// It waits on its way until [`Faults::let_go`], and is then done.
+    Hold,
     /// It is done in time and answered in time.
     Pass,
 }
@@ -46,6 +48,8 @@ struct Shared {
     plan: Mutex<VecDeque<(&'static str, Fate)>>,
     nth: Mutex<Option<(usize, Fate, bool)>>,
     seen: Mutex<Vec<Seen>>,
+    came: Notify,
+    let_go: Notify,
 }
 
 /// A call that went by.
@@ -69,6 +73,8 @@ impl Faults {
             plan: Mutex::default(),
             nth: Mutex::default(),
             seen: Mutex::default(),
+            came: Notify::new(),
+            let_go: Notify::new(),
         });
         let app = Router::new().fallback(meet).with_state(Arc::clone(&shared));
         tokio::spawn(async move { axum::serve(listener, app).await });
@@ -94,6 +100,16 @@ impl Faults {
     pub fn calm(&self) {
         self.shared.plan.lock().unwrap().clear();
         *self.shared.nth.lock().unwrap() = None;
+    }
+
+    /// Waits until a call is held.
+    pub async fn held(&self) {
+        self.shared.came.notified().await;
+    }
+
+    /// Lets the held call go on.
+    pub fn let_go(&self) {
+        self.shared.let_go.notify_one();
     }
 
     /// The calls since the last time this was asked, in order.
@@ -153,6 +169,11 @@ async fn meet(State(shared): State<Arc<Shared>>, request: Request) -> Response<B
     headers.remove("host");
     match fate {
         Fate::Pass => shared.forward(headers, body).await,
+        Fate::Hold => {
+            shared.came.notify_one();
+            shared.let_go.notified().await;
+            shared.forward(headers, body).await
+        }
         Fate::LoseAnswer => {
             shared.forward(headers, body).await;
             broken()

@@ -1,10 +1,11 @@
 use super::*;
 use crate::{
-    Fingerprint, KeyHash, Reason,
+    Fen, Fingerprint, KeyHash, Reason,
     redemption::{
         ReverseDecision, decide_reversal,
         tests::{coupon, redeemed},
     },
+    settlement::SettlementTerms,
     terms::ReversalPolicy,
 };
 use proptest::prelude::*;
@@ -18,13 +19,15 @@ fn at(second: i64) -> Timestamp {
 }
 
 fn claim(number: u32, lease: u8) -> Record {
-    let content = Content::Coupon(CampaignNo::try_from(7).unwrap(), LeaseId([lease; 16]), vec![CouponEvent::Claimed]);
-    Record { seq: seq(number), at: at(number.into()), content }
+    let mut coupon = Coupon { lease_id: LeaseId([lease; 16]), ..coupon() };
+    coupon.key.campaign = CampaignNo::try_from(7).unwrap();
+    let content = Content::Coupon(Box::new(coupon), vec![CouponEvent::Claimed]);
+    Record { seq: seq(number), at: at(number.into()), content, entries: vec![] }
 }
 
 fn unreadable(number: u32, bytes: usize) -> Record {
     let aside = SetAside::new(Some("e"), "no schema", "x".repeat(bytes));
-    Record { seq: seq(number), at: at(0), content: Content::Unreadable(aside) }
+    Record { seq: seq(number), at: at(0), content: Content::Unreadable(aside), entries: vec![] }
 }
 
 fn reversed(coupon: &Coupon, index: usize) -> Coupon {
@@ -116,4 +119,23 @@ proptest! {
         let expected: Vec<SequenceNumber> = distinct.into_iter().map(seq).collect();
         prop_assert_eq!(runs.concat().into_iter().map(|record| record.seq).collect::<Vec<_>>(), expected);
     }
+}
+
+#[test]
+fn a_redemption_moves_money_and_its_reversal_moves_it_back() {
+    let terms: SettlementTerms =
+        serde_json::from_str(r#"{ "funded_by": { "province": 60, "merchant": 40 }, "pays_merchant": "discount" }"#)
+            .unwrap();
+    let merchant = "mch_luckytea".parse().unwrap();
+    let undone = reversed(&redeemed(coupon(), 1), 0);
+    let entry = |event| Entry::of(&undone, event, &merchant, &terms);
+    assert_eq!(entry(CouponEvent::Claimed), None);
+    let (spent, back) = (entry(CouponEvent::Redeemed(0)).unwrap(), entry(CouponEvent::Reversed(0)).unwrap());
+    assert_eq!((spent.event.is_reversal, back.event.is_reversal), (false, true));
+    assert_eq!((spent.discount, &spent.order_no), (undone.redemptions[0].discount, &undone.redemptions[0].order_no));
+    let mut both = spent.postings.clone();
+    assert!(spent.discount > Fen::ZERO && both.amounts().count() == 3);
+    both.post(&back.postings);
+    assert!(both.amounts().all(|(_, fen)| fen == 0));
+    assert_eq!(entry(CouponEvent::Redeemed(1)), None, "there is no second redemption");
 }

@@ -122,3 +122,16 @@ proptest! {
         prop_assert!(rounding.is_none_or(|(_, fen)| (1..3).contains(&fen)));
     }
 }
+
+#[test]
+fn an_account_reads_back_what_it_writes() {
+    let city = Account::CitySubsidy("广州".into());
+    let plain = [Account::ProvinceSubsidy, Account::CoFundingReceivable, Account::Rounding, Account::MerchantPayable];
+    let others = [city, Account::SupplierPayable, Account::CommissionPayable];
+    for account in plain.into_iter().chain(others) {
+        assert_eq!(account.to_string().parse(), Ok(account));
+    }
+    for text in ["", "subsidy:", "subsidy:merchant", "subsidy:city:", "payable", "Rounding"] {
+        assert!(text.parse::<Account>().is_err(), "{text}");
+    }
+}

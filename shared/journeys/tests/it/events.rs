@@ -145,7 +145,7 @@ async fn a_sample_of_the_stream_is_posted_once_however_often_it_comes() {
         let expected = (!event["Records"].as_array().unwrap().is_empty()).then_some(1);
         assert_eq!(mark.map(|mark| mark.page), expected, "{}", file.display());
         let name = file.file_name().unwrap().to_str().unwrap().to_owned();
-        for page in world.store().pages_since(&shard, mealticket_domain::Timestamp::MIN).await.unwrap() {
+        for page in world.store().journal(&shard, mealticket_domain::Timestamp::MIN).await.unwrap().pages {
             pages += 1;
             assert_eq!(page.aside.is_empty(), !name.starts_with("sets-aside"), "{name}: {:?}", page.aside);
         }

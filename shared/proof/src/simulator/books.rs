@@ -74,7 +74,7 @@ async fn journal(
     broken: &mut Vec<String>,
 ) {
     let shard = stream_shard.parse().unwrap();
-    let pages = observer.store().pages_since(&shard, Timestamp::MIN).await.unwrap();
+    let pages = observer.store().journal(&shard, Timestamp::MIN).await.unwrap().pages;
     let mut posted = Tally::default();
     for (page, no) in pages.iter().rev().zip(1..) {
         posted.add(&page.tally);
@@ -82,13 +82,24 @@ async fn journal(
             broken.push(format!("page {no} of the journal is {page:?}"));
         }
     }
-    let mut told = Tally::default();
+    let (mut told, mut entries) = (Tally::default(), Vec::new());
     for coupon in coupons {
         let events = events_between(None, coupon).unwrap();
-        told.count(&Content::Coupon(campaign.no, coupon.lease_id, events));
+        entries.extend(observer.store().entries(coupon, &events).await.unwrap().unwrap());
+        told.count(&Content::Coupon(Box::new(coupon.clone()), events));
     }
     if posted != told {
         broken.push(format!("the journal says {posted:?} and the coupons say {told:?}"));
+    }
+    // The rebuild from the coupons alone: the same entries, to the fen, each once.
+    let mut journal: Vec<_> = pages.iter().flat_map(|page| page.entries.iter().cloned()).collect();
+    journal.sort_by_key(|entry| entry.event);
+    entries.sort_by_key(|entry| entry.event);
+    if journal != entries {
+        broken.push(format!("the journal's entries are {journal:?} and the coupons' {entries:?}"));
+    }
+    if pages.iter().any(|page| page.postings().balance() != 0) {
+        broken.push("a page's debits are not its credits".to_owned());
     }
 }
 

@@ -120,6 +120,11 @@ impl Scenario {
         Scenario { day_limit, ..self }
     }
 
+    /// Whether nothing of the stream is posted until the sweep comes.
+    pub(crate) fn is_stuck(&self) -> bool {
+        self.seed % 8 == 5
+    }
+
     pub(crate) fn begins_at(&self) -> Timestamp {
         let noon: Timestamp = NOON.parse().unwrap();
         noon.province_day().plus_days(1).starts_at().plus_seconds(-self.begins)

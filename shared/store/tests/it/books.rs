@@ -1,0 +1,147 @@
+//! Money in the journal: what a page holds, what it costs, and the worked example of `docs/LEDGER.md`.
+
+use mealticket_domain::{
+    Campaign, Fingerprint, Reason, Timestamp,
+    journal::{Entry, Page, StreamShard},
+    settlement::{Account, Postings, SettlementTerms},
+};
+use mealticket_local::workspace;
+use mealticket_store::{claim::ClaimOutcome, reverse::ReverseRequest};
+use mealticket_testing::{World, stream, world::key_hash};
+use serde_json::{Value, json};
+
+fn shard() -> StreamShard {
+    "shardId-00000001764000000000-6a9d1c2e".parse().unwrap()
+}
+
+/// The stream's records of one coupon of a campaign that is claimed, redeemed at the tea shop and, maybe, undone.
+async fn story(world: &World, campaign: &Campaign, undone: bool) -> Vec<Value> {
+    let claimed = world.store().claim(campaign, &world.claim(world.member(), 1)).await.unwrap();
+    let ClaimOutcome::Claimed(coupon) = claimed else { panic!("{claimed:?}") };
+    world.store().redeem(campaign, coupon.key, coupon.key_version, &world.redemption(1)).await.unwrap();
+    if undone {
+        let reason: Reason = "r".parse().unwrap();
+        let request = ReverseRequest { key: key_hash(9), fingerprint: Fingerprint([3; 16]), reason, now: world.now() };
+        world.store().reverse(coupon.key, 0, &request).await.unwrap();
+    }
+    stream::records(world.engine.database(), &world.deps.stack.config.tables.members)
+}
+
+async fn pages(world: &World) -> Vec<Page> {
+    world.store().journal(&shard(), Timestamp::MIN).await.unwrap().pages
+}
+
+#[tokio::test]
+async fn what_is_posted_is_read_back_to_the_fen() {
+    let world = World::new().await;
+    let campaign = world.campaign(1).await;
+    let records = world.store().read_batch(&story(&world, &campaign, true).await).await.unwrap();
+    let expected: Vec<Entry> = records.iter().flat_map(|record| record.entries.clone()).collect();
+    world.store().post(&shard(), records).await.unwrap();
+    let pages = pages(&world).await;
+    assert_eq!(pages.len(), 1);
+    assert_eq!(pages[0].entries, expected);
+    let [spent, undone] = &pages[0].entries[..] else { panic!("{:?}", pages[0].entries) };
+    assert_eq!((spent.discount.get(), spent.amount.get(), spent.merchant.as_str()), (500, 2_500, "mch_luckytea"));
+    assert_eq!(undone.postings, spent.postings.reversed());
+    assert_eq!(pages[0].postings().balance(), 0);
+}
+
+/// A redemption like the last of these records, of another member on another order.
+fn another(record: &Value, number: usize) -> Value {
+    let mut record = record.clone();
+    let member = json!({ "S": format!("MEMBER#{}", 70_000_000 + number) });
+    for place in ["Keys", "OldImage", "NewImage"] {
+        record["dynamodb"][place]["pk"] = member.clone();
+    }
+    record["dynamodb"]["NewImage"]["redemptions"]["L"][0]["M"]["order"] =
+        json!({ "S": format!("20261122{number:08}") });
+    record["dynamodb"]["SequenceNumber"] = format!("{:021}", 1_000 + number).into();
+    record
+}
+
+#[tokio::test]
+async fn a_page_of_a_hundred_costs_a_fifth_of_a_unit_each_and_one_of_a_thousand_an_eighth() {
+    let world = World::new().await;
+    let campaign = world.campaign(1).await;
+    let like = story(&world, &campaign, false).await.pop().unwrap();
+    for (batch, hundredths) in [(100, 20), (1_000, 12)] {
+        let records: Vec<Value> = (0..batch).map(|number| another(&like, number)).collect();
+        let store = world.another_environment().for_one_request();
+        let shard: StreamShard = format!("shardId-{batch}").parse().unwrap();
+        let records = store.read_batch(&records).await.unwrap();
+        let before = store.capacity().write_tenths;
+        let posted = store.post(&shard, records).await.unwrap();
+        assert_eq!(posted.iter().map(|page| page.entries.len()).collect::<Vec<_>>(), [batch]);
+        let written = store.capacity().write_tenths - before;
+        let batch = batch as u64;
+        // Tenths of a unit, and hundredths of a unit for each entry.
+        assert!(written * 10 <= batch * hundredths, "{written} tenths of a unit for {batch}");
+        let bytes = written * 1_024 / 10 / batch;
+        assert!(bytes <= 120, "about {bytes} bytes an entry");
+    }
+}
+
+#[tokio::test]
+async fn a_redemption_without_sound_settlement_terms_is_put_aside_and_its_claim_is_counted() {
+    let world = World::new().await;
+    let campaign = world.campaign(1).await;
+    let mut records = story(&world, &campaign, false).await;
+    records[1]["dynamodb"]["NewImage"]["settlement_version"] = json!({ "N": "9" });
+    let read = world.store().read_batch(&records).await.unwrap();
+    world.store().post(&shard(), read).await.unwrap();
+    let pages = pages(&world).await;
+    assert_eq!((pages[0].aside.len(), pages[0].entries.len()), (1, 0));
+    assert_eq!(pages[0].aside[0].reason, "the catalog has no sound settlement terms of that version");
+    assert_eq!(pages[0].tally.claims[&campaign.no].values().sum::<u32>(), 1);
+}
+
+/// Yuan with two decimals.
+fn yuan(fen: i64) -> String {
+    format!("{}{}.{:02}", if fen < 0 { "-" } else { "" }, fen.abs() / 100, fen.abs() % 100)
+}
+
+fn row(text: &mut String, what: &str, postings: &Postings, accounts: &[Account]) {
+    let amounts: Vec<String> = accounts
+        .iter()
+        .map(|account| {
+            postings.amounts().find(|(known, _)| *known == account).map_or(String::new(), |(_, fen)| yuan(fen))
+        })
+        .collect();
+    text.push_str(&format!("| {what} | {} | {} |\n", amounts.join(" | "), yuan(postings.balance())));
+}
+
+#[test]
+fn the_worked_example_is_what_the_terms_post() {
+    let terms: SettlementTerms = serde_json::from_str(
+        r#"{ "funded_by": { "province": 50, "city:广州": 16.67, "merchant": 33.33 }, "pays_merchant": "discount",
+             "commission": { "fen": 30, "charged_to": "province" } }"#,
+    )
+    .unwrap();
+    let accounts = [
+        Account::ProvinceSubsidy,
+        Account::CitySubsidy("广州".into()),
+        Account::CoFundingReceivable,
+        Account::Rounding,
+        Account::MerchantPayable,
+        Account::CommissionPayable,
+    ];
+    let names: Vec<String> = accounts.iter().map(|account| format!("`{account}`")).collect();
+    let mut text =
+        format!("| | {} | debits − credits |\n|---|{}\n", names.join(" | "), "--:|".repeat(accounts.len() + 1));
+    let mut total = Postings::default();
+    for (what, discount, shared, undone) in [
+        ("A redeems on an order of 80.00, 9.60 off", 960u64, false, false),
+        ("B redeems, 5.00 off; a partner's link brought B", 500, true, false),
+        ("A's order is undone", 960, false, true),
+        ("C redeems, 0.01 off", 1, false, false),
+    ] {
+        let postings = terms.postings(discount.try_into().unwrap(), shared);
+        let postings = if undone { postings.reversed() } else { postings };
+        row(&mut text, what, &postings, &accounts);
+        total.post(&postings);
+    }
+    row(&mut text, "**together**", &total, &accounts);
+    assert_eq!(total.balance(), 0);
+    workspace::check_document("docs/LEDGER.md", "example", &text);
+}
