@@ -7,23 +7,10 @@ use mealticket_api::{
 };
 use mealticket_domain::{Campaign, CampaignNo};
 
-/// Items of a page when the client does not say.
-const PAGE_DEFAULT: u16 = 50;
-/// Items of a page at most.
-const PAGE_MAX: u16 = 100;
-
-/// The `limit` of a list: 1 to 100.
-pub(crate) fn page_limit(request: &Request) -> Result<u16, ApiError> {
-    let Some(text) = request.query("limit") else { return Ok(PAGE_DEFAULT) };
-    let plain = text.bytes().all(|byte| byte.is_ascii_digit()) && !text.starts_with('0');
-    let limit = text.parse().ok().filter(|limit| plain && (1..=PAGE_MAX).contains(limit));
-    limit.ok_or_else(|| ApiError::malformed("limit"))
-}
-
 /// The public campaigns by number, a page at a time. `next` is the last campaign shown.
 pub(crate) async fn list_campaigns(reader: &Reader<'_>, request: &Request) -> Result<Response, ApiError> {
     request.only_query(&["limit", "cursor"])?;
-    let limit = usize::from(page_limit(request)?);
+    let limit = usize::from(request.page_limit()?);
     let after: Option<CampaignNo> = json::parsed_if("cursor", request.query("cursor"))?;
     let all = reader.deps.store.campaigns().await?;
     let public = all.iter().filter(|campaign| campaign.state.is_public());

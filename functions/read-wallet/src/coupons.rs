@@ -1,6 +1,6 @@
 //! `GET /v1/coupons…`.
 
-use crate::{Reader, campaigns::page_limit};
+use crate::Reader;
 use mealticket_api::{
     ApiError, Code, Request, Response, json,
     views::{CouponView, ListView},
@@ -11,7 +11,7 @@ use mealticket_domain::{Coupon, CouponKey, coupon::CouponStatus};
 /// items, or none, and still have a next one: the filter is applied to what was read.
 pub(crate) async fn list_coupons(reader: &Reader<'_>, request: &Request) -> Result<Response, ApiError> {
     request.only_query(&["limit", "cursor", "status"])?;
-    let limit = page_limit(request)?;
+    let limit = request.page_limit()?;
     let status: Option<CouponStatus> = json::parsed_if("status", request.query("status"))?;
     let from = request.query("cursor").map(|cursor| own_coupon(reader, cursor)).transpose();
     let from = from.map_err(|_| ApiError::malformed("cursor"))?;

@@ -7,7 +7,7 @@ use aws_sdk_dynamodbstreams::{
 };
 use mealticket_domain::{
     CampaignNo, LeaseId, Timestamp,
-    journal::{Content, SequenceNumber, SetAside, StreamShard, Tally},
+    journal::{Content, SequenceNumber, StreamShard, Tally},
 };
 use mealticket_store::{Store, StoreError, ledger::Journal, stream};
 use std::{collections::HashMap, error::Error};
@@ -44,8 +44,12 @@ impl Proof {
         for (arn, shard) in shards(streams, store.stream_table()).await? {
             // The mark belongs to these pages: one of a later question would hide what was posted in between.
             let Journal { mark, pages } = store.journal(&shard, since).await?;
-            if pages.iter().flat_map(|page| &page.aside).any(SetAside::may_be_a_claim) {
-                return Err(NoProof::SetAside(shard));
+            for (id, _) in pages.iter().flat_map(|page| page.asides(&shard)).filter(|(_, aside)| aside.may_be_a_claim())
+            {
+                match store.posted_aside(&id).await? {
+                    Some(page) => tally.add(&page.tally),
+                    None => return Err(NoProof::SetAside(shard.clone())),
+                }
             }
             pages.iter().for_each(|page| tally.add(&page.tally));
             tail(streams, &arn, &shard, mark.as_ref().map(|mark| &mark.to), &mut tally).await?;

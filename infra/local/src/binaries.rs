@@ -1,17 +1,24 @@
 //! The functions' binaries, built by cargo.
 
-use crate::{Result, StackError, workspace};
+use crate::{Result, StackError, template::Template, workspace};
 use std::{
     path::{Path, PathBuf},
     process::{Command, Stdio},
 };
 
-/// Builds the functions and says where the binaries are. Cargo's own progress goes to standard error. The whole workspace is
-/// named, so that its crates are compiled once, with one set of features, for the stack and for the functions.
+/// Builds the template's functions and says where the binaries are. The packages of the tests are left out: their features
+/// would have every crate compiled once more.
 pub fn build(release: bool) -> Result<PathBuf> {
+    let functions = Template::read(&workspace::template())?.functions()?;
+    build_packages(release, functions.iter().map(|function| function.name.as_str()))
+}
+
+/// Builds the binaries of these packages and says where they are. Cargo's own progress goes to standard error.
+pub fn build_packages<'a>(release: bool, packages: impl IntoIterator<Item = &'a str>) -> Result<PathBuf> {
     let mut command = Command::new(cargo());
     command
-        .args(["build", "--locked", "--workspace", "--bins"])
+        .args(["build", "--locked", "--bins"])
+        .args(packages.into_iter().flat_map(|package| ["--package", package]))
         .current_dir(workspace::root())
         .stdin(Stdio::null())
         .stdout(Stdio::null());

@@ -1,12 +1,14 @@
 //! The whole story, told against a running stack: a person signs up, claims a benefit, shows its code, a cashier redeems it,
-//! the merchant's system reports a redemption of its own, and the wallet shows the truth. Every step is checked.
+//! the merchant's system reports a redemption of its own, the wallet shows the truth, and the month's books are closed. Every
+//! step is checked.
+
+mod books;
 
 use crate::{
     Result, StackError,
     client::{Call, Client, Reply},
     stack::Stack,
 };
-use mealticket_store::Clock;
 use serde_json::{Value, json};
 use std::{io::Write, time::Duration};
 
@@ -31,7 +33,8 @@ pub async fn tell(stack: &mut Stack) -> Result<()> {
     story.redeem(&coupon).await?;
     story.report().await?;
     story.wallet(&member_id).await?;
-    story.sign_out().await
+    story.sign_out().await?;
+    story.books().await
 }
 
 impl Story<'_> {
@@ -55,7 +58,7 @@ impl Story<'_> {
     }
 
     fn merchant_token(&self) -> Result<String> {
-        let now = Clock::system().now();
+        let now = self.stack.now();
         self.stack.keys.merchant(MERCHANT)?.token(MERCHANT, &self.stack.ready.issuer, now)
     }
 
@@ -124,7 +127,7 @@ impl Story<'_> {
 
     async fn report(&mut self) -> Result<()> {
         let coupon = self.claim("cmp_0006", "demo-claim-0000002").await?;
-        let now = Clock::system().now();
+        let now = self.stack.now();
         let body = json!({ "type": "coupon.redeemed", "timestamp": now.to_string(), "data": {
             "code": coupon.text_at("/code"), "store_no": "SZ-NS-001", "redeemed_at": now.to_string(),
             "order": { "order_no": "OFFLINE-7", "amount_fen": 2_500 } } });
@@ -166,6 +169,8 @@ fn statuses<'a>(reply: &'a Reply, list: &str) -> Vec<&'a str> {
 const SHOWN_CHARS: usize = 400;
 
 fn shortened(text: &str) -> String {
+    // The first line of a file is its headings; the rest is shown as a table.
+    let text = text.trim_start_matches('\u{feff}').lines().next().unwrap_or_default();
     if text.chars().count() <= SHOWN_CHARS {
         return text.to_owned();
     }

@@ -1,6 +1,6 @@
 //! What functions are told on one machine: the template's environment, the keys in a file, the tables nearby.
 
-use crate::{Result, StackError, state::StateDir, template::FunctionSpec};
+use crate::{Result, StackError, issuer::jwks_url, state::StateDir, template::FunctionSpec};
 use mealticket_api::config::Config;
 use std::{
     collections::BTreeMap,
@@ -10,20 +10,34 @@ use std::{
 /// Requests that one process serves at once.
 const CONCURRENCY: usize = 16;
 
-/// What a function is told on one machine: the template's variables, with the keys in a file instead of Secrets Manager.
-pub fn local_variables(function: &FunctionSpec, secrets: &Path, strict: bool) -> BTreeMap<String, String> {
+/// What is not as the template says it, because it is on this machine.
+#[derive(Debug, Clone)]
+pub struct Local<'a> {
+    /// The file with the keys.
+    pub secrets: &'a Path,
+    /// Whether the limits on one-time codes apply.
+    pub strict: bool,
+    /// Where the operator's identity provider is.
+    pub operators: &'a str,
+}
+
+/// What a function is told on one machine: the template's variables, with the keys in a file instead of Secrets Manager, and
+/// an identity provider nearby.
+pub fn local_variables(function: &FunctionSpec, local: &Local<'_>) -> BTreeMap<String, String> {
     let mut variables = function.environment.clone();
     variables.remove("SECRETS_ARN");
-    variables.insert("SECRETS_FILE".to_owned(), secrets.display().to_string());
+    variables.insert("SECRETS_FILE".to_owned(), local.secrets.display().to_string());
     variables.insert("SMS_GATEWAY".to_owned(), "print".to_owned());
-    variables.insert("SEND_LIMITS".to_owned(), if strict { "on" } else { "off" }.to_owned());
+    variables.insert("SEND_LIMITS".to_owned(), if local.strict { "on" } else { "off" }.to_owned());
+    variables.insert("OPERATOR_ISSUER".to_owned(), local.operators.to_owned());
+    variables.insert("OPERATOR_JWKS_URL".to_owned(), jwks_url(local.operators));
     variables
 }
 
 /// The configuration that every function of a stack on one machine has.
-pub fn local_config(functions: &[FunctionSpec], secrets: &Path, strict: bool) -> Result<Config> {
+pub fn local_config(functions: &[FunctionSpec], local: &Local<'_>) -> Result<Config> {
     let first = functions.first().ok_or_else(|| StackError("the template has no function".to_owned()))?;
-    let variables = local_variables(first, secrets, strict);
+    let variables = local_variables(first, local);
     Config::from_lookup(|name| variables.get(name).cloned()).map_err(|error| StackError(error.to_string()))
 }
 
@@ -46,6 +60,8 @@ pub(crate) struct Environment<'a> {
     pub(crate) tables_url: String,
     /// Whether the limits on one-time codes apply.
     pub(crate) strict: bool,
+    /// Where the operator's identity provider is.
+    pub(crate) operators: String,
     /// The file that says how far the stack's clock is moved.
     pub(crate) clock_file: PathBuf,
 }
@@ -53,7 +69,9 @@ pub(crate) struct Environment<'a> {
 impl Environment<'_> {
     /// What a function is told, and what Lambda itself sets.
     pub(crate) fn variables(&self, function: &FunctionSpec, runtime_port: u16) -> BTreeMap<String, String> {
-        let mut variables = local_variables(function, &self.state.secrets_file(), self.strict);
+        let secrets = self.state.secrets_file();
+        let local = Local { secrets: &secrets, strict: self.strict, operators: &self.operators };
+        let mut variables = local_variables(function, &local);
         for (name, value) in [
             ("AWS_LAMBDA_RUNTIME_API", format!("http://127.0.0.1:{runtime_port}/.rt/{}", function.name)),
             ("AWS_LAMBDA_FUNCTION_NAME", function.name.clone()),

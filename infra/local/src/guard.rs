@@ -8,10 +8,17 @@ use std::{ffi::OsString, os::unix::process::CommandExt, process::Command};
 
 /// A command that will end when this process does.
 pub fn guarded(program: &std::path::Path) -> Result<Command> {
-    let this = std::env::current_exe().map_err(|error| StackError::caused("this program's own path", error))?;
-    let mut command = Command::new(this);
+    let mut command = Command::new(this_program()?);
     command.arg("guard").arg(std::process::id().to_string()).arg(program);
     Ok(command)
+}
+
+/// This program, also when another was put in its place since it began, as a build does.
+fn this_program() -> Result<std::path::PathBuf> {
+    if cfg!(target_os = "linux") {
+        return Ok("/proc/self/exe".into());
+    }
+    std::env::current_exe().map_err(|error| StackError::caused("this program's own path", error))
 }
 
 /// Becomes `program`, tied to the life of `parent`. Returns only when it cannot.

@@ -1,16 +1,20 @@
 //! The keys of a stack on one machine: the stack's own, and those of the seed's merchants, whose servers we play.
 
 use crate::{Result, StackError};
-use base64::{Engine, engine::general_purpose::STANDARD};
+use base64::{
+    Engine,
+    engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
+};
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use mealticket_api::{
-    auth::merchant::TOKEN_SECONDS_MAX,
+    auth::{merchant::TOKEN_SECONDS_MAX, operator::Role},
     random,
     secrets::{Secrets, ed25519_public, ed25519_public_pem, new_ed25519},
     webhook::WebhookSecret,
 };
 use mealticket_domain::{MerchantId, Timestamp};
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
 /// Everything secret, in one git-ignored file.
@@ -21,6 +25,19 @@ pub struct KeyFile {
     pub stack: Secrets,
     /// The merchants' keys, which in the world are on their servers.
     pub merchants: BTreeMap<String, MerchantSecrets>,
+    /// The key of the operator's identity provider, which in the world is the provider's own. Older files have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub operators: Option<OperatorSecrets>,
+}
+
+/// What the operator's identity provider holds.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OperatorSecrets {
+    /// The name of its key.
+    pub kid: String,
+    /// Its Ed25519 key, PKCS #8 in base64.
+    pub pkcs8: String,
 }
 
 /// What a merchant's server holds.
@@ -40,10 +57,11 @@ impl KeyFile {
     pub fn generate(merchants: &[&MerchantId]) -> Result<Self> {
         let stack = Secrets::generate().map_err(|error| StackError(error.to_string()))?;
         let merchants = merchants.iter().map(|id| Ok((id.to_string(), MerchantSecrets::generate()?)));
-        Ok(KeyFile { stack, merchants: merchants.collect::<Result<_>>()? })
+        let operators = Some(OperatorSecrets::generate("op1")?);
+        Ok(KeyFile { stack, merchants: merchants.collect::<Result<_>>()?, operators })
     }
 
-    /// New keys for those of these merchants that have none; true when there were any.
+    /// New keys for those of these merchants that have none, and for the operators; true when there were any.
     pub fn add_missing(&mut self, merchants: &[&MerchantId]) -> Result<bool> {
         let known = self.merchants.len();
         for merchant in merchants {
@@ -51,13 +69,56 @@ impl KeyFile {
                 self.merchants.insert(merchant.to_string(), MerchantSecrets::generate()?);
             }
         }
-        Ok(self.merchants.len() > known)
+        let had_operators = self.operators.is_some();
+        if !had_operators {
+            self.operators = Some(OperatorSecrets::generate("op1")?);
+        }
+        Ok(self.merchants.len() > known || !had_operators)
+    }
+
+    /// The key of the operator's identity provider.
+    pub fn operators(&self) -> Result<&OperatorSecrets> {
+        self.operators.as_ref().ok_or_else(|| StackError("the key file has no key for operators".to_owned()))
     }
 
     /// A merchant's keys.
     pub fn merchant(&self, id: &str) -> Result<&MerchantSecrets> {
         let known = || self.merchants.keys().cloned().collect::<Vec<_>>().join(", ");
         self.merchants.get(id).ok_or_else(|| StackError(format!("no merchant {id}; there are {}", known())))
+    }
+}
+
+/// An operator's token lives an hour.
+const OPERATOR_TOKEN_SECONDS: i64 = 3_600;
+
+impl OperatorSecrets {
+    /// A new key of this name.
+    pub fn generate(kid: &str) -> Result<Self> {
+        let pkcs8 = new_ed25519().map_err(|error| StackError(error.to_string()))?;
+        Ok(OperatorSecrets { kid: kid.to_owned(), pkcs8 })
+    }
+
+    /// The public half as the provider publishes it (RFC 8037).
+    pub fn jwk(&self) -> Result<Value> {
+        let public = ed25519_public(&self.pkcs8).map_err(|error| StackError(error.to_string()))?;
+        Ok(json!({ "kty": "OKP", "crv": "Ed25519", "x": URL_SAFE_NO_PAD.encode(public), "kid": self.kid,
+                   "alg": "EdDSA", "use": "sig" }))
+    }
+
+    /// A token of somebody with these roles, from the provider at `issuer` for a stack.
+    pub fn token(&self, issuer: &str, audience: &str, name: &str, roles: &[Role], now: Timestamp) -> Result<String> {
+        let roles: Vec<&str> = roles.iter().map(|role| role.as_str()).collect();
+        let (now, until) = (now.unix_seconds(), now.unix_seconds() + OPERATOR_TOKEN_SECONDS);
+        self.sign(&json!({ "iss": issuer, "aud": audience, "sub": name, "iat": now, "exp": until, "roles": roles }))
+    }
+
+    /// A token with these claims.
+    pub fn sign(&self, claims: &Value) -> Result<String> {
+        let broken = |what: &str| StackError(format!("the operators' key {what}"));
+        let pkcs8 = STANDARD.decode(&self.pkcs8).map_err(|_| broken("is not base64"))?;
+        let mut header = Header::new(Algorithm::EdDSA);
+        header.kid = Some(self.kid.clone());
+        encode(&header, claims, &EncodingKey::from_ed_der(&pkcs8)).map_err(|_| broken("does not sign"))
     }
 }
 

@@ -9,6 +9,7 @@ pub mod engine;
 pub mod environment;
 pub mod gateway;
 pub mod guard;
+pub mod issuer;
 pub mod key_file;
 pub mod measure;
 pub mod ready;

@@ -1,13 +1,14 @@
 //! `cargo stack`: a province on one machine.
 
 use clap::{Args, Parser, Subcommand};
-use mealticket_api::random;
+use mealticket_api::{auth::operator::Role, random};
 use mealticket_domain::Timestamp;
 use mealticket_local::{
     Result, StackError, binaries, cargo_lambda, demo, guard,
     key_file::KeyFile,
     measure,
     ready::session,
+    runtime::Runtime,
     seed::Seed,
     stack::{Options, Stack},
     state::StateDir,
@@ -72,8 +73,14 @@ enum Task {
         #[arg(long)]
         data: Option<PathBuf>,
     },
-    /// Print a bearer token of a merchant of the seed.
-    Token(MerchantChoice),
+    /// Make the books of the running province anew from its coupons, and tell where the journal differs.
+    RebuildLedger {
+        /// The directory of the stack, when it was started with one.
+        #[arg(long)]
+        data: Option<PathBuf>,
+    },
+    /// Print a bearer token of a merchant of the seed, or of an operator's employee.
+    Token(Speaker),
     /// Print the three webhook headers for a file as the body.
     Sign {
         #[command(flatten)]
@@ -129,6 +136,23 @@ struct Demo {
     no_build: bool,
 }
 
+/// Whose token.
+#[derive(Args)]
+struct Speaker {
+    /// A merchant.
+    #[arg(long, required_unless_present = "operator", conflicts_with_all = ["operator", "roles"])]
+    merchant: Option<String>,
+    /// An employee of the operator, by any name; the stack must be up.
+    #[arg(long, requires = "roles")]
+    operator: Option<String>,
+    /// What the employee may be: province_admin, city_operator, reviewer, finance or auditor. May be given more than once.
+    #[arg(long = "role", value_parser = role)]
+    roles: Vec<Role>,
+    /// The directory of the stack, when it was started with one that has keys of its own.
+    #[arg(long)]
+    data: Option<PathBuf>,
+}
+
 #[derive(Args)]
 struct MerchantChoice {
     /// The merchant.
@@ -149,7 +173,8 @@ fn main() -> ExitCode {
         Task::Measure { members, release } => in_runtime(measure_stack(members, release)),
         Task::Tables { port } => in_runtime(tables_until_signal(port)),
         Task::Tick { at, data } => in_runtime(tick_schedules(at, data)),
-        Task::Token(choice) => token(&choice),
+        Task::RebuildLedger { data } => in_runtime(rebuild_ledger(data)),
+        Task::Token(speaker) => token(&speaker),
         Task::Sign { merchant, file, id } => sign(&merchant, &file, id),
     };
     match outcome {
@@ -241,6 +266,21 @@ async fn tick_schedules(at: Option<Timestamp>, data: Option<PathBuf>) -> Result<
     Ok(())
 }
 
+async fn rebuild_ledger(data: Option<PathBuf>) -> Result<()> {
+    let running = StateDir::open(data.as_deref())?.running();
+    let running = running.ok_or_else(|| StackError("no stack runs here; start one with `up`".to_owned()))?;
+    let report = Runtime::new(running.functions)?.invoke("rebuild-ledger", &json!({})).await;
+    let report = report.ok_or_else(|| StackError("rebuild-ledger does not answer; is the stack up?".to_owned()))?;
+    let text = serde_json::to_string_pretty(&report).map_err(|error| StackError(error.to_string()))?;
+    print(&format!("{text}\n"));
+    let nothing = |name: &str| report.get(name).is_some_and(|n| n == 0 || n.as_array().is_some_and(Vec::is_empty));
+    if ["differences_in_all", "counts_that_differ", "unreadable"].into_iter().all(nothing) {
+        print("The journal and the coupons agree.\n");
+        return Ok(());
+    }
+    Err(StackError("the journal and the coupons differ; see above".to_owned()))
+}
+
 fn instant(text: &str) -> std::result::Result<Timestamp, String> {
     text.parse().map_err(|_| "an instant is like 2026-11-22T16:05:00Z".to_owned())
 }
@@ -287,7 +327,7 @@ fn test(arguments: &[String]) -> Result<()> {
 
 fn prove(arguments: &[String]) -> Result<()> {
     say("building (minutes the first time, seconds after)");
-    let program = binaries::build(false)?.join("prove");
+    let program = binaries::build_packages(false, ["mealticket-proof"])?.join("prove");
     let status = Command::new(program).args(arguments).current_dir(workspace::root()).status();
     match status.map_err(|error| StackError::caused("prove", error))? {
         status if status.success() => Ok(()),
@@ -301,23 +341,36 @@ fn passed_in(line: &str) -> usize {
     counted.and_then(|(_, rest)| rest.split_once(" passed")).and_then(|(n, _)| n.parse().ok()).unwrap_or(0)
 }
 
-fn keys(choice: &MerchantChoice) -> Result<KeyFile> {
-    StateDir::open(choice.data.as_deref())?.keys(&Seed::read(&workspace::seed())?)
+fn keys(state: &StateDir) -> Result<KeyFile> {
+    state.keys(&Seed::read(&workspace::seed())?)
 }
 
-/// What the clock of the stack says, which may have been moved.
-fn now(choice: &MerchantChoice) -> Result<Timestamp> {
-    Ok(StateDir::open(choice.data.as_deref())?.clock().now())
+fn role(text: &str) -> std::result::Result<Role, String> {
+    let known = Role::ALL.into_iter().find(|role| role.as_str() == text);
+    known.ok_or_else(|| format!("a role is one of {}", Role::ALL.map(Role::as_str).join(", ")))
 }
 
-fn issuer() -> Result<String> {
+/// What the template tells the functions.
+fn variable(name: &str) -> Result<String> {
     let functions = Template::read(&workspace::template())?.functions()?;
-    let issuer = functions.first().and_then(|function| function.environment.get("ISSUER").cloned());
-    issuer.ok_or_else(|| StackError("the template sets no ISSUER".to_owned()))
+    let value = functions.first().and_then(|function| function.environment.get(name).cloned());
+    value.ok_or_else(|| StackError(format!("the template sets no {name}")))
 }
 
-fn token(choice: &MerchantChoice) -> Result<()> {
-    let token = keys(choice)?.merchant(&choice.merchant)?.token(&choice.merchant, &issuer()?, now(choice)?)?;
+fn token(speaker: &Speaker) -> Result<()> {
+    let state = StateDir::open(speaker.data.as_deref())?;
+    // What the clock of the stack says, which may have been moved.
+    let (keys, now) = (keys(&state)?, state.clock().now());
+    let token = match (&speaker.merchant, &speaker.operator) {
+        (Some(merchant), _) => keys.merchant(merchant)?.token(merchant, &variable("ISSUER")?, now)?,
+        (None, Some(name)) => {
+            let running =
+                state.running().ok_or_else(|| StackError("no stack runs here; start one with `up`".into()))?;
+            let audience = variable("OPERATOR_AUDIENCE")?;
+            keys.operators()?.token(&running.operators, &audience, name, &speaker.roles, now)?
+        }
+        (None, None) => return Err(StackError("whose token? --merchant or --operator".to_owned())),
+    };
     print(&format!("{token}\n"));
     Ok(())
 }
@@ -326,7 +379,8 @@ fn sign(choice: &MerchantChoice, file: &PathBuf, id: Option<String>) -> Result<(
     let body = std::fs::read(file).map_err(|error| StackError::caused(file.display(), error))?;
     let random = || random::name().map(|name| format!("msg_{name}"));
     let id = id.map_or_else(random, Ok).map_err(|_| StackError("no random bytes".to_owned()))?;
-    for (name, value) in keys(choice)?.merchant(&choice.merchant)?.sign(&id, now(choice)?, &body)? {
+    let state = StateDir::open(choice.data.as_deref())?;
+    for (name, value) in keys(&state)?.merchant(&choice.merchant)?.sign(&id, state.clock().now(), &body)? {
         print(&format!("{name}: {value}\n"));
     }
     Ok(())

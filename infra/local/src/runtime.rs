@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use std::time::Duration;
 
 /// Longer than any function of the template may run, and than API Gateway waits.
-const TIMEOUT: Duration = Duration::from_secs(310);
+const TIMEOUT: Duration = Duration::from_secs(910);
 
 /// Invokes functions.
 #[derive(Clone)]

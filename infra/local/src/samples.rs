@@ -1,5 +1,7 @@
 //! The samples of `events/` with their placeholders filled: a member, coupons in every state, tokens, signatures.
 
+mod books;
+
 use crate::{Result, StackError, key_file::KeyFile, workspace};
 use mealticket_api::{
     Deps,
@@ -77,11 +79,12 @@ impl Samples {
         world.put("now", world.now.to_string());
         world.put("webhook_timestamp", world.now.unix_seconds().to_string());
         let member = world.member().await?;
-        world.coupons(member).await?;
+        let redeemed = world.coupons(member).await?;
         world.held_coupon().await?;
         world.challenges().await?;
         world.sessions(member).await?;
         world.merchants()?;
+        world.books(&redeemed).await?;
         Ok(Samples { values: world.values, signer: keys.merchant(SIGNER)?.clone() })
     }
 
@@ -220,7 +223,7 @@ impl World<'_> {
         Ok(())
     }
 
-    async fn coupons(&mut self, member: MemberNo) -> Result<()> {
+    async fn coupons(&mut self, member: MemberNo) -> Result<Coupon> {
         let active = self.claim(member, 1, "sample-claim-cmp-0001", self.now).await?;
         let redeemed = self.claim(member, 2, "sample-claim-cmp-0002-a", self.now).await?;
         let reversed = self.claim(member, 2, "sample-claim-cmp-0002-b", self.now).await?;
@@ -248,7 +251,7 @@ impl World<'_> {
         self.put("active_coupon_id", coupon_id);
         self.put("redemption_id", redemption_id);
         self.put("reversed_redemption_id", reversed_id);
-        Ok(())
+        Ok(redeemed)
     }
 
     async fn redeem(&self, coupon: &Coupon, order_no: &str) -> Result<()> {

@@ -3,9 +3,10 @@
 use crate::{
     Result, StackError, binaries, cargo_lambda,
     engine::Engine,
-    environment::{Environment, local_config},
+    environment::{Environment, Local, local_config},
     gateway::Gateway,
     guard,
+    issuer::Issuer,
     key_file::KeyFile,
     ready::{Ready, ready},
     runtime::{Runtime, http_probe},
@@ -17,6 +18,7 @@ use crate::{
     workspace,
 };
 use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region, retry::RetryConfig};
+use mealticket_api::auth::operator::Role;
 use mealticket_domain::Timestamp;
 use mealticket_store::{Clock, Store};
 use rustix::process::{Pid, Signal, kill_process};
@@ -72,6 +74,8 @@ pub struct Stack {
     pub keys: KeyFile,
     /// The one-time codes that were sent, as they are sent.
     pub messages: mpsc::UnboundedReceiver<Message>,
+    /// The identity provider's address, and the audience of its tokens.
+    operators: (String, String),
     children: Vec<Child>,
     triggers: Vec<JoinHandle<()>>,
     state: StateDir,
@@ -110,13 +114,17 @@ impl Stack {
 
         let tables_file = options.data.as_ref().map(|_| state.tables_file());
         let engine = Engine::start(options.dynamodb_port, tables_file.as_deref(), &template.tables()?).await?;
+        let issuer = Issuer::start(&keys).await?;
         let environment = Environment {
             state: &state,
             tables_url: engine.url(),
             strict: options.strict,
+            operators: issuer.url(),
             clock_file: state.clock_file(),
         };
-        let config = local_config(&functions, &state.secrets_file(), options.strict)?;
+        let secrets = state.secrets_file();
+        let local = Local { secrets: &secrets, strict: options.strict, operators: &issuer.url() };
+        let config = local_config(&functions, &local)?;
         say("loading the seed province");
         seed.load(&Store::new(client(&engine.url()), config.tables.clone(), Clock::system()), &keys).await?;
 
@@ -133,14 +141,27 @@ impl Stack {
         let address = front.local_addr().map_err(|error| StackError::caused("the gateway", error))?;
         let runtime = Runtime::new(format!("http://127.0.0.1:{runtime_port}"))?;
         wait_until_ready(&template, &runtime, &mut children, &state).await?;
-        let running = Running { functions: runtime.url().to_owned(), clock_file: state.clock_file() };
+        let running =
+            Running { functions: runtime.url().to_owned(), clock_file: state.clock_file(), operators: issuer.url() };
         let clock = Clock::shifted_by(running.clock_file.clone());
         state.note_running(&running)?;
         let triggers = start_triggers(&template, &engine, &runtime, &clock)?;
         let gateway = Arc::new(Gateway::new(template.routes()?, &functions, runtime, clock));
         tokio::spawn(gateway.serve(front));
         let ready = ready(&seed, &config, format!("http://{address}"), engine.url())?;
-        Ok(Stack { ready, keys, messages, children, triggers, state, _engine: engine })
+        let operators = (issuer.url(), config.operators.audience.clone());
+        Ok(Stack { ready, keys, messages, operators, children, triggers, state, _engine: engine })
+    }
+
+    /// What the stack's clock says.
+    pub fn now(&self) -> Timestamp {
+        self.state.clock().now()
+    }
+
+    /// A bearer token of an operator's employee with these roles.
+    pub fn operator_token(&self, name: &str, roles: &[Role]) -> Result<String> {
+        let (issuer, audience) = &self.operators;
+        self.keys.operators()?.token(issuer, audience, name, roles, self.now())
     }
 
     /// Moves the stack's clock, if `at` is given, and runs what is scheduled.

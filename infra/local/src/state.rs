@@ -17,6 +17,8 @@ pub struct Running {
     pub functions: String,
     /// The file that moves its clock.
     pub clock_file: PathBuf,
+    /// Where its operators' identity provider is.
+    pub operators: String,
 }
 
 /// The directory of a stack: its keys and, with `--data`, its tables.

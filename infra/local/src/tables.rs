@@ -3,7 +3,8 @@
 use crate::{
     Result, StackError,
     engine::Engine,
-    environment::{local_config, local_variables, sdk_variables},
+    environment::{Local, local_config, local_variables, sdk_variables},
+    issuer::Issuer,
     samples::{Samples, files},
     seed::Seed,
     stack::client,
@@ -34,7 +35,10 @@ pub async fn serve(port: u16) -> Result<Served> {
     let keys = state.keys(&seed)?;
     let engine = Engine::start(port, None, &template.tables()?).await?;
     let functions = template.functions()?;
-    let config = local_config(&functions, &state.secrets_file(), false)?;
+    let issuer = Issuer::start(&keys).await?;
+    let secrets = state.secrets_file();
+    let local = Local { secrets: &secrets, strict: false, operators: &issuer.url() };
+    let config = local_config(&functions, &local)?;
     let store = Store::new(client(&engine.url()), config.tables.clone(), Clock::system());
     seed.load(&store, &keys).await?;
 
@@ -49,7 +53,7 @@ pub async fn serve(port: u16) -> Result<Served> {
     }
 
     let first = functions.first().ok_or_else(|| failed("the template has no function"))?;
-    let told = local_variables(first, &state.secrets_file(), false).into_iter();
+    let told = local_variables(first, &local).into_iter();
     let sdk = sdk_variables(&engine.url()).into_iter().map(|(name, value)| (name.to_owned(), value));
     let lines: Vec<String> = told.chain(sdk).map(|(name, value)| format!("{name}={value}\n")).collect();
     let env_file = workspace::private().join("watch.env");

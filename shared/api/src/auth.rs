@@ -5,6 +5,7 @@
 
 pub mod member;
 pub mod merchant;
+pub mod operator;
 pub mod refresh;
 
 use crate::{codes::Code, problem::ApiError};

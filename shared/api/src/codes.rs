@@ -88,6 +88,20 @@ codes! {
     CodeNotFound = "code_not_found", NOT_FOUND, Never;
     /// No such redemption of this merchant.
     RedemptionNotFound = "redemption_not_found", NOT_FOUND, Never;
+    /// Signed in, and not for this: the role is missing.
+    Forbidden = "forbidden", FORBIDDEN, Never;
+    /// No such statement of this merchant.
+    StatementNotFound = "statement_not_found", NOT_FOUND, Never;
+    /// The day is not closed yet.
+    BillNotReady = "bill_not_ready", CONFLICT, After;
+    /// The statement is confirmed.
+    StatementConfirmed = "statement_confirmed", CONFLICT, Never;
+    /// The statement is disputed for another reason.
+    StatementDisputed = "statement_disputed", CONFLICT, Never;
+    /// No such record was put aside.
+    RecordNotFound = "record_not_found", NOT_FOUND, Never;
+    /// The record still cannot be read.
+    RecordUnreadable = "record_unreadable", CONFLICT, Never;
     /// No such hold of this merchant.
     HoldNotFound = "hold_not_found", NOT_FOUND, Never;
     /// Same key, other payload.

@@ -13,6 +13,8 @@ pub struct Config {
     pub province: Province,
     /// Who issues member tokens and whom merchant tokens are for.
     pub issuer: String,
+    /// Whose tokens operators show.
+    pub operators: OperatorIssuer,
     /// Where another province's API is; `{province}` stands for its code.
     pub province_api_pattern: String,
     /// Where the stack's keys are.
@@ -27,6 +29,17 @@ pub struct Config {
     pub clock: Clock,
     /// The tables.
     pub tables: Tables,
+}
+
+/// The operator's identity provider (OpenID Connect).
+#[derive(Debug, Clone)]
+pub struct OperatorIssuer {
+    /// The `iss` of its tokens.
+    pub issuer: String,
+    /// The `aud` that it gives tokens for this stack.
+    pub audience: String,
+    /// Where its keys are: a JSON Web Key Set (RFC 7517).
+    pub jwks_url: String,
 }
 
 /// Where the stack's keys are.
@@ -74,6 +87,11 @@ impl Config {
                 .parse()
                 .map_err(|_| ConfigError { name: "PROVINCE", problem: "is no province code of GB/T 2260" })?,
             issuer: required("ISSUER")?,
+            operators: OperatorIssuer {
+                issuer: required("OPERATOR_ISSUER")?,
+                audience: required("OPERATOR_AUDIENCE")?,
+                jwks_url: required("OPERATOR_JWKS_URL")?,
+            },
             province_api_pattern: required("PROVINCE_API_PATTERN")?,
             secrets,
             sms: match lookup("SMS_GATEWAY").as_deref() {

@@ -4,6 +4,7 @@ use crate::{
     auth::{
         member::{MemberPrincipal, MemberTokens},
         merchant,
+        operator::{Operator, OperatorTokens, Role},
     },
     config::Config,
     problem::ApiError,
@@ -37,6 +38,8 @@ pub struct Stack {
     pub vault: Vault,
     /// Makes and verifies members' tokens.
     pub member_tokens: MemberTokens,
+    /// Verifies operators' tokens.
+    pub operator_tokens: OperatorTokens,
     /// Sends one-time codes.
     pub sms: SmsGateway,
 }
@@ -49,6 +52,7 @@ impl Stack {
             ids: secrets.id_cipher(config.province)?,
             vault: Vault::new(secrets).map_err(|_| SecretsError("seal_key"))?,
             member_tokens: MemberTokens::new(&secrets.token_key, &config.issuer)?,
+            operator_tokens: OperatorTokens::new(&config.operators),
             sms: config.sms,
             config,
         })
@@ -70,5 +74,10 @@ impl Deps {
     /// The merchant who asks, or 401.
     pub async fn merchant(&self, request: &Request) -> Result<Arc<MerchantRecord>, ApiError> {
         merchant::principal(&self.store, request.bearer(), &self.stack.config.issuer, self.now()).await
+    }
+
+    /// The operator who asks and has one of these roles; 401, or 403.
+    pub async fn operator(&self, request: &Request, roles: &[Role]) -> Result<Operator, ApiError> {
+        self.stack.operator_tokens.principal(request.bearer(), self.now()).await?.with_one_of(roles)
     }
 }

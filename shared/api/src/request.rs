@@ -9,6 +9,11 @@ use mealticket_domain::IdempotencyKey;
 /// Bytes of a body: API.md's 64 KiB.
 pub const BODY_BYTES_MAX: usize = 64 * 1024;
 
+/// Items of a page when the client does not say.
+const PAGE_DEFAULT: u16 = 50;
+/// Items of a page at most.
+const PAGE_MAX: u16 = 100;
+
 /// A route as the template writes it, and what the function calls it.
 pub type Route<R> = (&'static str, R);
 
@@ -68,6 +73,14 @@ impl Request {
     /// The first value of a query parameter.
     pub fn query(&self, name: &str) -> Option<&str> {
         self.query.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+
+    /// The `limit` of a list: 1 to 100.
+    pub fn page_limit(&self) -> Result<u16, ApiError> {
+        let Some(text) = self.query("limit") else { return Ok(PAGE_DEFAULT) };
+        let plain = text.bytes().all(|byte| byte.is_ascii_digit()) && !text.starts_with('0');
+        let limit = text.parse().ok().filter(|limit| plain && (1..=PAGE_MAX).contains(limit));
+        limit.ok_or_else(|| ApiError::malformed("limit"))
     }
 
     /// Refuses query parameters that the route does not know.

@@ -40,6 +40,19 @@ impl Response {
         Self::json(StatusCode::ACCEPTED, body)
     }
 
+    /// 200 with a CSV file (RFC 4180) of this name; `next` is where the file goes on.
+    pub fn csv(body: String, name: &str, next: Option<&str>) -> Result<Self, ApiError> {
+        let value = |text: String| HeaderValue::try_from(text).map_err(|_| ApiError::internal("a header's value"));
+        let mut response = Response { status: StatusCode::OK, headers: HeaderMap::new(), body };
+        response.set(header::CONTENT_TYPE, HeaderValue::from_static("text/csv; charset=utf-8; header=present"));
+        response.set(header::CONTENT_DISPOSITION, value(format!("attachment; filename=\"{name}\""))?);
+        response.set(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if let Some(next) = next {
+            response.set(header::LINK, value(format!("<{next}>; rel=\"next\""))?);
+        }
+        Ok(response)
+    }
+
     /// 204 without a body.
     pub fn no_content() -> Self {
         Response { status: StatusCode::NO_CONTENT, headers: HeaderMap::new(), body: String::new() }

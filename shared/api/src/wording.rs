@@ -67,6 +67,13 @@ pub fn title(code: Code, language: Language) -> &'static str {
         Code::CouponNotFound => ("券不存在", "No such coupon"),
         Code::StoreNotFound => ("门店不存在", "No such store"),
         Code::CodeNotFound => ("券码无效", "Code not found"),
+        Code::Forbidden => ("没有权限", "Not allowed"),
+        Code::StatementNotFound => ("结算单不存在", "No such statement"),
+        Code::BillNotReady => ("账单尚未生成", "Bill not ready"),
+        Code::StatementConfirmed => ("结算单已确认", "Statement confirmed"),
+        Code::StatementDisputed => ("结算单已有异议", "Statement disputed"),
+        Code::RecordNotFound => ("记录不存在", "No such record"),
+        Code::RecordUnreadable => ("记录仍无法读取", "Record still not readable"),
         Code::HoldNotFound => ("占用记录不存在", "No such hold"),
         Code::RedemptionNotFound => ("核销记录不存在", "No such redemption"),
         Code::IdempotencyKeyReused => ("幂等键已用于其他请求", "Idempotency key used for another request"),
@@ -159,6 +166,10 @@ fn with_facts(code: Code, facts: &Facts<'_>) -> Option<(String, String)> {
             format!("现在不在可用时段，{} 起可以使用。", facts.clock("next_window")),
             format!("The coupon can be used from {}.", facts.clock("next_window")),
         ),
+        Code::BillNotReady => (
+            format!("当日账单将于 {} 后生成。", facts.clock("ready_at")),
+            format!("The day's bill is there after {}.", facts.clock("ready_at")),
+        ),
         Code::DayStockExhausted => (
             format!("今天的份额已领完，{} 起可以再领。", facts.clock("retry_at")),
             format!("None are left today; come back at {}.", facts.clock("retry_at")),
@@ -202,6 +213,14 @@ fn without_facts(code: Code) -> (&'static str, &'static str) {
         Code::StoreNotFound => ("没有找到这个门店。", "The merchant has no such store."),
         Code::CodeDeactivated => ("该券已被停用，不能使用。", "The coupon was taken back and cannot be used."),
         Code::RedemptionLimit => ("该券的核销次数已达上限。", "The coupon was redeemed and reversed too often."),
+        Code::Forbidden => ("您的角色不能使用此功能。", "None of your roles may do this."),
+        Code::StatementConfirmed => {
+            ("结算单已确认，不能再提出异议。", "The statement is confirmed and can no longer be disputed.")
+        }
+        Code::StatementDisputed => ("已以其他原因提出异议。", "The statement is disputed for another reason."),
+        Code::RecordUnreadable => {
+            ("该记录仍无法读取，原因见 reason。", "The record still cannot be read; reason says why.")
+        }
         Code::HoldLapsed => ("占用已失效，请重新核销。", "The hold no longer counts; redeem without it."),
         Code::StoreNotInScope => ("该券不能在本店使用。", "The coupon cannot be used in this store."),
         Code::AlreadyReversed => ("这笔核销已经撤销过了。", "This redemption was reversed before."),
@@ -225,6 +244,8 @@ fn without_facts(code: Code) -> (&'static str, &'static str) {
         | Code::MemberNotFound
         | Code::CampaignNotFound
         | Code::CouponNotFound
+        | Code::StatementNotFound
+        | Code::RecordNotFound
         | Code::HoldNotFound
         | Code::RedemptionNotFound => ("没有找到，请核对编号。", "Nothing has this id."),
         Code::MalformedRequest
@@ -237,6 +258,7 @@ fn without_facts(code: Code) -> (&'static str, &'static str) {
         | Code::MinimumSpendNotMet
         | Code::OutsideHours
         | Code::DayStockExhausted
+        | Code::BillNotReady
         | Code::NotStarted => (title(code, Language::Zh), title(code, Language::En)),
     }
 }

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 pub mod benefit;
+pub mod books;
 pub mod campaign;
 pub mod code;
 pub mod coupon;
@@ -16,8 +17,10 @@ pub mod member;
 pub mod merchant;
 pub mod money;
 pub mod province;
+pub mod rebuild;
 pub mod redemption;
 pub mod settlement;
+pub mod statement;
 pub mod stock;
 pub mod terms;
 pub mod text;
@@ -39,5 +42,5 @@ pub use redemption::{NamedHold, Order, RedeemDecision, RedeemRefusal, RedeemRequ
 pub use stock::LeaseId;
 pub use terms::{Price, ReversalPolicy, StoreScope, Terms, TermsHash};
 pub use text::{Cashier, Channel, OrderNo, Reason, ShareCode};
-pub use timestamp::{ProvinceDay, Timestamp};
+pub use timestamp::{ProvinceDay, ProvinceMonth, Timestamp};
 pub use validity::Validity;

@@ -243,14 +243,22 @@ impl Postings {
 
     /// Adds an amount to an account: a debit above zero, a credit below.
     pub fn add(&mut self, account: Account, fen: i64) {
-        if fen != 0 {
-            *self.0.entry(account).or_default() += fen;
+        let sum = self.of(&account) + fen;
+        if sum == 0 {
+            self.0.remove(&account);
+        } else {
+            self.0.insert(account, sum);
         }
     }
 
-    /// The amounts; none is zero unless several postings met.
+    /// The amounts; none is zero.
     pub fn amounts(&self) -> impl Iterator<Item = (&Account, i64)> {
         self.0.iter().map(|(account, fen)| (account, *fen))
+    }
+
+    /// What is posted to one account.
+    pub fn of(&self, account: &Account) -> i64 {
+        self.0.get(account).copied().unwrap_or(0)
     }
 
     /// Debits less credits: zero, or the books are wrong.

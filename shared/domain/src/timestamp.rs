@@ -6,7 +6,9 @@
 
 use serde::{Deserialize, Serialize};
 use std::{fmt, str::FromStr};
-use time::{OffsetDateTime, UtcOffset, format_description::well_known::Rfc3339, macros::format_description};
+use time::{
+    Date, Month, OffsetDateTime, UtcOffset, format_description::well_known::Rfc3339, macros::format_description,
+};
 
 /// Seconds between UTC and the province's clocks.
 pub const PROVINCE_OFFSET_SECONDS: i64 = 8 * 3600;
@@ -117,9 +119,92 @@ impl ProvinceDay {
         ProvinceDay(self.0.saturating_add(days))
     }
 
+    /// The day of a number that [`ProvinceDay::number`] gave, between the years 2000 and 2100.
+    pub const fn from_number(number: i64) -> Option<Self> {
+        let fits = number >= Timestamp::MIN.province_day().0 && number <= Timestamp::MAX.province_day().0;
+        if fits { Some(ProvinceDay(number)) } else { None }
+    }
+
     /// Days since 1970-01-01 in the province.
     pub const fn number(self) -> i64 {
         self.0
+    }
+}
+
+/// Like `2026-11-24`.
+impl fmt::Display for ProvinceDay {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let days = i32::try_from(self.0).map_err(|_| fmt::Error)?;
+        let date = EPOCH_DAY.checked_add(days).and_then(|day| Date::from_julian_day(day).ok()).ok_or(fmt::Error)?;
+        f.write_str(&date.format(format_description!("[year]-[month]-[day]")).map_err(|_| fmt::Error)?)
+    }
+}
+
+/// The text is not a day like `2026-11-24` between the years 2000 and 2100.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a day is like 2026-11-24, between the years 2000 and 2100")]
+pub struct DayError;
+
+impl FromStr for ProvinceDay {
+    type Err = DayError;
+    fn from_str(text: &str) -> Result<Self, DayError> {
+        let date = Date::parse(text, format_description!("[year]-[month]-[day]")).map_err(|_| DayError)?;
+        let day = ProvinceDay(i64::from(date.to_julian_day() - EPOCH_DAY));
+        let fits = (Timestamp::MIN.province_day()..=Timestamp::MAX.province_day()).contains(&day);
+        if fits && text.len() == 10 { Ok(day) } else { Err(DayError) }
+    }
+}
+
+/// The Julian day of 1970-01-01.
+const EPOCH_DAY: i32 = 2_440_588;
+
+/// A month on the province's calendar.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ProvinceMonth(i64);
+
+impl ProvinceMonth {
+    /// The month that a day is in.
+    pub fn of(day: ProvinceDay) -> Self {
+        let days = i32::try_from(day.0).unwrap_or(0);
+        let date = EPOCH_DAY.checked_add(days).and_then(|day| Date::from_julian_day(day).ok()).unwrap_or(Date::MIN);
+        ProvinceMonth(i64::from(date.year()) * 12 + i64::from(u8::from(date.month())) - 1)
+    }
+
+    /// Its first day.
+    pub fn first_day(self) -> ProvinceDay {
+        let month = u8::try_from(self.0.rem_euclid(12) + 1).ok().and_then(|month| Month::try_from(month).ok());
+        let year = i32::try_from(self.0.div_euclid(12)).ok();
+        let date = year.zip(month).and_then(|(year, month)| Date::from_calendar_date(year, month, 1).ok());
+        ProvinceDay(date.map_or(0, |date| i64::from(date.to_julian_day() - EPOCH_DAY)))
+    }
+
+    /// Its last day.
+    pub fn last_day(self) -> ProvinceDay {
+        self.next().first_day().plus_days(-1)
+    }
+
+    /// The month after.
+    pub fn next(self) -> Self {
+        ProvinceMonth(self.0.saturating_add(1))
+    }
+
+    /// The month before.
+    pub fn previous(self) -> Self {
+        ProvinceMonth(self.0.saturating_sub(1))
+    }
+}
+
+/// Like `2026-11`.
+impl fmt::Display for ProvinceMonth {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:04}-{:02}", self.0.div_euclid(12), self.0.rem_euclid(12) + 1)
+    }
+}
+
+impl FromStr for ProvinceMonth {
+    type Err = DayError;
+    fn from_str(text: &str) -> Result<Self, DayError> {
+        format!("{text}-01").parse().map(ProvinceMonth::of)
     }
 }
 
@@ -170,6 +255,30 @@ mod tests {
         assert_eq!(before.province_day().plus_days(1), after.province_day());
         assert_eq!(after.province_day().starts_at(), after);
         assert_eq!(before.province_clock(), "2026-11-22 23:59");
+    }
+
+    #[test]
+    fn days_and_months_read_back_what_they_write_and_nothing_else() {
+        for text in ["2026-11-24", "2024-02-29", "2000-01-01", "2099-12-31"] {
+            assert_eq!(text.parse::<ProvinceDay>().unwrap().to_string(), text);
+        }
+        for text in
+            ["2026-02-30", "2026-1-1", "26-01-01", "2026-11-24T00:00:00Z", "1999-12-31", "2100-02-01", "", "+2026-1-01"]
+        {
+            assert_eq!(text.parse::<ProvinceDay>(), Err(DayError), "{text}");
+        }
+        let month: ProvinceMonth = "2024-02".parse().unwrap();
+        assert_eq!(
+            (month.first_day().to_string(), month.last_day().to_string()),
+            ("2024-02-01".into(), "2024-02-29".into())
+        );
+        assert_eq!(month.to_string(), "2024-02");
+        assert_eq!(("2026-12".parse::<ProvinceMonth>().unwrap().next().to_string()), "2027-01");
+        assert_eq!(("2026-01".parse::<ProvinceMonth>().unwrap().previous().to_string()), "2025-12");
+        assert_eq!(ProvinceMonth::of(at("2026-11-30T16:00:00Z").province_day()).to_string(), "2026-12");
+        for text in ["2026-13", "2026-00", "2026", "2026-11-24", ""] {
+            assert_eq!(text.parse::<ProvinceMonth>(), Err(DayError), "{text}");
+        }
     }
 
     #[test]

@@ -1,7 +1,10 @@
 //! Every key of every table. The only file with a key prefix.
 
 use crate::attributes::{Item, text};
-use mealticket_domain::{CampaignNo, CouponKey, MemberNo, MerchantId, Ordinal, StoreId, journal::StreamShard};
+use mealticket_domain::{
+    CampaignNo, CouponKey, MemberNo, MerchantId, Ordinal, ProvinceDay, ProvinceMonth, StoreId, journal::StreamShard,
+    statement::StatementId,
+};
 
 /// A partition and sort key.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -188,6 +191,81 @@ pub(crate) fn journal_page(shard: &StreamShard, page: u64) -> Key {
 /// The page that a sort key names, if it names one.
 pub(crate) fn read_journal_page(sk: &str) -> Option<u64> {
     sk.parse().ok()
+}
+
+/// The shards that were posted to on a day, by the clock of whoever posted.
+pub(crate) fn active_shards(day: ProvinceDay) -> String {
+    format!("SHARDS#{day}")
+}
+
+pub(crate) fn active_shard(day: ProvinceDay, shard: &StreamShard) -> Key {
+    Key::new(active_shards(day), shard.as_str())
+}
+
+/// How far a shard is in the sheets.
+pub(crate) fn folded_mark(shard: &StreamShard) -> Key {
+    Key::new(format!("FOLDED#{shard}"), "MARK")
+}
+
+pub(crate) const FOLDS: &str = "FOLDS";
+
+/// Twelve digits, as a page.
+pub(crate) fn fold(no: u64) -> Key {
+    Key::new(FOLDS, format!("{no:012}"))
+}
+
+pub(crate) fn sheets(merchant: &MerchantId) -> String {
+    format!("SHEETS#{merchant}")
+}
+
+/// A part of a sheet: the day in ten characters, so that text order is day order.
+pub(crate) fn sheet_part(merchant: &MerchantId, day: ProvinceDay, part: u16) -> Key {
+    Key::new(sheets(merchant), format!("{day}#{part:03}"))
+}
+
+/// The day of a part's sort key, if it names one.
+pub(crate) fn read_sheet_day(sk: &str) -> Option<ProvinceDay> {
+    sk.split_once('#')?.0.parse().ok()
+}
+
+pub(crate) fn bill(merchant: &MerchantId, day: ProvinceDay) -> String {
+    format!("BILL#{merchant}#{day}")
+}
+
+pub(crate) fn bill_part(merchant: &MerchantId, day: ProvinceDay, fold: u64, chunk: usize) -> Key {
+    Key::new(bill(merchant, day), format!("{fold:012}#{chunk:03}"))
+}
+
+pub(crate) const SET_ASIDE: &str = "SET_ASIDE";
+
+pub(crate) fn set_aside(id: &str) -> Key {
+    Key::new(SET_ASIDE, id)
+}
+
+pub(crate) const CLOSED_MONTHS: &str = "CLOSED_MONTHS";
+
+pub(crate) fn closed_month(month: ProvinceMonth) -> Key {
+    Key::new(CLOSED_MONTHS, month.to_string())
+}
+
+pub(crate) fn statements(merchant: &MerchantId) -> String {
+    format!("STATEMENTS#{merchant}")
+}
+
+pub(crate) fn statement(id: &StatementId) -> Key {
+    Key::new(statements(&id.merchant), id.month.to_string())
+}
+
+pub(crate) fn statement_answer(id: &StatementId) -> Key {
+    Key::new(format!("ANSWERS#{}", id.merchant), id.month.to_string())
+}
+
+pub(crate) fn statement_lines(id: &StatementId) -> String {
+    format!("LINES#{}#{}", id.merchant, id.month)
+}
+
+pub(crate) fn statement_chunk(id: &StatementId, chunk: usize) -> Key {
+    Key::new(statement_lines(id), format!("{chunk:03}"))
 }
 
 // messages

@@ -3,7 +3,9 @@
 //! The rule is [`mealticket_domain::journal`]. Page n + 1 of a shard begins after the mark of page n, so whoever posts a
 //! batch that was posted before, wholly or in part, adds what is new and nothing else.
 
-mod entries;
+mod counts;
+pub(crate) mod entries;
+pub(crate) mod packing;
 
 use crate::{
     Store,
@@ -15,7 +17,7 @@ use crate::{
 };
 use aws_sdk_dynamodb::types::AttributeValue;
 use mealticket_domain::{
-    CampaignNo, LeaseId, Timestamp,
+    CampaignNo, LeaseId, ProvinceDay, Timestamp,
     journal::{Page, Record, SequenceNumber, SetAside, StreamShard, Tally, Uses},
 };
 use std::{
@@ -25,6 +27,9 @@ use std::{
 
 /// The page's version; readers of a newer one must not guess.
 const SCHEMA: u8 = 1;
+
+/// The largest number of a page that its key can hold.
+const PAGE_NO_MAX: u64 = 999_999_999_999;
 
 /// Bytes of a lease's count in a page: its id and four more.
 const CLAIMS_BYTES: usize = 20;
@@ -53,12 +58,20 @@ pub struct Journal {
     pub pages: Vec<Page>,
 }
 
-/// The marks that one execution environment remembers.
+/// What one execution environment remembers of the shards that it posts.
 #[derive(Default)]
-pub(crate) struct Marks(Mutex<HashMap<StreamShard, Mark>>);
+pub(crate) struct Marks(Mutex<HashMap<StreamShard, Posting>>);
+
+#[derive(Clone, Default)]
+struct Posting {
+    /// How far the shard is posted.
+    mark: Option<Mark>,
+    /// The day on which the shard was last noted as one that is posted to.
+    noted: Option<ProvinceDay>,
+}
 
 impl Marks {
-    fn with<T>(&self, body: impl FnOnce(&mut HashMap<StreamShard, Mark>) -> T) -> T {
+    fn with<T>(&self, body: impl FnOnce(&mut HashMap<StreamShard, Posting>) -> T) -> T {
         body(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
@@ -86,7 +99,8 @@ impl Store {
     /// Appends a batch to its shard's journal: what comes after the mark. Gives the pages that were added. Safe to repeat,
     /// and safe beside itself.
     pub async fn post(&self, shard: &StreamShard, records: Vec<Record>) -> Result<Vec<Page>, NotPosted> {
-        let mut mark = self.shared.marks.with(|marks| marks.get(shard).cloned());
+        let Posting { mut mark, mut noted } =
+            self.shared.marks.with(|marks| marks.get(shard).cloned()).unwrap_or_default();
         let mut is_fresh = false;
         let mut added = Vec::new();
         for run in Page::runs(records) {
@@ -99,6 +113,12 @@ impl Store {
                 }
                 let new = run.iter().filter(|record| mark.as_ref().is_none_or(|mark| record.seq > mark.to));
                 let Some(page) = Page::of(mark.as_ref().map_or(1, |mark| mark.page + 1), new) else { break };
+                // Whoever folds looks for pages where shards are noted: no page may be there before the note.
+                let today = self.clock.now().province_day();
+                if noted != Some(today) {
+                    self.note_active(shard, today).await.map_err(failed)?;
+                    noted = Some(today);
+                }
                 if self.put_page(shard, &page).await.map_err(failed)? {
                     mark = Some(Mark::of(&page));
                     added.push(page);
@@ -109,15 +129,55 @@ impl Store {
                 is_fresh = false;
             }
         }
-        if let Some(mark) = mark {
-            self.shared.marks.with(|marks| {
-                if marks.len() >= MARKS_MAX {
-                    marks.clear();
-                }
-                marks.insert(shard.clone(), mark);
-            });
-        }
+        self.shared.marks.with(|marks| {
+            if marks.len() >= MARKS_MAX {
+                marks.clear();
+            }
+            marks.insert(shard.clone(), Posting { mark, noted });
+        });
         Ok(added)
+    }
+
+    async fn note_active(&self, shard: &StreamShard, day: ProvinceDay) -> Result<(), StoreError> {
+        let call = self.client.put_item().table_name(&self.tables.ledger);
+        self.put(call.set_item(Some(keys::active_shard(day, shard).attributes()))).await.map(drop)
+    }
+
+    /// The shards that were posted to on a day.
+    pub async fn active_shards(&self, day: ProvinceDay) -> Result<Vec<StreamShard>, StoreError> {
+        let call = self.query_partition(&self.tables.ledger, keys::active_shards(day)).consistent_read(true);
+        let items = self.query_all(call).await?;
+        items.iter().map(|item| Reader::new(item, "active shard").parsed("sk")).collect()
+    }
+
+    /// The pages of a shard after page `after`, oldest first, at most `limit` of them; up to and with `last`, if given.
+    pub async fn pages_after(
+        &self,
+        shard: &StreamShard,
+        after: u64,
+        last: Option<u64>,
+        limit: usize,
+    ) -> Result<Vec<Page>, StoreError> {
+        let (first, last) =
+            (keys::journal_page(shard, after + 1), keys::journal_page(shard, last.unwrap_or(PAGE_NO_MAX)));
+        let call = self.client.query().table_name(&self.tables.ledger).consistent_read(true);
+        let call = call.key_condition_expression("pk = :pk AND sk BETWEEN :first AND :last");
+        let call = call.expression_attribute_values(":pk", text(first.pk));
+        let call = call.expression_attribute_values(":first", text(first.sk));
+        let call = call.expression_attribute_values(":last", text(last.sk));
+        let mut pages = Vec::new();
+        let mut from = None;
+        loop {
+            let wanted = i32::try_from(limit - pages.len()).unwrap_or(i32::MAX);
+            let found = self.query(call.clone().limit(wanted).set_exclusive_start_key(from)).await?;
+            for item in &found.items {
+                pages.push(read_page(item)?);
+            }
+            from = found.next;
+            if from.is_none() || pages.len() >= limit {
+                return Ok(pages);
+            }
+        }
     }
 
     async fn put_page(&self, shard: &StreamShard, page: &Page) -> Result<bool, StoreError> {
@@ -162,8 +222,9 @@ impl Store {
 }
 
 fn page_item(shard: &StreamShard, page: &Page) -> Result<Item, StoreError> {
-    let entries =
-        entries::pack(&page.entries).ok_or(StoreError::Corrupt { item: "journal page", attribute: "entries" })?;
+    let unpackable = |attribute| StoreError::Corrupt { item: "journal page", attribute };
+    let entries = entries::pack(&page.entries).ok_or_else(|| unpackable("entries"))?;
+    let counts = counts::pack(&page.counts).ok_or_else(|| unpackable("counts"))?;
     let claims = page.tally.claims.iter().map(|(campaign, leases)| (campaign.get().to_string(), claims_blob(leases)));
     let uses = page.tally.uses.iter().map(|(campaign, uses)| {
         let counts = vec![number(uses.redemptions), number(uses.reversals)];
@@ -177,6 +238,7 @@ fn page_item(shard: &StreamShard, page: &Page) -> Result<Item, StoreError> {
         ("last_at", Some(instant(page.last_at))),
         ("claims", Some(AttributeValue::M(claims.collect()))),
         ("uses", Some(AttributeValue::M(uses.collect()))),
+        ("counts", Some(binary(&counts))),
         ("entries", Some(binary(&entries))),
         ("aside", Some(AttributeValue::L(page.aside.iter().map(aside_map).collect()))),
     ])))
@@ -221,6 +283,7 @@ fn read_page(item: &Item) -> Result<Page, StoreError> {
         first_at: read.instant("first_at")?,
         last_at: read.instant("last_at")?,
         tally,
+        counts: counts::unpack(read.bytes("counts")?).ok_or_else(|| read.corrupt("counts"))?,
         entries: entries::unpack(read.bytes("entries")?).ok_or_else(|| read.corrupt("entries"))?,
         aside: read.maps("aside")?.into_iter().map(read_aside).collect::<Result<_, _>>()?,
     })

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod attributes;
+pub mod books;
 mod cache;
 mod calls;
 pub mod catalog;
@@ -18,9 +19,11 @@ pub mod members;
 pub mod merchants;
 pub mod messages;
 mod meter;
+pub mod rebuild;
 pub mod redeem;
 pub mod reverse;
 pub mod sessions;
+pub mod statements;
 pub mod stock;
 pub mod stream;
 

@@ -4,7 +4,7 @@
 use crate::{Store, attributes::Item, error::StoreError, items, keys};
 use mealticket_domain::{
     Coupon, Timestamp,
-    journal::{Content, CouponEvent, Entry, Record, SequenceNumber, SetAside, events_between},
+    journal::{Change, Content, CouponEvent, Entry, Record, SequenceNumber, SetAside},
 };
 use serde::Deserialize;
 use serde_json::Value;
@@ -23,12 +23,12 @@ pub enum ReadError {
 /// A record as Lambda hands it over.
 #[derive(Deserialize)]
 struct Raw {
-    dynamodb: Change,
+    dynamodb: Images,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct Change {
+struct Images {
     #[serde(default)]
     old_image: Option<serde_dynamo::Item>,
     #[serde(default)]
@@ -68,9 +68,9 @@ impl Store {
             Err(_) => Err("not a record of a stream with both images".to_owned()),
         };
         Ok(match content {
-            Ok(Content::Coupon(coupon, events)) => {
-                let entries = self.entries(&coupon, &events).await?;
-                entries.map(|entries| (Content::Coupon(coupon, events), entries)).map_err(str::to_owned)
+            Ok(Content::Coupon(change)) => {
+                let entries = self.entries(&change.coupon, &change.events).await?;
+                entries.map(|entries| (Content::Coupon(change), entries)).map_err(str::to_owned)
             }
             content => content.map(|content| (content, Vec::new())),
         })
@@ -135,6 +135,6 @@ pub fn content(old: Option<serde_dynamo::Item>, new: Option<serde_dynamo::Item>)
     };
     let after = coupon(new.as_ref().ok_or("a coupon was deleted")?)?;
     let before = old.as_ref().map(coupon).transpose()?;
-    let events = events_between(before.as_ref(), &after).map_err(|error| error.to_string())?;
-    Ok(if events.is_empty() { Content::Nothing } else { Content::Coupon(Box::new(after), events) })
+    let change = Change::between(before.as_ref(), after).map_err(|error| error.to_string())?;
+    Ok(if change.is_empty() { Content::Nothing } else { Content::Coupon(Box::new(change)) })
 }

@@ -1,13 +1,24 @@
 //! A province in one process.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use mealticket_api::{Deps, auth::member::MemberPrincipal, config::Config, deps::Stack};
+use mealticket_api::{
+    Deps,
+    auth::{member::MemberPrincipal, operator::Role},
+    config::Config,
+    deps::Stack,
+};
 use mealticket_domain::{
     Campaign, CampaignNo, Fingerprint, KeyHash, MemberAttributes, MemberNo, Order, RedeemRequest, Timestamp,
     coupon::RedemptionSource, settlement::SettlementTerms,
 };
 use mealticket_local::{
-    engine::Engine, environment::local_config, key_file::KeyFile, seed::Seed, stack::client, template::Template,
+    engine::Engine,
+    environment::{Local, local_config},
+    issuer::Issuer,
+    key_file::KeyFile,
+    seed::Seed,
+    stack::client,
+    template::Template,
     workspace,
 };
 use mealticket_store::{Clock, Store, StoreError, claim::ClaimRequest};
@@ -41,6 +52,8 @@ pub struct Seeded {
     pub snapshot: PathBuf,
     /// The configuration that every function has.
     pub config: Config,
+    /// The operators' identity provider.
+    pub issuer: Issuer,
     keys: String,
 }
 
@@ -61,12 +74,28 @@ impl Seeded {
         let seed = Seed::read(&workspace::seed()).unwrap();
         let engine = Engine::start(0, None, &template.tables().unwrap()).await.unwrap();
         let keys = KeyFile::generate(&seed.merchant_ids()).unwrap();
-        let config = local_config(&template.functions().unwrap(), Path::new("unused"), true).unwrap();
+        let issuer = issuer(&keys);
+        let local = Local { secrets: Path::new("unused"), strict: true, operators: &issuer.url() };
+        let config = local_config(&template.functions().unwrap(), &local).unwrap();
         seed.load(&Store::new(client(&engine.url()), config.tables.clone(), Clock::system()), &keys).await.unwrap();
         let snapshot = snapshot_file();
         engine.snapshot(&snapshot).unwrap();
-        Seeded { snapshot, keys: serde_json::to_string(&keys).unwrap(), config }
+        Seeded { snapshot, keys: serde_json::to_string(&keys).unwrap(), config, issuer }
     }
+}
+
+/// The operators' identity provider, on a runtime of its own: it outlives the test that comes first.
+fn issuer(keys: &KeyFile) -> Issuer {
+    let (sender, receiver) = std::sync::mpsc::channel();
+    let keys: KeyFile = serde_json::from_str(&serde_json::to_string(keys).unwrap()).unwrap();
+    std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            sender.send(Issuer::start(&keys).await.unwrap()).unwrap();
+            std::future::pending::<()>().await;
+        });
+    });
+    receiver.recv().unwrap()
 }
 
 /// A new file for this process's snapshot; those of processes that have ended are swept away.
@@ -176,6 +205,13 @@ impl World {
     pub fn merchant_token(&self, merchant: &str) -> String {
         let issuer = &self.deps.stack.config.issuer;
         self.keys.merchant(merchant).unwrap().token(merchant, issuer, self.now()).unwrap()
+    }
+
+    /// A token of an operator's employee with these roles.
+    pub fn operator_token(&self, roles: &[Role]) -> String {
+        let provider = &self.deps.stack.config.operators;
+        let key = self.keys.operators().unwrap();
+        key.token(&provider.issuer, &provider.audience, "li.na", roles, self.now()).unwrap()
     }
 
     /// Units left of a campaign when this environment has returned what it did not spend.

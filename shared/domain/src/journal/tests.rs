@@ -1,6 +1,6 @@
 use super::*;
 use crate::{
-    Fen, Fingerprint, KeyHash, Reason,
+    CampaignNo, Coupon, Fen, Fingerprint, KeyHash, LeaseId, Reason, Timestamp,
     redemption::{
         ReverseDecision, decide_reversal,
         tests::{coupon, redeemed},
@@ -21,7 +21,7 @@ fn at(second: i64) -> Timestamp {
 fn claim(number: u32, lease: u8) -> Record {
     let mut coupon = Coupon { lease_id: LeaseId([lease; 16]), ..coupon() };
     coupon.key.campaign = CampaignNo::try_from(7).unwrap();
-    let content = Content::Coupon(Box::new(coupon), vec![CouponEvent::Claimed]);
+    let content = Content::Coupon(Box::new(Change::between(None, coupon).unwrap()));
     Record { seq: seq(number), at: at(number.into()), content, entries: vec![] }
 }
 

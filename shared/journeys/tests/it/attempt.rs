@@ -103,6 +103,7 @@ pub(crate) async fn invoke(deps: &Deps, function: &str, event: &Value) -> Reply 
         "issue-coupon" => run::answer(deps, event, issue_coupon::handle).await,
         "read-wallet" => run::answer(deps, event, read_wallet::handle).await,
         "redeem-code" => run::answer(deps, event, redeem_code::handle).await,
+        "read-books" => run::answer(deps, event, read_books::handle).await,
         "accept-merchant-callback" => run::answer(deps, event, accept_merchant_callback::handle).await,
         other => panic!("no function {other}"),
     };

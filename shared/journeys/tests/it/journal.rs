@@ -14,16 +14,16 @@ use serde_json::{Value, json};
 use sweep_stock::{NoProof, SweepError, Swept};
 
 /// Every record of the members' stream so far.
-fn records(world: &World) -> Vec<Value> {
+pub(crate) fn records(world: &World) -> Vec<Value> {
     stream::records(world.engine.database(), &world.deps.stack.config.tables.members)
 }
 
-fn shard(world: &World) -> StreamShard {
+pub(crate) fn shard(world: &World) -> StreamShard {
     stream::shard(world.engine.database(), &world.deps.stack.config.tables.members).parse().unwrap()
 }
 
 /// Hands a batch to the function. Gives what it says failed.
-async fn post(store: &Store, shard: &StreamShard, records: &[Value]) -> Vec<Value> {
+pub(crate) async fn post(store: &Store, shard: &StreamShard, records: &[Value]) -> Vec<Value> {
     let batch = serde_json::from_value(stream::batch(shard.as_str(), records)).unwrap();
     let reply = serde_json::to_value(post_ledger::handle(store, batch).await.unwrap()).unwrap();
     reply["batchItemFailures"].as_array().unwrap().clone()
@@ -44,7 +44,7 @@ async fn sweep(world: &World) -> Result<Swept, SweepError> {
     sweep_stock::sweep(&world.another_environment(), &streams(&world.engine.url())).await
 }
 
-async fn claim(world: &World, store: &Store, campaign: &Campaign) -> mealticket_domain::Coupon {
+pub(crate) async fn claim(world: &World, store: &Store, campaign: &Campaign) -> mealticket_domain::Coupon {
     match store.claim(campaign, &world.claim(world.member(), 1)).await.unwrap() {
         ClaimOutcome::Claimed(coupon) => *coupon,
         other => panic!("{other:?}"),
@@ -52,7 +52,7 @@ async fn claim(world: &World, store: &Store, campaign: &Campaign) -> mealticket_
 }
 
 /// Twelve claims, eight redemptions, four reversals.
-async fn busy_day(world: &World, campaign: &Campaign) {
+pub(crate) async fn busy_day(world: &World, campaign: &Campaign) {
     let store = world.store();
     for number in 0..12 {
         let coupon = claim(world, store, campaign).await;

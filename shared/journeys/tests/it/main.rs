@@ -10,10 +10,12 @@
 
 mod attempt;
 mod bad_input;
+mod books;
 mod contract;
 mod errors;
 mod events;
 mod journal;
+mod operators;
 mod outages;
 mod privacy;
 mod province;

@@ -7,7 +7,7 @@ use super::{
 };
 use mealticket_domain::{
     Campaign, Coupon, LeaseId, Timestamp,
-    journal::{Content, Tally, events_between},
+    journal::{Change, Content, Tally, events_between},
 };
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
@@ -27,7 +27,7 @@ pub(crate) async fn examine(
         limits(scenario, &mine, &mut broken);
         coupons.extend(mine);
     }
-    journal(campaign, observer, stream_shard, &coupons, &mut broken).await;
+    journal(observer, stream_shard, &coupons, &mut broken).await;
     let left = stock(scenario, campaign, observer, &coupons, &mut broken).await;
     coupons.iter().for_each(|coupon| uses(coupon, &mut broken));
     if left > 0 && heard.iter().any(|heard| heard.reply.as_ref().is_some_and(|reply| reply.refusal() == "sold_out")) {
@@ -66,13 +66,7 @@ fn limits(scenario: &Scenario, mine: &[Coupon], broken: &mut Vec<String>) {
 }
 
 /// The journal says what the coupons say: every event once, on pages without a gap.
-async fn journal(
-    campaign: &Campaign,
-    observer: &Environment,
-    stream_shard: &str,
-    coupons: &[Coupon],
-    broken: &mut Vec<String>,
-) {
+async fn journal(observer: &Environment, stream_shard: &str, coupons: &[Coupon], broken: &mut Vec<String>) {
     let shard = stream_shard.parse().unwrap();
     let pages = observer.store().journal(&shard, Timestamp::MIN).await.unwrap().pages;
     let mut posted = Tally::default();
@@ -86,7 +80,7 @@ async fn journal(
     for coupon in coupons {
         let events = events_between(None, coupon).unwrap();
         entries.extend(observer.store().entries(coupon, &events).await.unwrap().unwrap());
-        told.count(&Content::Coupon(Box::new(coupon.clone()), events));
+        told.count(&Content::Coupon(Box::new(Change::between(None, coupon.clone()).unwrap())));
     }
     if posted != told {
         broken.push(format!("the journal says {posted:?} and the coupons say {told:?}"));

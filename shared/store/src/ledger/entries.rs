@@ -1,13 +1,13 @@
 //! A page's entries, packed: names once for a page, numbers in as few bytes as they need (the wire format of `postcard`,
 //! which is fixed). An entry of a usual order takes some 60 bytes; as attributes it would take 300.
 
+use super::packing::{Names, named};
 use mealticket_domain::{
     CouponKey,
     journal::{Entry, EventId},
     settlement::{Account, Postings},
 };
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
 
 #[derive(Serialize, Deserialize)]
 struct Packed<'a> {
@@ -36,34 +36,8 @@ struct PackedEntry<'a> {
     postings: Vec<(u32, i64)>,
 }
 
-/// Numbers names in the order in which they come.
-struct Names<T: Ord> {
-    numbers: BTreeMap<T, u32>,
-    next: u32,
-}
-
-impl<T: Ord + Clone> Names<T> {
-    fn new() -> Self {
-        Names { numbers: BTreeMap::new(), next: 0 }
-    }
-
-    fn number(&mut self, name: &T) -> u32 {
-        let next = &mut self.next;
-        *self.numbers.entry(name.clone()).or_insert_with(|| {
-            *next += 1;
-            *next - 1
-        })
-    }
-
-    fn in_order(self) -> Vec<T> {
-        let mut names: Vec<(u32, T)> = self.numbers.into_iter().map(|(name, number)| (number, name)).collect();
-        names.sort_by_key(|(number, _)| *number);
-        names.into_iter().map(|(_, name)| name).collect()
-    }
-}
-
 /// The bytes of a page's entries; `None` when they cannot be packed, which no entry that the domain makes does.
-pub(super) fn pack(entries: &[Entry]) -> Option<Vec<u8>> {
+pub(crate) fn pack(entries: &[Entry]) -> Option<Vec<u8>> {
     let (mut merchants, mut accounts) = (Names::new(), Names::new());
     let packed = entries.iter().map(|entry| PackedEntry {
         member: entry.event.coupon.member.get(),
@@ -87,7 +61,7 @@ pub(super) fn pack(entries: &[Entry]) -> Option<Vec<u8>> {
 }
 
 /// The entries of these bytes; `None` when they are not what [`pack`] writes.
-pub(super) fn unpack(bytes: &[u8]) -> Option<Vec<Entry>> {
+pub(crate) fn unpack(bytes: &[u8]) -> Option<Vec<Entry>> {
     let packed: Packed<'_> = postcard::from_bytes(bytes).ok()?;
     let accounts = packed.accounts.iter().map(|name| name.parse().ok()).collect::<Option<Vec<Account>>>()?;
     packed.entries.iter().map(|entry| read(entry, &packed.merchants, &accounts)).collect()
@@ -96,7 +70,7 @@ pub(super) fn unpack(bytes: &[u8]) -> Option<Vec<Entry>> {
 fn read(packed: &PackedEntry<'_>, merchants: &[&str], accounts: &[Account]) -> Option<Entry> {
     let mut postings = Postings::default();
     for (account, fen) in &packed.postings {
-        postings.add(accounts.get(usize::try_from(*account).ok()?)?.clone(), *fen);
+        postings.add(named(accounts, *account)?.clone(), *fen);
     }
     let coupon = CouponKey {
         member: packed.member.try_into().ok()?,
@@ -106,7 +80,7 @@ fn read(packed: &PackedEntry<'_>, merchants: &[&str], accounts: &[Account]) -> O
     Some(Entry {
         event: EventId { coupon, index: packed.index, is_reversal: packed.is_reversal },
         at: mealticket_domain::Timestamp::from_unix_seconds(packed.at)?,
-        merchant: merchants.get(usize::try_from(packed.merchant).ok()?)?.parse().ok()?,
+        merchant: named(merchants, packed.merchant)?.parse().ok()?,
         store: packed.store.parse().ok()?,
         order_no: packed.order_no.parse().ok()?,
         amount: packed.amount.try_into().ok()?,

@@ -1,5 +1,7 @@
 //! Requests with exactly the defects asked for. With none, a request that succeeds.
 
+mod books;
+
 use crate::attempt::Attempt;
 use aws_sdk_dynamodb::types::AttributeValue;
 use mealticket_api::{Code, auth::refresh::RefreshToken};
@@ -24,7 +26,7 @@ use std::sync::Arc;
 
 const KEY: &str = "the-clients-own-key-1";
 const DAY: i64 = 86_400;
-const TEA: &str = "mch_luckytea";
+pub(super) const TEA: &str = "mch_luckytea";
 
 /// The request to `route` with these defects.
 pub(crate) async fn build(world: &World, route: &str, defects: &[Code]) -> Attempt {
@@ -49,6 +51,10 @@ pub(crate) async fn build(world: &World, route: &str, defects: &[Code]) -> Attem
         ("GET", "/v1/redemptions") => find(world, &has).await,
         ("GET", "/v1/redemptions/{redemption_id}") => read_redemption(world, &has).await,
         ("POST", "/v1/redemptions/{redemption_id}/reversals") => reversal(world, &has).await,
+        (_, path) if path.starts_with("/v1/statements") || path.starts_with("/v1/daily-bills") => {
+            books::merchants(world, method, path, &has).await
+        }
+        (_, path) if path.starts_with("/v1/admin/") => books::operators(world, method, path, &has).await,
         ("POST", "/v1/merchants/{merchant_id}/callbacks") => return callback(world, &has).await,
         other => panic!("no builder for {other:?}"),
     };
@@ -367,7 +373,7 @@ async fn undo(world: &World, coupon: &Coupon, index: usize, now: Timestamp) {
     world.store().reverse(coupon.key, index, &request).await.unwrap();
 }
 
-async fn redeemed(world: &World, at: Timestamp) -> Coupon {
+pub(super) async fn redeemed(world: &World, at: Timestamp) -> Coupon {
     let (coupon, campaign) = claimed(world, world.campaign(1).await, at).await;
     let request = RedeemRequest { at, ..world.redemption(1) };
     match world.store().redeem(&campaign, coupon.key, 1, &request).await.unwrap() {

@@ -1,0 +1,99 @@
+//! 记账汇总、出结算单: the journal's pages become sheets, days are closed, and of closed months statements are made.
+//!
+//! The rule is [`mealticket_domain::books`]: numbered folds, each written down before it touches anything, so that a run that
+//! is cut off goes on where it was, and two runs at once do what one does.
+
+mod fold;
+mod statements;
+
+use fold::{fold, plan};
+use mealticket_domain::{ProvinceMonth, journal::Page};
+use mealticket_store::{Store, StoreError};
+use serde::Serialize;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// How long one run goes on, of the function's 300 s: nothing that begins in it takes a minute.
+const WORK_FOR: Duration = Duration::from_secs(240);
+
+/// What a run did.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Worked {
+    /// Folds that are done.
+    pub folds: u64,
+    /// Pages in them.
+    pub pages: u64,
+    /// Entries in them.
+    pub entries: u64,
+    /// Records that were put aside in them.
+    pub set_aside: u64,
+    /// The day that is closed by now.
+    pub closed: Option<String>,
+    /// Statements that were made.
+    pub statements: u64,
+    /// Whether something is left for the next run.
+    pub unfinished: bool,
+}
+
+/// Folds what there is, closes what is over, and makes the statements of closed months.
+pub async fn work(store: &Store) -> Result<Worked, StoreError> {
+    let until = Instant::now() + WORK_FOR;
+    let mut worked = Worked::default();
+    loop {
+        let newest = store.newest_fold().await?;
+        worked.closed = newest.as_ref().and_then(|fold| fold.closed_by_now()).map(|day| day.to_string());
+        if Instant::now() >= until {
+            worked.unfinished = true;
+            break;
+        }
+        let (next, pages) = match newest {
+            // Somebody was cut off, or is at it: it is done once, whoever does it.
+            Some(open) if !open.is_done => (open, None),
+            done => match plan(store, done.as_ref()).await? {
+                Some((next, pages)) if store.begin_fold(&next).await? => (next, Some(pages)),
+                Some(_) => continue,
+                None => break,
+            },
+        };
+        let pages = match pages {
+            Some(pages) => pages,
+            None => fold::pages_of(store, &next).await?,
+        };
+        fold(store, &next, &pages).await?;
+        worked.folds += 1;
+        worked.count(pages.iter().map(|(_, page)| page));
+    }
+    worked.make_statements(store, until).await?;
+    tracing::info!(
+        folds = worked.folds,
+        pages = worked.pages,
+        entries = worked.entries,
+        statements = worked.statements,
+        "folded"
+    );
+    Ok(worked)
+}
+
+impl Worked {
+    fn count<'a>(&mut self, pages: impl Iterator<Item = &'a Page>) {
+        for page in pages {
+            self.pages += 1;
+            self.entries += page.entries.len() as u64;
+            self.set_aside += page.aside.len() as u64;
+        }
+    }
+
+    async fn make_statements(&mut self, store: &Store, until: Instant) -> Result<(), StoreError> {
+        let due: Vec<(ProvinceMonth, u64)> = store.months_due().await?;
+        for (month, cut) in due {
+            match statements::make(store, month, cut, until, &mut self.statements).await? {
+                true => store.month_is_done(month, cut).await?,
+                false => {
+                    self.unfinished = true;
+                    return Ok(());
+                }
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,180 @@
+//! What the books look like on the wire.
+
+use mealticket_api::deps::Stack;
+use mealticket_domain::{
+    books::Cell,
+    journal::Entry,
+    settlement::{Account, Postings},
+    statement::{Answer, LineKey, due},
+};
+use mealticket_store::{books::ListedAside, statements::StatementHead};
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+/// A statement.
+#[derive(Serialize)]
+pub(crate) struct StatementView {
+    statement_id: String,
+    merchant_id: String,
+    month: String,
+    no: u32,
+    opening_fen: i64,
+    closing_fen: i64,
+    closed_at: String,
+    status: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    answered_at: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    total: Option<AmountsView>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    lines: Option<Vec<LineView>>,
+}
+
+/// What a campaign came to in a store.
+#[derive(Serialize)]
+struct LineView {
+    campaign_id: String,
+    store_id: String,
+    #[serde(flatten)]
+    amounts: AmountsView,
+}
+
+/// Sums as a merchant sees them: what it is paid, what it bears itself, and what is due to it.
+#[derive(Serialize)]
+pub(crate) struct AmountsView {
+    redeemed: i64,
+    reversed: i64,
+    order_value_fen: i64,
+    discount_fen: i64,
+    payable_fen: i64,
+    co_funding_fen: i64,
+    due_fen: i64,
+}
+
+impl AmountsView {
+    fn new(cell: &Cell) -> Self {
+        AmountsView {
+            redeemed: cell.redeemed,
+            reversed: cell.reversed,
+            order_value_fen: cell.order_value,
+            discount_fen: cell.discount,
+            payable_fen: payable(&cell.postings),
+            co_funding_fen: co_funding(&cell.postings),
+            due_fen: due(&cell.postings),
+        }
+    }
+}
+
+/// Fen that the merchant is paid.
+pub(crate) fn payable(postings: &Postings) -> i64 {
+    -postings.of(&Account::MerchantPayable)
+}
+
+/// Fen that the merchant bears itself.
+pub(crate) fn co_funding(postings: &Postings) -> i64 {
+    postings.of(&Account::CoFundingReceivable)
+}
+
+impl StatementView {
+    /// A statement as it is listed.
+    pub(crate) fn listed(head: &StatementHead) -> Self {
+        let (status, answered_at, reason) = match &head.answer {
+            None => ("closed", None, None),
+            Some(Answer::Confirmed { at }) => ("confirmed", Some(at.to_string()), None),
+            Some(Answer::Disputed { at, reason }) => ("disputed", Some(at.to_string()), Some(reason.to_string())),
+        };
+        let statement = &head.statement;
+        StatementView {
+            statement_id: statement.id.to_string(),
+            merchant_id: statement.id.merchant.to_string(),
+            month: statement.id.month.to_string(),
+            no: statement.no,
+            opening_fen: statement.opening,
+            closing_fen: head.closing,
+            closed_at: statement.closed_at.to_string(),
+            status,
+            answered_at,
+            reason,
+            total: None,
+            lines: None,
+        }
+    }
+
+    /// The same with its lines.
+    pub(crate) fn whole(head: &StatementHead) -> Self {
+        let line = |(key, cell): (&LineKey, &Cell)| LineView {
+            campaign_id: key.campaign.to_string(),
+            store_id: key.store.to_string(),
+            amounts: AmountsView::new(cell),
+        };
+        StatementView {
+            total: Some(AmountsView::new(&head.statement.total())),
+            lines: Some(head.statement.lines.iter().map(line).collect()),
+            ..StatementView::listed(head)
+        }
+    }
+}
+
+/// An entry of the journal.
+#[derive(Serialize)]
+pub(crate) struct EntryView {
+    redemption_id: String,
+    coupon_id: String,
+    kind: &'static str,
+    at: String,
+    merchant_id: String,
+    store_id: String,
+    order_no: String,
+    channel: Option<String>,
+    amount_fen: u64,
+    discount_fen: u64,
+    settlement_version: u32,
+    /// Debits above zero, credits below.
+    postings: BTreeMap<String, i64>,
+}
+
+impl EntryView {
+    pub(crate) fn new(stack: &Stack, entry: &Entry) -> Self {
+        let key = entry.event.coupon;
+        EntryView {
+            redemption_id: stack.ids.redemption_id(key, usize::from(entry.event.index)),
+            coupon_id: stack.ids.coupon_id(key),
+            kind: if entry.event.is_reversal { "reversal" } else { "redemption" },
+            at: entry.at.to_string(),
+            merchant_id: entry.merchant.to_string(),
+            store_id: entry.store.to_string(),
+            order_no: entry.order_no.to_string(),
+            channel: entry.channel.as_ref().map(ToString::to_string),
+            amount_fen: entry.amount.get(),
+            discount_fen: entry.discount.get(),
+            settlement_version: entry.settlement_version,
+            postings: entry.postings.amounts().map(|(account, fen)| (account.to_string(), fen)).collect(),
+        }
+    }
+}
+
+/// A record that was put aside.
+#[derive(Serialize)]
+pub(crate) struct SetAsideView {
+    event_id: String,
+    shard: String,
+    page: u64,
+    reason: String,
+    written_at: String,
+    posted_at: Option<String>,
+}
+
+impl SetAsideView {
+    pub(crate) fn new(listed: &ListedAside) -> Self {
+        SetAsideView {
+            event_id: listed.id.clone(),
+            shard: listed.shard.to_string(),
+            page: listed.page,
+            reason: listed.reason.clone(),
+            written_at: listed.at.to_string(),
+            posted_at: listed.posted_at.map(|at| at.to_string()),
+        }
+    }
+}

@@ -1,0 +1,237 @@
+//! 重建账本: the books made anew from the coupons alone, and held to the journal, entry by entry, to the fen (S3).
+//!
+//! It changes nothing and is invoked by hand, or by whoever audits. Both sides are read as they stand: the coupons first, so
+//! that the journal has had the longer time. What happened in the last quarter of an hour may still be on its way through the
+//! stream, and is not held against it.
+
+use mealticket_domain::{
+    Timestamp,
+    journal::{CountKey, Counts, Entry},
+    rebuild::{Comparison, Difference, Side, TOLD_MAX, bucket_of},
+    settlement::Postings,
+};
+use mealticket_store::{Store, StoreError};
+use serde::Serialize;
+use std::collections::{BTreeMap, BTreeSet};
+use tokio::task::JoinSet;
+
+/// Parts of the members' table that are read at once: a megabyte each is under way.
+const SEGMENTS: u16 = 8;
+/// Pages that are read at once: twenty of a thousand entries are some ten megabytes.
+const PAGES: usize = 20;
+/// Seconds in which what happened may still be on its way to the journal.
+const UNDER_WAY_SECONDS: i64 = 900;
+
+/// How the journal compares with the coupons.
+#[derive(Debug, Default, Serialize)]
+pub struct Rebuilt {
+    /// Coupons that were read.
+    pub coupons: u64,
+    /// Entries that they come to.
+    pub entries: u64,
+    /// Entries of the journal.
+    pub journal_entries: u64,
+    /// Pages that hold them.
+    pub pages: u64,
+    /// Records that were put aside and are not posted.
+    pub set_aside: u64,
+    /// Fen by account: the journal's less the coupons'. Empty when they agree.
+    pub difference_fen: BTreeMap<String, i64>,
+    /// The differences, one by one; at most a thousand.
+    pub differences: Vec<Told>,
+    /// All of them.
+    pub differences_in_all: u64,
+    /// Differences of what happened a moment ago, which may still be on its way.
+    pub under_way: u64,
+    /// Claims and lapses of a campaign, channel and day in which the two differ.
+    pub counts_that_differ: u64,
+    /// Coupons that cannot be read, by their keys, and coupons without sound settlement terms.
+    pub unreadable: Vec<String>,
+}
+
+/// A difference, told.
+#[derive(Debug, Serialize)]
+pub struct Told {
+    /// `missing`, `unfounded`, `different` or `repeated`.
+    pub kind: &'static str,
+    /// Which redemption: member, campaign, ordinal, redemption from 0, and whether it is its reversal.
+    pub event: String,
+    /// When that was.
+    pub at: String,
+    /// Whose.
+    pub merchant_id: String,
+    /// On which order.
+    pub order_no: String,
+    /// Fen by account that the journal should have and has not.
+    pub missing_fen: BTreeMap<String, i64>,
+}
+
+impl Rebuilt {
+    /// Whether the books are what the coupons say.
+    pub fn agrees(&self) -> bool {
+        self.differences_in_all == 0 && self.counts_that_differ == 0 && self.unreadable.is_empty()
+    }
+}
+
+/// Reads every coupon and every page, and compares them.
+pub async fn rebuild(store: &Store) -> Result<Rebuilt, StoreError> {
+    let now = store.clock().now();
+    let mut rebuilt = Rebuilt::default();
+    let mut coupons = Side::default();
+    for_every_coupon(store, &mut rebuilt, |entries, counts| {
+        entries.iter().for_each(|entry| coupons.add(entry));
+        coupons.counts.add(counts);
+    })
+    .await?;
+    let mut journal = Side::default();
+    for_every_page(store, Some(&mut rebuilt), |entries, counts| {
+        entries.iter().for_each(|entry| journal.add(entry));
+        journal.counts.add(counts);
+    })
+    .await?;
+    let (own, theirs) = (coupons.total(), journal.total());
+    (rebuilt.entries, rebuilt.journal_entries) = (own.0, theirs.0);
+    rebuilt.difference_fen = amounts(&less(&theirs.1, &own.1));
+    rebuilt.counts_that_differ = differing(&coupons.counts, &journal.counts);
+    let buckets: BTreeSet<usize> = coupons.differing(&journal).into_iter().collect();
+    if !buckets.is_empty() {
+        compare(store, &buckets, now, &mut rebuilt).await?;
+    }
+    tracing::info!(
+        coupons = rebuilt.coupons,
+        entries = rebuilt.entries,
+        differences = rebuilt.differences_in_all,
+        "rebuilt"
+    );
+    Ok(rebuilt)
+}
+
+/// Compares the entries of some buckets of members one by one.
+async fn compare(
+    store: &Store,
+    buckets: &BTreeSet<usize>,
+    now: Timestamp,
+    rebuilt: &mut Rebuilt,
+) -> Result<(), StoreError> {
+    let concerned = |entry: &&Entry| buckets.contains(&bucket_of(entry.event.coupon.member));
+    let mut comparison = Comparison::default();
+    for_every_coupon(store, &mut Rebuilt::default(), |entries, _| {
+        entries.iter().filter(concerned).for_each(|entry| comparison.of_coupons(entry.clone()));
+    })
+    .await?;
+    for_every_page(store, None, |entries, _| {
+        entries.iter().filter(concerned).for_each(|entry| comparison.of_journal(entry.clone()));
+    })
+    .await?;
+    for difference in comparison.differences() {
+        let told = told(&difference);
+        let is_new = |entry: &Entry| now.seconds_since(entry.at) < UNDER_WAY_SECONDS;
+        match &difference {
+            Difference::Missing(entry) | Difference::Unfounded(entry) if is_new(entry) => rebuilt.under_way += 1,
+            _ => {
+                rebuilt.differences_in_all += 1;
+                if rebuilt.differences.len() < TOLD_MAX {
+                    rebuilt.differences.push(told);
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+async fn for_every_coupon(
+    store: &Store,
+    rebuilt: &mut Rebuilt,
+    mut take: impl FnMut(&[Entry], &Counts),
+) -> Result<(), StoreError> {
+    let scan = |segment, from| {
+        let store = store.clone();
+        async move { (segment, store.scan_coupons(segment, SEGMENTS, from).await) }
+    };
+    let mut scanning = JoinSet::new();
+    (0..SEGMENTS).for_each(|segment| drop(scanning.spawn(scan(segment, None))));
+    while let Some(scanned) = scanning.join_next().await {
+        let Ok((segment, scanned)) = scanned else { continue };
+        let scanned = scanned?;
+        if let Some(next) = scanned.next {
+            scanning.spawn(scan(segment, Some(next)));
+        }
+        rebuilt.unreadable.extend(scanned.unreadable);
+        for coupon in &scanned.coupons {
+            rebuilt.coupons += 1;
+            match store.entries_of(coupon).await? {
+                Ok(entries) => take(&entries, &Counts::between(None, coupon)),
+                Err(reason) => rebuilt.unreadable.push(format!("{:?}: {reason}", coupon.key)),
+            }
+        }
+    }
+    Ok(())
+}
+
+async fn for_every_page(
+    store: &Store,
+    mut rebuilt: Option<&mut Rebuilt>,
+    mut take: impl FnMut(&[Entry], &Counts),
+) -> Result<(), StoreError> {
+    for shard in store.all_shards().await? {
+        let mut after = 0;
+        loop {
+            let pages = store.pages_after(&shard, after, None, PAGES).await?;
+            let Some(last) = pages.last() else { break };
+            after = last.no;
+            for page in &pages {
+                take(&page.entries, &page.counts);
+                let Some(rebuilt) = rebuilt.as_deref_mut() else { continue };
+                rebuilt.pages += 1;
+                for (id, _) in page.asides(&shard) {
+                    rebuilt.set_aside += u64::from(store.posted_aside(&id).await?.is_none());
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// How many keys the two count differently.
+fn differing(one: &Counts, two: &Counts) -> u64 {
+    let (one, two): (BTreeMap<&CountKey, _>, BTreeMap<&CountKey, _>) = (one.iter().collect(), two.iter().collect());
+    let keys: BTreeSet<_> = one.keys().chain(two.keys()).collect();
+    keys.into_iter().filter(|key| one.get(*key) != two.get(*key)).count() as u64
+}
+
+fn less(postings: &Postings, other: &Postings) -> Postings {
+    let mut difference = postings.clone();
+    difference.post(&other.reversed());
+    difference
+}
+
+fn amounts(postings: &Postings) -> BTreeMap<String, i64> {
+    postings.amounts().map(|(account, fen)| (account.to_string(), fen)).collect()
+}
+
+fn told(difference: &Difference) -> Told {
+    let (kind, entry, missing) = match difference {
+        Difference::Missing(entry) => ("missing", entry, entry.postings.clone()),
+        Difference::Unfounded(entry) => ("unfounded", entry, entry.postings.reversed()),
+        Difference::Repeated(entry) => ("repeated", entry, entry.postings.reversed()),
+        Difference::Different { coupons, journal } => {
+            ("different", coupons, less(&coupons.postings, &journal.postings))
+        }
+    };
+    let (event, coupon) = (entry.event, entry.event.coupon);
+    let reversal = if event.is_reversal { " reversed" } else { "" };
+    Told {
+        kind,
+        event: format!(
+            "{}/{}/{}/{}{reversal}",
+            coupon.member.get(),
+            coupon.campaign,
+            coupon.ordinal.get(),
+            event.index
+        ),
+        at: entry.at.to_string(),
+        merchant_id: entry.merchant.to_string(),
+        order_no: entry.order_no.to_string(),
+        missing_fen: amounts(&missing),
+    }
+}

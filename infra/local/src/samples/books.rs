@@ -1,0 +1,112 @@
+//! What samples of `read-books` find in the books: a day's bill, a month's statement, and a record that was put aside.
+
+use super::{World, failed, parsed};
+use crate::Result;
+use mealticket_api::auth::operator::Role;
+use mealticket_domain::{
+    CampaignNo, Coupon, ProvinceDay, ProvinceMonth, StoreId,
+    books::{Cell, CellKey, Cells, Fold, SheetKey},
+    journal::{Content, CouponEvent, Entry, Record, SetAside},
+    statement::{Statement, StatementId},
+};
+use mealticket_store::books::ListedAside;
+use serde_json::json;
+use std::collections::BTreeMap;
+
+/// Whose books.
+const MERCHANT: &str = "mch_yuehui";
+/// The record that was put aside.
+const EVENT_ID: &str = "5a1d4c5e8f2b4e0f9d3c7a6b1e2f3a4b";
+/// Its shard.
+const SHARD: &str = "shardId-00000001790000000000-5a3b1c2d";
+
+impl World<'_> {
+    /// Books of yesterday and of last month, and the operators' tokens.
+    pub(super) async fn books(&mut self, redeemed: &Coupon) -> Result<()> {
+        let yesterday = self.now.province_day().plus_days(-1);
+        let month = ProvinceMonth::of(self.now.province_day()).previous();
+        let id = StatementId { merchant: parsed(MERCHANT)?, month };
+        self.put("billed_day", yesterday.to_string());
+        self.put("month", month.to_string());
+        self.put("statement_id", id.to_string());
+        self.put("set_aside_id", EVENT_ID.to_owned());
+        let entry = self.entry(redeemed).await?;
+        self.bill(yesterday, &entry).await?;
+        self.statement(id, &entry).await?;
+        self.set_aside().await?;
+        self.operators()
+    }
+
+    async fn entry(&self, redeemed: &Coupon) -> Result<Entry> {
+        let store = &self.deps.store;
+        let coupon = store.coupon(redeemed.key).await.map_err(failed)?.ok_or_else(|| failed("no coupon"))?;
+        let entries = store.entries(&coupon, &[CouponEvent::Redeemed(0)]).await.map_err(failed)?.map_err(failed)?;
+        entries.into_iter().next().ok_or_else(|| failed("no entry"))
+    }
+
+    async fn bill(&self, day: ProvinceDay, entry: &Entry) -> Result<()> {
+        let store = &self.deps.store;
+        let fold = Fold {
+            no: 1,
+            pages: BTreeMap::new(),
+            closed: None,
+            closes: Some(day),
+            planned_at: self.now,
+            is_done: false,
+        };
+        let sheet = SheetKey { merchant: entry.merchant.clone(), day };
+        store.begin_fold(&fold).await.map_err(failed)?;
+        store.add_to_bill(&sheet, fold.no, std::slice::from_ref(entry)).await.map_err(failed)?;
+        store.add_to_sheet(&sheet, fold.no, cells(entry)).await.map_err(failed)?;
+        store.end_fold(&fold).await.map_err(failed)
+    }
+
+    async fn statement(&self, id: StatementId, entry: &Entry) -> Result<()> {
+        let lines = Statement::lines_of(&cells(entry));
+        let statement = Statement { id, no: 1, opening: 0, lines, closed_at: self.now, cut: 1 };
+        self.deps.store.put_statement(&statement).await.map_err(failed)
+    }
+
+    /// A record that a reader of before could not read, and today's can.
+    async fn set_aside(&self) -> Result<()> {
+        let shard = parsed(SHARD)?;
+        let image = json!({ "pk": { "S": "MEMBER#1" }, "sk": { "S": "PROFILE" } });
+        let raw = json!({
+            "eventID": EVENT_ID, "eventName": "INSERT",
+            "dynamodb": { "SequenceNumber": "100", "ApproximateCreationDateTime": self.now.unix_seconds(), "NewImage": image },
+        });
+        let aside = SetAside::new(Some(EVENT_ID), "an item of a newer kind", raw.to_string());
+        let record = Record {
+            seq: parsed("100")?,
+            at: self.now,
+            content: Content::Unreadable(aside.clone()),
+            entries: Vec::new(),
+        };
+        let store = &self.deps.store;
+        store.post(&shard, vec![record]).await.map_err(failed)?;
+        let id = EVENT_ID.to_owned();
+        let listed = ListedAside { id, shard, page: 1, reason: aside.reason, at: self.now, posted_at: None };
+        store.list_aside(&listed).await.map_err(failed)
+    }
+
+    fn operators(&mut self) -> Result<()> {
+        for (name, role) in [
+            ("finance_token", Role::Finance),
+            ("auditor_token", Role::Auditor),
+            ("admin_token", Role::ProvinceAdmin),
+            ("reviewer_token", Role::Reviewer),
+        ] {
+            let provider = &self.deps.stack.config.operators;
+            let key = self.keys.operators()?;
+            let token = key.token(&provider.issuer, &provider.audience, "sample", &[role], self.now)?;
+            self.put(name, token);
+        }
+        Ok(())
+    }
+}
+
+fn cells(entry: &Entry) -> Cells {
+    let (campaign, store): (CampaignNo, StoreId) = (entry.event.coupon.campaign, entry.store.clone());
+    let key = CellKey { campaign, store: Some(store), channel: entry.channel.clone() };
+    Cells::from([(key, Cell::of(entry))])
+}

@@ -1,0 +1,203 @@
+//! The rebuild (S3): the books made anew from the coupons alone, and held to the journal, **entry by entry, to the fen**.
+//!
+//! Both sides have as many entries as there were redemptions, and neither fits into memory. So each is first added up in
+//! **buckets** of members, order does not matter: how many entries, their sums by account, and a sum of their hashes. Buckets
+//! that agree hold the same entries; of those that do not, the entries themselves are compared.
+
+use crate::{
+    ids::MemberNo,
+    journal::{Counts, Entry, EventId},
+    settlement::Postings,
+    terms::sha256,
+};
+use std::collections::BTreeMap;
+
+/// Buckets of members: a thousand of at most ten accounts are 200 KB, and one of ten million members has ten thousand.
+pub const BUCKETS: usize = 1_024;
+
+/// Differences that are told one by one; the others are counted.
+pub const TOLD_MAX: usize = 1_000;
+
+/// The bucket of a member.
+pub fn bucket_of(member: MemberNo) -> usize {
+    usize::try_from(member.get() % (BUCKETS as u64)).unwrap_or(0)
+}
+
+/// What the entries of a bucket come to, in any order.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Digest {
+    /// How many.
+    pub entries: u64,
+    /// Their sums by account.
+    pub postings: Postings,
+    /// The sum of their hashes. That two different sets have one sum is as likely as guessing 128 bits.
+    hashes: u128,
+}
+
+impl Digest {
+    /// Adds an entry.
+    pub fn add(&mut self, entry: &Entry) {
+        self.entries += 1;
+        self.postings.post(&entry.postings);
+        let hash = sha256(format!("{entry:?}").as_bytes());
+        let (first, _) = hash.split_first_chunk::<16>().unwrap_or((&[0; 16], &[]));
+        self.hashes = self.hashes.wrapping_add(u128::from_be_bytes(*first));
+    }
+}
+
+/// One side of the comparison.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Side {
+    buckets: Vec<Digest>,
+    /// What it counts.
+    pub counts: Counts,
+}
+
+impl Default for Side {
+    fn default() -> Self {
+        Side { buckets: vec![Digest::default(); BUCKETS], counts: Counts::default() }
+    }
+}
+
+impl Side {
+    /// Adds an entry.
+    pub fn add(&mut self, entry: &Entry) {
+        if let Some(bucket) = self.buckets.get_mut(bucket_of(entry.event.coupon.member)) {
+            bucket.add(entry);
+        }
+    }
+
+    /// All buckets together.
+    pub fn total(&self) -> (u64, Postings) {
+        let mut postings = Postings::default();
+        self.buckets.iter().for_each(|bucket| postings.post(&bucket.postings));
+        (self.buckets.iter().map(|bucket| bucket.entries).sum(), postings)
+    }
+
+    /// The buckets in which the two sides differ.
+    pub fn differing(&self, other: &Side) -> Vec<usize> {
+        let pairs = self.buckets.iter().zip(&other.buckets).enumerate();
+        pairs.filter(|(_, (one, two))| one != two).map(|(number, _)| number).collect()
+    }
+}
+
+/// How the journal differs from the coupons.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Difference {
+    /// The coupons have it, the journal has not.
+    Missing(Box<Entry>),
+    /// The journal has it, the coupons have not.
+    Unfounded(Box<Entry>),
+    /// Both have it, and say different things of it.
+    Different {
+        /// What the coupons say.
+        coupons: Box<Entry>,
+        /// What the journal says.
+        journal: Box<Entry>,
+    },
+    /// The journal has it more than once.
+    Repeated(Box<Entry>),
+}
+
+/// Entries of the buckets that differ, from both sides.
+#[derive(Debug, Default)]
+pub struct Comparison {
+    coupons: BTreeMap<EventId, Entry>,
+    journal: BTreeMap<EventId, Entry>,
+    repeated: Vec<Entry>,
+}
+
+impl Comparison {
+    /// Adds an entry that a coupon comes to.
+    pub fn of_coupons(&mut self, entry: Entry) {
+        self.coupons.insert(entry.event, entry);
+    }
+
+    /// Adds an entry of the journal.
+    pub fn of_journal(&mut self, entry: Entry) {
+        if let Some(known) = self.journal.insert(entry.event, entry) {
+            self.repeated.push(known);
+        }
+    }
+
+    /// How they differ, by event.
+    pub fn differences(mut self) -> Vec<Difference> {
+        let mut differences: Vec<_> =
+            self.repeated.into_iter().map(|entry| Difference::Repeated(Box::new(entry))).collect();
+        for (event, coupons) in self.coupons {
+            match self.journal.remove(&event) {
+                None => differences.push(Difference::Missing(Box::new(coupons))),
+                Some(journal) if journal == coupons => {}
+                Some(journal) => {
+                    differences.push(Difference::Different { coupons: Box::new(coupons), journal: Box::new(journal) })
+                }
+            }
+        }
+        differences.extend(self.journal.into_values().map(|entry| Difference::Unfounded(Box::new(entry))));
+        differences
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        journal::CouponEvent,
+        redemption::tests::{coupon, redeemed},
+        settlement::SettlementTerms,
+    };
+
+    fn entry(member: u64, discount: u64) -> Entry {
+        let terms: SettlementTerms =
+            serde_json::from_str(r#"{ "funded_by": { "province": 100 }, "pays_merchant": "discount" }"#).unwrap();
+        let mut coupon = redeemed(coupon(), 1);
+        coupon.key.member = member.try_into().unwrap();
+        coupon.redemptions[0].discount = discount.try_into().unwrap();
+        Entry::of(&coupon, CouponEvent::Redeemed(0), &"mch_luckytea".parse().unwrap(), &terms).unwrap()
+    }
+
+    fn side(entries: &[Entry]) -> Side {
+        let mut side = Side::default();
+        entries.iter().for_each(|entry| side.add(entry));
+        side
+    }
+
+    #[test]
+    fn sides_agree_in_any_order_and_a_difference_is_in_its_bucket() {
+        let entries: Vec<Entry> = (0..50).map(|member| entry(member, 500)).collect();
+        let mut reversed = entries.clone();
+        reversed.reverse();
+        assert_eq!(side(&entries).differing(&side(&reversed)), [0; 0]);
+        assert_eq!(side(&entries).differing(&side(&entries[1..])), [0]);
+        // The same sums in another entry, and one entry twice.
+        let mut other = entries.clone();
+        other[7].order_no = "X".parse().unwrap();
+        assert_eq!(side(&entries).differing(&side(&other)), [7]);
+        other = entries.clone();
+        other.push(entries[9].clone());
+        assert_eq!(side(&entries).differing(&side(&other)), [9]);
+    }
+
+    #[test]
+    fn every_kind_of_difference_is_told() {
+        let mut comparison = Comparison::default();
+        for member in [1, 2, 3] {
+            comparison.of_coupons(entry(member, 500));
+        }
+        comparison.of_journal(entry(2, 400));
+        for member in [3, 3, 4] {
+            comparison.of_journal(entry(member, 500));
+        }
+        let told: Vec<_> = comparison
+            .differences()
+            .into_iter()
+            .map(|difference| match difference {
+                Difference::Missing(entry) => ("missing", entry.event.coupon.member.get()),
+                Difference::Unfounded(entry) => ("unfounded", entry.event.coupon.member.get()),
+                Difference::Different { journal, .. } => ("different", journal.event.coupon.member.get()),
+                Difference::Repeated(entry) => ("repeated", entry.event.coupon.member.get()),
+            })
+            .collect();
+        assert_eq!(told, [("repeated", 3), ("missing", 1), ("different", 2), ("unfounded", 4)]);
+    }
+}

@@ -1,0 +1,295 @@
+//! The books: what was posted is folded once, a closed day stays as it is, and statements follow from sheets.
+
+use crate::journal::{busy_day, claim, post, records, shard};
+use fold_books::{Worked, work};
+use mealticket_domain::{
+    Campaign, MerchantId, ProvinceDay, ProvinceMonth, Timestamp,
+    books::{Cell, Cells, add_cells},
+    statement::{Answer, AnswerDecision, StatementId},
+};
+use mealticket_store::{Store, books::PostedAside};
+use mealticket_testing::{Fate, Faults, World};
+use serde_json::json;
+use std::time::Duration;
+
+const MERCHANT: &str = "mch_luckytea";
+
+fn merchant() -> MerchantId {
+    MERCHANT.parse().unwrap()
+}
+
+fn day(text: &str) -> ProvinceDay {
+    text.parse().unwrap()
+}
+
+fn go_to(world: &World, at: &str) {
+    world.store().clock().set(at.parse::<Timestamp>().unwrap());
+}
+
+/// Everything that is posted so far is folded, in an environment of its own.
+pub(crate) async fn fold(world: &World) -> Worked {
+    work(&world.another_environment()).await.unwrap()
+}
+
+/// Posts everything that happened so far.
+pub(crate) async fn post_all(world: &World) {
+    assert!(post(&world.another_environment(), &shard(world), &records(world)).await.is_empty());
+}
+
+fn sum(cells: &Cells) -> Cell {
+    let mut total = Cell::default();
+    cells.values().for_each(|cell| total.add(cell));
+    total
+}
+
+/// All of a merchant's sheets together.
+async fn all(store: &Store) -> Cell {
+    let days = store.sheets(&merchant(), day("2026-01-01"), day("2028-12-31")).await.unwrap();
+    let mut cells = Cells::new();
+    days.values().for_each(|day| add_cells(&mut cells, day));
+    sum(&cells)
+}
+
+/// What the journal's pages say of the same.
+async fn journal(world: &World) -> Cell {
+    let pages = world.another_environment().journal(&shard(world), Timestamp::MIN).await.unwrap().pages;
+    let mut total = Cell::default();
+    pages.iter().flat_map(|page| &page.entries).for_each(|entry| total.add(&Cell::of(entry)));
+    for (_, count) in pages.iter().flat_map(|page| page.counts.iter()) {
+        total.claimed += i64::from(count.claimed);
+        total.lapsing += i64::from(count.lapsing);
+    }
+    total
+}
+
+/// Twelve claims, eight redemptions, four reversals, in pages of five records.
+async fn posted_day(world: &World) -> std::sync::Arc<Campaign> {
+    let campaign = world.campaign_like(1, 500, 100, 1).await;
+    busy_day(world, &campaign).await;
+    for batch in records(world).chunks(5) {
+        post(world.store(), &shard(world), batch).await;
+    }
+    campaign
+}
+
+#[tokio::test]
+async fn sheets_say_what_the_pages_say_and_a_fold_is_done_once() {
+    let world = World::new().await;
+    let campaign = posted_day(&world).await;
+    let worked = fold(&world).await;
+    assert_eq!((worked.entries, worked.set_aside), (12, 0));
+    let store = world.another_environment();
+    let total = all(&store).await;
+    assert_eq!(total, journal(&world).await);
+    assert_eq!((total.claimed, total.redeemed, total.reversed), (12, 8, 4));
+    // Twelve, less the four that are used up: those were claimed, and the clock alone can end them.
+    assert_eq!(total.lapsing, 8);
+    assert_eq!(total.postings.balance(), 0);
+    let today = world.now().province_day();
+    let sheet = store.sheet(&merchant(), today).await.unwrap();
+    assert!(sheet.keys().all(|key| key.campaign == campaign.no));
+    assert_eq!(store.bill(&merchant(), today).await.unwrap().len(), 12);
+    assert_eq!(fold(&world).await.folds, 0, "there is nothing more");
+    assert_eq!(all(&store).await, total);
+}
+
+/// Cut off at any call, begun again by somebody else: the sheets say the same.
+#[tokio::test]
+async fn a_fold_that_is_cut_off_anywhere_is_begun_again_without_a_second_effect() {
+    for call in 0.. {
+        let world = World::new().await;
+        posted_day(&world).await;
+        go_to(&world, "2026-12-01T00:00:00Z");
+        let faults = Faults::before(&world.engine.url()).await;
+        let store = world.store_at(&faults.url).giving_up_after(Duration::from_millis(100));
+        faults.from_nth(call, if call % 2 == 0 { Fate::LoseAnswer } else { Fate::LoseRequest });
+        let was_cut_off = work(&store).await.is_err();
+        faults.calm();
+        fold(&world).await;
+        assert_eq!(all(&world.another_environment()).await, journal(&world).await, "cut off at call {call}");
+        let id = StatementId { merchant: merchant(), month: "2026-11".parse().unwrap() };
+        let made = world.another_environment().statement(&id).await.unwrap().unwrap();
+        assert_eq!(made.closing, mealticket_domain::statement::due(&journal(&world).await.postings));
+        if !was_cut_off {
+            assert!(call > 20, "{call}");
+            return;
+        }
+    }
+}
+
+/// A folder that is slow: everything that it does comes after somebody else has done it, and more.
+#[tokio::test]
+async fn folders_at_once_do_what_one_does() {
+    for call in 0.. {
+        let world = World::new().await;
+        let campaign = posted_day(&world).await;
+        let faults = Faults::before(&world.engine.url()).await;
+        faults.nth(call, Fate::Hold);
+        let slow = world.store_at(&faults.url);
+        let mut working = std::pin::pin!(work(&slow));
+        let is_over = tokio::select! {
+            worked = &mut working => { worked.unwrap(); true }
+            () = faults.held() => {
+                fold(&world).await;
+                claim(&world, world.store(), &campaign).await;
+                post_all(&world).await;
+                fold(&world).await;
+                faults.let_go();
+                working.await.unwrap();
+                false
+            }
+        };
+        assert_eq!(all(&world.another_environment()).await, journal(&world).await, "held at call {call}");
+        if is_over {
+            assert!(call > 10, "{call}");
+            return;
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_comes_after_the_close_is_booked_on_the_first_open_day_and_a_closed_day_stays() {
+    let world = World::new().await;
+    let campaign = posted_day(&world).await;
+    let late = claim(&world, world.store(), &campaign).await;
+    world.store().redeem(&campaign, late.key, late.key_version, &world.redemption(77)).await.unwrap();
+    // Of the last redemption nothing is posted before the day is closed.
+    let sunday = world.now().province_day();
+    go_to(&world, "2026-11-22T21:59:59Z");
+    let closed = fold(&world).await.closed;
+    assert_eq!(closed.as_deref(), Some("2026-11-21"), "the day is over for less than six hours");
+    go_to(&world, "2026-11-22T22:00:00Z");
+    assert_eq!(fold(&world).await.closed.as_deref(), Some("2026-11-22"));
+    let store = world.another_environment();
+    let before = (store.sheet(&merchant(), sunday).await.unwrap(), store.bill(&merchant(), sunday).await.unwrap());
+    post_all(&world).await;
+    fold(&world).await;
+    let after = (store.sheet(&merchant(), sunday).await.unwrap(), store.bill(&merchant(), sunday).await.unwrap());
+    assert_eq!(before, after);
+    let monday = store.bill(&merchant(), sunday.plus_days(1)).await.unwrap();
+    assert_eq!(monday.iter().map(|entry| entry.order_no.to_string()).collect::<Vec<_>>(), ["A-77"]);
+    assert_eq!(monday[0].at.province_day(), sunday, "it tells when it was");
+    assert_eq!(all(&store).await, journal(&world).await);
+}
+
+#[tokio::test]
+async fn a_statement_is_made_once_numbered_and_carries_its_closing_over() {
+    let world = World::new().await;
+    let campaign = posted_day(&world).await;
+    let late = claim(&world, world.store(), &campaign).await;
+    let store = world.another_environment();
+    let id = |month: &str| StatementId { merchant: merchant(), month: month.parse::<ProvinceMonth>().unwrap() };
+    go_to(&world, "2026-11-30T21:59:00Z");
+    assert_eq!(fold(&world).await.statements, 0);
+    go_to(&world, "2026-11-30T22:00:00Z");
+    assert_eq!(fold(&world).await.statements, 1);
+    let november = store.statement(&id("2026-11")).await.unwrap().unwrap();
+    assert_eq!((november.statement.no, november.statement.opening), (1, 0));
+    let total = november.statement.total();
+    assert_eq!((total.redeemed, total.reversed, total.postings.balance()), (8, 4, 0));
+    assert_eq!(november.closing, 4 * 500, "four stand, at five yuan each");
+    // What was in November and is posted now falls into December.
+    let mut request = world.redemption(78);
+    request.at = "2026-11-24T10:00:00Z".parse().unwrap();
+    world.store().redeem(&campaign, late.key, late.key_version, &request).await.unwrap();
+    post_all(&world).await;
+    fold(&world).await;
+    assert_eq!(store.statement(&id("2026-11")).await.unwrap().unwrap(), november);
+    go_to(&world, "2027-01-31T22:00:00Z");
+    assert_eq!(fold(&world).await.statements, 2, "December, and January, which has nothing but what is owed");
+    assert_eq!(store.statement(&id("2026-11")).await.unwrap().unwrap(), november);
+    let december = store.statement(&id("2026-12")).await.unwrap().unwrap();
+    assert_eq!((december.statement.no, december.statement.opening), (2, 2_000));
+    assert_eq!(december.closing, 2_500);
+    let january = store.statement(&id("2027-01")).await.unwrap().unwrap();
+    assert_eq!((january.statement.no, january.statement.opening, january.closing), (3, 2_500, 2_500));
+    let listed = store.statements(&merchant(), None, 10).await.unwrap();
+    assert_eq!(listed.iter().map(|head| head.statement.no).collect::<Vec<_>>(), [3, 2, 1]);
+}
+
+#[tokio::test]
+async fn of_many_answers_at_once_to_a_statement_the_merchants_word_stands() {
+    let world = World::new().await;
+    let id = StatementId { merchant: merchant(), month: "2026-11".parse().unwrap() };
+    let disputed = |reason: &str| Answer::Disputed { at: world.now(), reason: reason.parse().unwrap() };
+    let (first, second) = (disputed("one"), disputed("two"));
+    let stores = [world.another_environment(), world.another_environment()];
+    let (one, two) = tokio::join!(stores[0].answer_statement(&id, &first), stores[1].answer_statement(&id, &second));
+    let decisions = [one.unwrap(), two.unwrap()];
+    let recorded = decisions.iter().filter(|(decision, _)| *decision == AnswerDecision::Record).count();
+    assert_eq!(recorded, 1);
+    assert_eq!(decisions[0].1, decisions[1].1, "both hear the one that stands");
+    let confirmed = Answer::Confirmed { at: world.now() };
+    assert_eq!(stores[0].answer_statement(&id, &confirmed).await.unwrap().0, AnswerDecision::Record);
+    assert_eq!(stores[1].answer_statement(&id, &confirmed).await.unwrap().0, AnswerDecision::Repeat);
+    assert_eq!(stores[1].answer_statement(&id, &first).await.unwrap(), (AnswerDecision::AlreadyConfirmed, confirmed));
+}
+
+#[tokio::test]
+async fn a_record_that_was_put_aside_is_listed_and_posted_once_when_it_can_be_read() {
+    let world = World::new().await;
+    let campaign = world.campaign_like(1, 500, 100, 1).await;
+    busy_day(&world, &campaign).await;
+    let mut batch = records(&world);
+    let whole = journal_of(&world, &batch).await;
+    let spoilt = batch.iter().position(|record| record["eventName"] == "MODIFY").unwrap();
+    batch[spoilt]["dynamodb"]["NewImage"]["settlement_version"] = json!({ "N": "7" });
+    let event_id = batch[spoilt]["eventID"].as_str().unwrap().to_owned();
+    post(world.store(), &shard(&world), &batch).await;
+    assert_eq!(fold(&world).await.set_aside, 1);
+    let store = world.another_environment();
+    let listed = store.set_asides(None, 10).await.unwrap();
+    assert_eq!((listed.len(), listed[0].id.as_str(), listed[0].posted_at), (1, event_id.as_str(), None));
+    let unreadable = store.post_aside(&event_id, world.now()).await.unwrap();
+    assert!(matches!(unreadable, PostedAside::StillUnreadable(_)), "{unreadable:?}");
+    assert_eq!(store.post_aside("nothing", world.now()).await.unwrap(), PostedAside::NotFound);
+    // The terms that were missing are published.
+    let mut newer = Campaign::clone(&campaign);
+    newer.settlement_version = 7;
+    newer.terms.version += 1;
+    newer.terms_sha256 = newer.terms.hash(newer.no).unwrap();
+    store.put_campaign(&newer, &mealticket_testing::world::settlement_terms()).await.unwrap();
+    for _ in 0..3 {
+        let posted = world.another_environment().post_aside(&event_id, world.now()).await.unwrap();
+        assert_eq!(posted, PostedAside::Posted);
+        fold(&world).await;
+    }
+    assert!(store.set_asides(None, 10).await.unwrap()[0].posted_at.is_some());
+    assert_eq!(all(&world.another_environment()).await, whole);
+}
+
+/// What the pages of these records come to, in a world of their own.
+async fn journal_of(like: &World, batch: &[serde_json::Value]) -> Cell {
+    let world = World::new().await;
+    world.campaign_like(1, 500, 100, 1).await;
+    post(world.store(), &shard(like), batch).await;
+    journal(&world).await
+}
+
+#[tokio::test]
+async fn the_rebuild_agrees_with_the_journal_and_names_every_difference() {
+    let world = World::new().await;
+    posted_day(&world).await;
+    fold(&world).await;
+    let rebuild = || async { rebuild_ledger::rebuild(&world.another_environment()).await.unwrap() };
+    let rebuilt = rebuild().await;
+    assert!(rebuilt.agrees(), "{rebuilt:?}");
+    assert_eq!((rebuilt.coupons, rebuilt.entries, rebuilt.journal_entries, rebuilt.under_way), (12, 12, 12, 0));
+    // A redemption that nobody posts: on its way for a quarter of an hour, missing after that.
+    let campaign = world.campaign(1).await;
+    let lost = claim(&world, world.store(), &campaign).await;
+    world.store().redeem(&campaign, lost.key, lost.key_version, &world.redemption(99)).await.unwrap();
+    let rebuilt = rebuild().await;
+    assert_eq!((rebuilt.differences_in_all, rebuilt.under_way), (0, 1));
+    world.pass_seconds(901);
+    let rebuilt = rebuild().await;
+    assert_eq!((rebuilt.differences_in_all, rebuilt.difference_fen["payable:merchant"]), (1, 500));
+    let told = &rebuilt.differences[0];
+    assert_eq!((told.kind, told.order_no.as_str(), told.missing_fen["payable:merchant"]), ("missing", "A-99", -500));
+    assert!(rebuilt.counts_that_differ > 0 && !rebuilt.agrees());
+    // Posted twice, as nothing that we have does: in a shard of another name.
+    post_all(&world).await;
+    post(&world.another_environment(), &"shardId-9".parse().unwrap(), &records(&world)[..14]).await;
+    let rebuilt = rebuild().await;
+    assert!(rebuilt.differences_in_all > 0 && rebuilt.differences.iter().all(|told| told.kind == "repeated"));
+}
