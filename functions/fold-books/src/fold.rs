@@ -1,14 +1,11 @@
 //! One fold: planned, written down, done.
 
 use mealticket_domain::{
-    CampaignNo, MerchantId,
+    CampaignNo, MerchantId, Timestamp,
     books::{Fold, additions, day_to_close},
     journal::{Page, StreamShard},
 };
-use mealticket_store::{
-    Store, StoreError,
-    books::{FIRST_LOOK_DAYS, ListedAside},
-};
+use mealticket_store::{Store, StoreError, books::ListedAside};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// Pages of one fold: 100 of a thousand entries are some 50 MB when they are read, of the function's 256.
@@ -52,13 +49,8 @@ pub(crate) async fn plan(store: &Store, last: Option<&Fold>) -> Result<Option<(F
 /// the page is there, by a clock that may be off by a little: a day more on both sides.
 async fn active_shards(store: &Store, last: Option<&Fold>) -> Result<BTreeSet<StreamShard>, StoreError> {
     let today = store.clock().now().province_day();
-    let from = last.map_or(today.plus_days(-FIRST_LOOK_DAYS), |last| last.planned_at.province_day().plus_days(-1));
-    let mut shards = BTreeSet::new();
-    let days = std::iter::successors(Some(from), |day| Some(day.plus_days(1)));
-    for day in days.take_while(|day| *day <= today.plus_days(1)) {
-        shards.extend(store.active_shards(day).await?);
-    }
-    Ok(shards)
+    let first = last.map_or(Timestamp::MIN.province_day(), |last| last.planned_at.province_day().plus_days(-1));
+    store.active_shards(first, today.plus_days(1)).await
 }
 
 /// The pages of a fold that was written down.

@@ -26,7 +26,7 @@ pub struct Operation {
 }
 
 /// The operations that change something.
-pub const OPERATIONS: [&str; 10] = [
+pub const OPERATIONS: [&str; 12] = [
     "claim, limit 1",
     "claim, limit 3",
     "claim, day limited",
@@ -37,6 +37,8 @@ pub const OPERATIONS: [&str; 10] = [
     "reverse",
     "post",
     "sweep",
+    "fold",
+    "close the month",
 ];
 
 /// Tries every fault at every call of every operation.
@@ -74,6 +76,7 @@ fn attempt(name: &str, plan: BTreeMap<usize, Fate>) -> (Vec<Passed>, Vec<String>
         let failed = match name {
             "post" => mapping.deliver_at_once().await,
             "sweep" => run.sweep_until_done().await,
+            "fold" | "close the month" => run.fold_until_done().await,
             _ => {
                 let success = if name == "release" { 204 } else { 201 };
                 let reply = run.ask(last_call(name, &run, &before)).await;
@@ -86,6 +89,9 @@ fn attempt(name: &str, plan: BTreeMap<usize, Fate>) -> (Vec<Passed>, Vec<String>
         run.calm().await;
         let mut broken = run.examine(&mut mapping).await;
         broken.extend(failed);
+        if matches!(name, "fold" | "close the month") {
+            broken.extend(run.close_books(&mut mapping).await);
+        }
         (calls, broken)
     })
 }
@@ -102,6 +108,14 @@ async fn prepare(name: &str, run: &Run) -> Vec<Reply> {
         "redeem, second use" | "reverse" => replies.push(run.ask(redeem(&code, 1)).await.unwrap()),
         "release" => replies.push(run.ask(hold(&code)).await.unwrap()),
         "post" => drop(run.ask(redeem(&code, 1)).await),
+        "fold" | "close the month" => {
+            run.ask(redeem(&code, 1)).await;
+            run.mapping().deliver_at_once().await;
+            if name == "close the month" {
+                run.fold_until_done().await;
+                run.come_to_the_end_of_its_month().await;
+            }
+        }
         // The environment that leased ends without a word.
         "sweep" => {
             run.ask(Call { key: "another-0123456789abc".to_owned(), ..claim(run) }).await;

@@ -9,6 +9,7 @@
 
 pub mod faults;
 pub mod hot;
+pub mod ledger;
 pub mod models;
 pub mod partitions;
 pub mod races;

@@ -10,6 +10,7 @@
 
 use clap::Parser;
 use mealticket_proof::{
+    ledger::{self, Plan},
     models,
     report::{self, Figures, Simulated},
     rules, simulator,
@@ -44,6 +45,15 @@ struct Cli {
     /// Evaluates a rule of ten clauses this often and ends, for counting instructions.
     #[arg(long)]
     evaluate: Option<u32>,
+    /// Posts, folds, closes and rebuilds a month of this many redemptions, and ends.
+    #[arg(long)]
+    ledger: Option<u64>,
+    /// Merchants of that month.
+    #[arg(long, default_value_t = 1_000)]
+    merchants: u32,
+    /// Posts and folds twenty minutes at a hundred redemptions a second of a hundred merchants, and ends.
+    #[arg(long)]
+    busy: bool,
     /// Visits the models' states alone.
     #[arg(long)]
     only_models: bool,
@@ -60,6 +70,12 @@ fn main() -> ExitCode {
     if let Some(times) = cli.evaluate {
         println!("{:?} each", rules::evaluate(times));
         return ExitCode::SUCCESS;
+    }
+    let month = cli.ledger.map(|redemptions| Plan::month(cli.merchants, redemptions));
+    if let Some(plan) = month.or(cli.busy.then(|| Plan::busy(100))) {
+        let books = ledger::measure(plan, |what| eprintln!("{what}"));
+        println!("{}", report::books(&books));
+        return exit(books.holds());
     }
     if cli.only_models {
         let reports = models::check_all(false);

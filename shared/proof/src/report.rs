@@ -3,6 +3,7 @@
 use crate::{
     faults::{self, Operation},
     hot::{self, Sold},
+    ledger::Ledgered,
     models::{self, Report},
     races, rules,
     simulator::Outcome,
@@ -168,6 +169,37 @@ fn single_faults(operations: &[Operation]) -> String {
     let tried: usize = operations.iter().map(|operation| operation.tried).sum();
     let failed: usize = operations.iter().map(|operation| operation.failures.len()).sum();
     let _ = writeln!(text, "\n{tried} pairs of call and fault, {failed} broken promises.");
+    text
+}
+
+/// The books' part.
+pub fn books(books: &Ledgered) -> String {
+    let mut text = format!(
+        "{} redemptions of {} merchants, one in ten undone: {} records delivered, {} of them again.\n\n| figure | |\n|---|--:|\n",
+        books.redemptions, books.merchants, books.delivered, books.repeated
+    );
+    let rows = [
+        ("fen by which pages, rebuild and truth differ", books.difference_fen.to_string()),
+        ("entries and counts in which journal and coupons differ", books.differences.to_string()),
+        (
+            "statements, and those that are not what was made up",
+            format!("{}, {}", books.statements, books.wrong_statements),
+        ),
+        ("pages, folds", format!("{}, {}", books.pages, books.folds)),
+        ("write units of posting, per redemption with its claim", format!("{:.3}", books.posting_writes)),
+        ("write units of folding, per redemption", format!("{:.4}", books.folding_writes)),
+        ("read units of folding, per redemption", format!("{:.4}", books.folding_reads)),
+        ("records posted a second, one core, here", format!("{:.0}", books.posted_per_second)),
+        ("seconds to close the month, here", format!("{:.1}", books.closing.as_secs_f64())),
+        ("seconds to rebuild, here", format!("{:.1}", books.rebuilding.as_secs_f64())),
+        (
+            "megabytes in use when a fifth was posted and in the end, tables included",
+            format!("{}, {}", books.memory_kb.0 / 1024, books.memory_kb.1 / 1024),
+        ),
+    ];
+    for (what, figure) in rows {
+        let _ = writeln!(text, "| {what} | {figure} |");
+    }
     text
 }
 

@@ -4,6 +4,7 @@
 
 mod books;
 mod clients;
+mod closing;
 pub(crate) mod environment;
 mod mapping;
 pub(crate) mod scenario;
@@ -15,7 +16,7 @@ use environment::{Call, Environment, Environments, Reply};
 use mapping::Mapping;
 use mealticket_api::deps::Stack;
 use mealticket_domain::stock::{FENCE_SECONDS, LEASE_SECONDS};
-use mealticket_domain::{Campaign, MemberNo};
+use mealticket_domain::{Campaign, MemberNo, Timestamp};
 use mealticket_local::{engine, key_file::KeyFile};
 use mealticket_store::{Clock, Tables};
 use mealticket_testing::world::{Seeded, seeded};
@@ -104,6 +105,9 @@ async fn simulate(province: &'static Province, seed: u64) -> Outcome {
     run.heard.lock().unwrap().extend(heard);
     let mut violations = run.sweep(&mut mapping).await;
     violations.extend(run.examine(&mut mapping).await);
+    if run.scenario.closes_books() {
+        violations.extend(run.close_books(&mut mapping).await);
+    }
     let heard = run.heard.lock().unwrap().iter().map(Heard::line).collect();
     Outcome { seed, scenario: format!("{:?}", run.scenario), violations, passed: run.network.passed(), heard }
 }
@@ -190,6 +194,12 @@ impl Run {
         // As much again, because clocks were set wrong.
         clock.set(clock.now().plus_seconds(LEASE_SECONDS + FENCE_SECONDS + 60));
         sleep(Duration::from_secs(2)).await;
+    }
+
+    /// Sets every clock.
+    fn set_clocks(&self, now: Timestamp) {
+        self.observer.store().clock().set(now);
+        self.environments.set_clocks(now);
     }
 
     /// Sweeps as often as it takes. Gives what is wrong when it takes too often, or when a unit did not come back.

@@ -367,6 +367,7 @@ pub fn answer(database: &Database, target: &str, body: &[u8]) -> (u16, String) {
         "PutItem" => run(body, |request| database.put_item(request)),
         "UpdateItem" => run(body, |request| database.update_item(request)),
         "Query" => run(body, |request| database.query(request)),
+        "Scan" => run(body, |request| database.scan(request)),
         "ListStreams" => run(body, |request| database.list_streams(request)),
         "DescribeStream" => run(body, |request| database.describe_stream(request)),
         "GetShardIterator" => run(body, |request| database.get_shard_iterator(request)),

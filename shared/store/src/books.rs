@@ -24,10 +24,6 @@ use mealticket_domain::{
 };
 use std::collections::BTreeMap;
 
-/// How many days before itself the first fold looks for pages: longer than the stream remembers, so nothing older can have been
-/// posted, unless the books began a month late.
-pub const FIRST_LOOK_DAYS: i64 = 31;
-
 /// A record that was put aside, as it is listed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListedAside {
@@ -61,12 +57,6 @@ impl Store {
     pub async fn newest_fold(&self) -> Result<Option<Fold>, StoreError> {
         let call = self.query_partition(&self.tables.ledger, keys::FOLDS.to_owned());
         let call = call.scan_index_forward(false).consistent_read(true).limit(1);
-        self.query(call).await?.items.first().map(read_fold).transpose()
-    }
-
-    /// The first fold ever.
-    pub(crate) async fn first_fold(&self) -> Result<Option<Fold>, StoreError> {
-        let call = self.query_partition(&self.tables.ledger, keys::FOLDS.to_owned()).consistent_read(true).limit(1);
         self.query(call).await?.items.first().map(read_fold).transpose()
     }
 

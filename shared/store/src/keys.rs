@@ -193,13 +193,22 @@ pub(crate) fn read_journal_page(sk: &str) -> Option<u64> {
     sk.parse().ok()
 }
 
-/// The shards that were posted to on a day, by the clock of whoever posted.
-pub(crate) fn active_shards(day: ProvinceDay) -> String {
-    format!("SHARDS#{day}")
+/// The shards that were posted to, by day: one partition, a write a day for each shard and environment.
+pub(crate) const ACTIVE_SHARDS: &str = "SHARDS";
+
+/// That a shard was posted to on a day, by the clock of whoever posted.
+pub(crate) fn active_shard(day: ProvinceDay, shard: &StreamShard) -> Key {
+    Key::new(ACTIVE_SHARDS, format!("{}{shard}", active_shards_of(day)))
 }
 
-pub(crate) fn active_shard(day: ProvinceDay, shard: &StreamShard) -> Key {
-    Key::new(active_shards(day), shard.as_str())
+/// A day's notes: the day in ten characters, so that text order is day order.
+pub(crate) fn active_shards_of(day: ProvinceDay) -> String {
+    format!("{day}#")
+}
+
+/// The shard of a note, if it names one.
+pub(crate) fn read_active_shard(sk: &str) -> Option<StreamShard> {
+    sk.split_once('#')?.1.parse().ok()
 }
 
 /// How far a shard is in the sheets.

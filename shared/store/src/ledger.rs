@@ -21,7 +21,7 @@ use mealticket_domain::{
     journal::{Page, Record, SequenceNumber, SetAside, StreamShard, Tally, Uses},
 };
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     sync::{Mutex, PoisonError},
 };
 
@@ -143,11 +143,44 @@ impl Store {
         self.put(call.set_item(Some(keys::active_shard(day, shard).attributes()))).await.map(drop)
     }
 
-    /// The shards that were posted to on a day.
-    pub async fn active_shards(&self, day: ProvinceDay) -> Result<Vec<StreamShard>, StoreError> {
-        let call = self.query_partition(&self.tables.ledger, keys::active_shards(day)).consistent_read(true);
-        let items = self.query_all(call).await?;
-        items.iter().map(|item| Reader::new(item, "active shard").parsed("sk")).collect()
+    /// The shards that were posted to from day to day, both included.
+    pub async fn active_shards(
+        &self,
+        first: ProvinceDay,
+        last: ProvinceDay,
+    ) -> Result<BTreeSet<StreamShard>, StoreError> {
+        let call = self.query_between(
+            keys::ACTIVE_SHARDS,
+            keys::active_shards_of(first),
+            keys::active_shards_of(last.plus_days(1)),
+        );
+        let mut shards = BTreeSet::new();
+        let mut from = None;
+        loop {
+            let found = self.query(call.clone().set_exclusive_start_key(from)).await?;
+            for item in &found.items {
+                let read = Reader::new(item, "active shard");
+                shards.insert(keys::read_active_shard(read.str("sk")?).ok_or_else(|| read.corrupt("sk"))?);
+            }
+            from = found.next;
+            if from.is_none() {
+                return Ok(shards);
+            }
+        }
+    }
+
+    /// A strongly consistent query of the ledger, from sort key to sort key, both included.
+    pub(crate) fn query_between(
+        &self,
+        pk: impl Into<String>,
+        first: impl Into<String>,
+        last: impl Into<String>,
+    ) -> aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder {
+        let call = self.client.query().table_name(&self.tables.ledger).consistent_read(true);
+        call.key_condition_expression("pk = :pk AND sk BETWEEN :first AND :last")
+            .expression_attribute_values(":pk", text(pk))
+            .expression_attribute_values(":first", text(first))
+            .expression_attribute_values(":last", text(last))
     }
 
     /// The pages of a shard after page `after`, oldest first, at most `limit` of them; up to and with `last`, if given.
@@ -160,11 +193,7 @@ impl Store {
     ) -> Result<Vec<Page>, StoreError> {
         let (first, last) =
             (keys::journal_page(shard, after + 1), keys::journal_page(shard, last.unwrap_or(PAGE_NO_MAX)));
-        let call = self.client.query().table_name(&self.tables.ledger).consistent_read(true);
-        let call = call.key_condition_expression("pk = :pk AND sk BETWEEN :first AND :last");
-        let call = call.expression_attribute_values(":pk", text(first.pk));
-        let call = call.expression_attribute_values(":first", text(first.sk));
-        let call = call.expression_attribute_values(":last", text(last.sk));
+        let call = self.query_between(first.pk, first.sk, last.sk);
         let mut pages = Vec::new();
         let mut from = None;
         loop {

@@ -3,8 +3,9 @@
 use super::{Province, province};
 use crate::wire::Network;
 use aws_lambda_events::apigw::ApiGatewayV2httpRequest;
+use fold_books::Worked;
 use mealticket_api::{Deps, auth::member::MemberPrincipal, run};
-use mealticket_domain::{MemberAttributes, MemberNo};
+use mealticket_domain::{MemberAttributes, MemberNo, Timestamp};
 use mealticket_store::{Clock, Store};
 use mealticket_testing::stream;
 use serde_json::{Value, json};
@@ -193,6 +194,20 @@ impl Environments {
             async move { sweep_stock::sweep(&store, &streams).await.ok() }
         });
         sweeping.await?
+    }
+
+    /// Folds the books in one of the processes backstage.
+    pub(crate) async fn fold(&self, which: usize) -> Option<Worked> {
+        let folding = self.within(self.backstage(which), |environment| {
+            let store = environment.store().clone();
+            async move { fold_books::work(&store).await.ok() }
+        });
+        folding.await?
+    }
+
+    /// Sets every clock right.
+    pub(crate) fn set_clocks(&self, now: Timestamp) {
+        self.0.lock().unwrap().iter().for_each(|running| running.clock.set(now));
     }
 
     fn backstage(&self, which: usize) -> usize {

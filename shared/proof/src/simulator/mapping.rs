@@ -43,6 +43,10 @@ impl Mapping {
         loop {
             sleep(Duration::from_millis(self.random.u64(300..3_000))).await;
             self.deliver().await;
+            // The schedule comes round, too; whatever stops it, the next one goes on.
+            if self.random.u8(..4) == 0 {
+                let _ = self.environments.fold(self.random.usize(..2)).await;
+            }
         }
     }
 
@@ -75,6 +79,11 @@ impl Mapping {
             sleep(Duration::from_secs(1)).await;
         }
         Some("the batch was not posted".to_owned())
+    }
+
+    /// Everything comes once more.
+    pub(crate) async fn deliver_all_again(&mut self) {
+        let _ = self.environments.post(1, &self.shard, &self.read).await;
     }
 
     /// Some of what was delivered comes once more, now or up to half a minute later. Nobody waits for it.

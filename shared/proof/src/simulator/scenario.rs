@@ -21,6 +21,8 @@ pub(crate) struct Scenario {
     pub(crate) plan: BTreeMap<usize, Fate>,
     /// What the sweep's calls meet.
     pub(crate) sweep_plan: BTreeMap<usize, Fate>,
+    /// What the folds' calls meet, each time that the books are folded.
+    pub(crate) fold_plan: BTreeMap<usize, Fate>,
     pub(crate) accidents: Vec<(Duration, Accident)>,
     /// Seconds before midnight in the province.
     pub(crate) begins: i64,
@@ -48,6 +50,8 @@ const CAMPAIGN: u32 = 900;
 const CALLS: usize = 80;
 /// Calls of two sweeps in which their faults fall: the campaigns and their stock, the journal, the stream, the settling.
 const SWEEP_CALLS: usize = 80;
+/// Calls of a fold in which its faults fall: the plan, a few sheets and bills, the closing, the statements.
+const FOLD_CALLS: usize = 30;
 
 impl Scenario {
     pub(crate) fn draw(seed: u64) -> Self {
@@ -68,6 +72,10 @@ impl Scenario {
             (random.usize(..SWEEP_CALLS), random.choice(Fate::FAULTS).unwrap_or(Fate::Pass))
         };
         let sweep_plan = (0..sweep_faults).map(|_| sweep_fault(&mut random)).collect();
+        let fold_fault = |random: &mut fastrand::Rng| {
+            (random.usize(..FOLD_CALLS), random.choice(Fate::FAULTS).unwrap_or(Fate::Pass))
+        };
+        let fold_plan = (0..random.usize(..3)).map(|_| fold_fault(&mut random)).collect();
         let environments = random.usize(2..=3);
         let accidents = (0..random.usize(..3)).map(|_| {
             let which = random.usize(..environments);
@@ -92,6 +100,7 @@ impl Scenario {
             environments,
             plan,
             sweep_plan,
+            fold_plan,
             accidents,
             begins: if random.u8(..4) == 0 { random.i64(0..8) } else { 43_200 },
         }
@@ -110,6 +119,7 @@ impl Scenario {
             environments: 2,
             plan: BTreeMap::new(),
             sweep_plan: BTreeMap::new(),
+            fold_plan: BTreeMap::new(),
             accidents: Vec::new(),
             begins: 43_200,
         }
@@ -123,6 +133,11 @@ impl Scenario {
     /// Whether nothing of the stream is posted until the sweep comes.
     pub(crate) fn is_stuck(&self) -> bool {
         self.seed % 8 == 5
+    }
+
+    /// Whether the books are closed in the end: two months of them take as long as all the rest.
+    pub(crate) fn closes_books(&self) -> bool {
+        self.seed % 3 == 1
     }
 
     pub(crate) fn begins_at(&self) -> Timestamp {

@@ -2,7 +2,7 @@
 
 use crate::{
     Store,
-    attributes::{Item, Reader, binary, item, number, text},
+    attributes::{Item, Reader, binary, item, number},
     calls::Write,
     clauses::IS_NEW,
     error::StoreError,
@@ -89,11 +89,8 @@ impl Store {
         first: ProvinceDay,
         last: ProvinceDay,
     ) -> Result<BTreeMap<ProvinceDay, Cells>, StoreError> {
-        let call = self.client.query().table_name(&self.tables.ledger).consistent_read(true);
-        let call = call.key_condition_expression("pk = :pk AND sk BETWEEN :first AND :last");
-        let call = call.expression_attribute_values(":pk", text(keys::sheets(merchant)));
-        let call = call.expression_attribute_values(":first", text(keys::sheet_part(merchant, first, 0).sk));
-        let call = call.expression_attribute_values(":last", text(keys::sheet_part(merchant, last, u16::MAX).sk));
+        let part = |day, part| keys::sheet_part(merchant, day, part).sk;
+        let call = self.query_between(keys::sheets(merchant), part(first, 0), part(last, u16::MAX));
         let mut days: BTreeMap<ProvinceDay, Cells> = BTreeMap::new();
         let mut from = None;
         loop {

@@ -1,0 +1,213 @@
+//! The books of a run: folded under faults, by two at once, again and late; closed, and closed again.
+
+use super::{
+    Run,
+    mapping::{ATTEMPTS, Mapping},
+};
+use mealticket_domain::{
+    Coupon, Fingerprint, KeyHash, MerchantId, ProvinceDay, ProvinceMonth, Timestamp,
+    books::{CLOSE_AFTER_SECONDS, Cell, Cells, add_cells},
+    journal::{Entry, Page},
+    statement::{StatementId, due},
+};
+use mealticket_store::{Store, reverse::ReverseRequest, statements::StatementHead};
+use std::{collections::BTreeMap, time::Duration};
+use tokio::time::sleep;
+
+const MERCHANT: &str = "mch_luckytea";
+
+fn merchant() -> MerchantId {
+    MERCHANT.parse().unwrap()
+}
+
+/// What was told of a month.
+#[derive(Debug, PartialEq)]
+struct Told {
+    statement: Option<StatementHead>,
+    bills: BTreeMap<ProvinceDay, Vec<Entry>>,
+}
+
+impl Run {
+    /// Folds as often as it takes. Gives what is wrong when it takes too often.
+    pub(crate) async fn fold_until_done(&self) -> Option<String> {
+        for _ in 0..ATTEMPTS {
+            if self.environments.fold(0).await.is_some_and(|worked| !worked.unfinished) {
+                return None;
+            }
+            sleep(Duration::from_secs(1)).await;
+        }
+        Some("the books were not folded to their end".to_owned())
+    }
+
+    /// Lets the time come at which a month is closed.
+    pub(crate) async fn come_to_the_end_of(&self, month: ProvinceMonth) {
+        let closing = month.next().first_day().starts_at().plus_seconds(CLOSE_AFTER_SECONDS);
+        self.set_clocks(closing);
+        sleep(Duration::from_secs(2)).await;
+    }
+
+    /// The same for the month that the run is in.
+    pub(crate) async fn come_to_the_end_of_its_month(&self) {
+        let now = self.observer.store().clock().now();
+        self.come_to_the_end_of(ProvinceMonth::of(now.province_day())).await;
+    }
+
+    /// Two fold at once and meet faults; afterwards one folds what is left.
+    async fn fold_in_trouble(&self, broken: &mut Vec<String>) {
+        self.network.plan_next(&self.scenario.fold_plan);
+        let second = async {
+            sleep(Duration::from_millis(self.scenario.seed % 31 * 10)).await;
+            if self.scenario.seed.is_multiple_of(2) { self.environments.fold(1).await } else { None }
+        };
+        tokio::join!(self.environments.fold(0), second);
+        self.calm().await;
+        broken.extend(self.fold_until_done().await);
+    }
+
+    /// Closes two months, with something that comes too late for the first. Gives every promise that is broken.
+    pub(crate) async fn close_books(&self, mapping: &mut Mapping) -> Vec<String> {
+        let mut broken = Vec::new();
+        let store = self.observer.store();
+        self.fold_in_trouble(&mut broken).await;
+        self.agree(mapping, &mut broken).await;
+        let month = ProvinceMonth::of(store.clock().now().province_day());
+        // What happens now is not posted before the month is closed.
+        let late = self.undo_something().await;
+        self.come_to_the_end_of(month).await;
+        self.fold_in_trouble(&mut broken).await;
+        let told = told(store, month).await;
+        mapping.deliver().await;
+        mapping.deliver_all_again().await;
+        self.fold_in_trouble(&mut broken).await;
+        let told_now = self::told(store, month).await;
+        if told != told_now {
+            broken.push(format!("what was told of {month} is now {told_now:?} and was {told:?}"));
+        }
+        self.come_to_the_end_of(month.next()).await;
+        self.fold_in_trouble(&mut broken).await;
+        let next = self::told(store, month.next()).await;
+        let late_lines: usize = next.bills.values().flatten().filter(|entry| entry.event.is_reversal).count();
+        if late && late_lines == 0 {
+            broken.push("a reversal that came late is on no bill of the next month".to_owned());
+        }
+        self.agree(mapping, &mut broken).await;
+        self.statements_add_up(mapping, month, [told_now, next], &mut broken).await;
+        let rebuilt = rebuild_ledger::rebuild(store).await.unwrap();
+        if !rebuilt.agrees() || rebuilt.under_way > 0 {
+            broken.push(format!("the rebuild says {rebuilt:?}"));
+        }
+        broken
+    }
+
+    /// Undoes a redemption that stands, if there is one.
+    async fn undo_something(&self) -> bool {
+        let store = self.observer.store();
+        for member in (0..self.scenario.members).map(|index| self.scenario.member(index)) {
+            for coupon in store.coupons_of_campaign(member, self.campaign.no).await.unwrap() {
+                let standing = |coupon: &Coupon| coupon.redemptions.iter().position(|spent| spent.reversal.is_none());
+                let Some(index) = standing(&coupon) else { continue };
+                let request = ReverseRequest {
+                    key: KeyHash([77; 16]),
+                    fingerprint: Fingerprint([7; 16]),
+                    reason: "late".parse().unwrap(),
+                    now: store.clock().now(),
+                };
+                store.reverse(coupon.key, index, &request).await.unwrap();
+                return matches!(standing(&store.coupon(coupon.key).await.unwrap().unwrap()), after if after != Some(index));
+            }
+        }
+        false
+    }
+
+    /// The sheets and the bills say what the pages say, and every entry of the books is even.
+    async fn agree(&self, mapping: &Mapping, broken: &mut Vec<String>) {
+        let (store, pages) = (self.observer.store(), self.pages(mapping).await);
+        let sheets = store.sheets(&merchant(), first_day(), last_day()).await.unwrap();
+        let mut cells = Cells::new();
+        sheets.values().for_each(|sheet| add_cells(&mut cells, sheet));
+        let mut folded = Cell::default();
+        cells.values().for_each(|cell| folded.add(cell));
+        let mut posted = Cell::default();
+        for page in &pages {
+            page.entries.iter().for_each(|entry| posted.add(&Cell::of(entry)));
+            page.counts.iter().for_each(|(_, count)| {
+                posted.claimed += i64::from(count.claimed);
+                posted.lapsing += i64::from(count.lapsing);
+            });
+        }
+        if folded != posted {
+            broken.push(format!("the sheets say {folded:?} and the pages say {posted:?}"));
+        }
+        if cells.values().any(|cell| cell.postings.balance() != 0) {
+            broken.push("a cell's debits are not its credits".to_owned());
+        }
+        let mut lines = Vec::new();
+        for day in sheets.keys() {
+            lines.extend(store.bill(&merchant(), *day).await.unwrap());
+        }
+        let mut entries: Vec<Entry> = pages.into_iter().flat_map(|page| page.entries).collect();
+        entries.sort_by_key(|entry| entry.event);
+        lines.sort_by_key(|entry| entry.event);
+        if lines != entries {
+            broken.push(format!("the bills have {lines:?} and the pages {entries:?}"));
+        }
+    }
+
+    /// Each statement opens with what the one before closed with, and the last closes with all that is owed.
+    async fn statements_add_up(
+        &self,
+        mapping: &Mapping,
+        month: ProvinceMonth,
+        months: [Told; 2],
+        broken: &mut Vec<String>,
+    ) {
+        let before = self.observer.store().statement_before(&merchant(), month).await.unwrap();
+        let (mut number, mut owed) = before.map_or((0, 0), |before| (before.statement.no, before.closing));
+        for told in &months {
+            let of_bills: i64 = told.bills.values().flatten().map(|entry| due(&entry.postings)).sum();
+            let Some(head) = &told.statement else {
+                if !told.bills.is_empty() || owed != 0 {
+                    broken.push(format!("no statement was made of {told:?}"));
+                }
+                continue;
+            };
+            number += 1;
+            let statement = &head.statement;
+            let lines: i64 = statement.lines.values().map(|line| due(&line.postings)).sum();
+            if (statement.no, statement.opening, lines, head.closing) != (number, owed, of_bills, owed + of_bills) {
+                broken.push(format!("{owed} were owed, the bills say {of_bills}, and the statement is {head:?}"));
+            }
+            owed = head.closing;
+        }
+        let all: i64 =
+            self.pages(mapping).await.iter().flat_map(|page| &page.entries).map(|entry| due(&entry.postings)).sum();
+        if owed != all {
+            broken.push(format!("{owed} are owed by the statements and {all} by the pages"));
+        }
+    }
+
+    async fn pages(&self, mapping: &Mapping) -> Vec<Page> {
+        let shard = mapping.shard().parse().unwrap();
+        self.observer.store().journal(&shard, Timestamp::MIN).await.unwrap().pages
+    }
+}
+
+fn first_day() -> ProvinceDay {
+    "2026-01-01".parse().unwrap()
+}
+
+fn last_day() -> ProvinceDay {
+    "2099-12-31".parse().unwrap()
+}
+
+async fn told(store: &Store, month: ProvinceMonth) -> Told {
+    let statement = store.statement(&StatementId { merchant: merchant(), month }).await.unwrap();
+    let mut bills = BTreeMap::new();
+    for day in store.sheets(&merchant(), month.first_day(), month.last_day()).await.unwrap().into_keys() {
+        let lines = store.bill(&merchant(), day).await.unwrap();
+        if !lines.is_empty() {
+            bills.insert(day, lines);
+        }
+    }
+    Told { statement, bills }
+}
