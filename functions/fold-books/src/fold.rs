@@ -1,15 +1,19 @@
 //! One fold: planned, written down, done.
 
 use mealticket_domain::{
-    CampaignNo, MerchantId, Timestamp,
+    CampaignNo, MerchantId, ProvinceDay, Timestamp,
     books::{Fold, additions, day_to_close},
     journal::{Page, StreamShard},
 };
 use mealticket_store::{Store, StoreError, books::ListedAside};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-/// Pages of one fold: 100 of a thousand entries are some 50 MB when they are read, of the function's 256.
+/// Pages of one fold: 100 of a thousand entries are some 70 MB when they are read, and as much again when they are sorted into
+/// sheets, of the function's 1 024.
 const PAGES_MAX: usize = 100;
+
+/// Whose the counts of a campaign are that the catalog does not have, or has in a form of the future. No money is in them.
+const UNKNOWN_MERCHANT: &str = "mch_unknown";
 
 /// Pages with the shards that they are of.
 pub(crate) type Pages = Vec<(StreamShard, Page)>;
@@ -17,8 +21,11 @@ pub(crate) type Pages = Vec<(StreamShard, Page)>;
 /// The next fold after `last`, with its pages; none when there is nothing to do.
 pub(crate) async fn plan(store: &Store, last: Option<&Fold>) -> Result<Option<(Fold, Pages)>, StoreError> {
     let now = store.clock().now();
+    let today = now.province_day();
+    let look_from = last.map_or(Timestamp::MIN.province_day(), |last| last.look_from);
     let mut pages = Pages::new();
-    for shard in active_shards(store, last).await? {
+    // A shard is noted on each day on which it is posted to, by a clock that may be a little ahead.
+    for shard in store.active_shards(look_from, today.plus_days(1)).await? {
         let room = PAGES_MAX - pages.len();
         if room == 0 {
             break;
@@ -29,9 +36,10 @@ pub(crate) async fn plan(store: &Store, last: Option<&Fold>) -> Result<Option<(F
         let next = found.into_iter().zip(after + 1..).take_while(|(page, no)| page.no == *no);
         pages.extend(next.map(|(page, _)| (shard.clone(), page)));
     }
+    let is_all = pages.len() < PAGES_MAX;
     let closed = last.and_then(Fold::closed_by_now);
     // A day is closed when what there is of it is in: not while pages wait for a later fold.
-    let closes = day_to_close(now, closed).filter(|_| pages.len() < PAGES_MAX);
+    let closes = day_to_close(now, closed).filter(|_| is_all);
     if pages.is_empty() && closes.is_none() {
         return Ok(None);
     }
@@ -41,16 +49,14 @@ pub(crate) async fn plan(store: &Store, last: Option<&Fold>) -> Result<Option<(F
         range.1 = page.no;
     }
     let no = last.map_or(1, |last| last.no + 1);
-    let fold = Fold { no, pages: ranges, closed, closes, planned_at: now, is_done: false };
+    let look_from = if is_all { look_from.max(yesterday(today)) } else { look_from };
+    let fold = Fold { no, pages: ranges, closed, closes, planned_at: now, look_from, is_done: false };
     Ok(Some((fold, pages)))
 }
 
-/// The shards that may have pages after those of the last fold. A shard is noted on each day on which it is posted to, before
-/// the page is there, by a clock that may be off by a little: a day more on both sides.
-async fn active_shards(store: &Store, last: Option<&Fold>) -> Result<BTreeSet<StreamShard>, StoreError> {
-    let today = store.clock().now().province_day();
-    let first = last.map_or(Timestamp::MIN.province_day(), |last| last.planned_at.province_day().plus_days(-1));
-    store.active_shards(first, today.plus_days(1)).await
+/// The day before: a clock that notes shards may be a little behind.
+fn yesterday(today: ProvinceDay) -> ProvinceDay {
+    today.plus_days(-1)
 }
 
 /// The pages of a fold that was written down.
@@ -66,10 +72,14 @@ pub(crate) async fn pages_of(store: &Store, fold: &Fold) -> Result<Pages, StoreE
 /// Brings a fold into the sheets and bills. Safe to repeat, and safe beside itself.
 pub(crate) async fn fold(store: &Store, fold: &Fold, pages: &Pages) -> Result<(), StoreError> {
     let merchants = merchants(store, pages).await?;
-    let merchant_of = |campaign: CampaignNo| merchants.get(&campaign).cloned();
-    for (sheet, addition) in additions(pages.iter().map(|(_, page)| page), fold.closed, merchant_of) {
+    let merchant_of = |campaign: CampaignNo| merchants.of(campaign);
+    let additions = additions(pages.iter().map(|(_, page)| page), fold.closed, merchant_of);
+    for (sheet, addition) in additions.sheets {
         store.add_to_bill(&sheet, fold.no, &addition.entries).await?;
         store.add_to_sheet(&sheet, fold.no, addition.cells).await?;
+    }
+    for (month, lapses) in additions.lapses {
+        store.add_to_lapses(&month, fold.no, lapses).await?;
     }
     for (shard, page) in pages {
         for (id, aside) in page.asides(shard) {
@@ -79,7 +89,7 @@ pub(crate) async fn fold(store: &Store, fold: &Fold, pages: &Pages) -> Result<()
                 page: page.no,
                 reason: aside.reason.clone(),
                 at: page.last_at,
-                posted_at: None,
+                posted: None,
             };
             store.list_aside(&listed).await?;
         }
@@ -93,16 +103,31 @@ pub(crate) async fn fold(store: &Store, fold: &Fold, pages: &Pages) -> Result<()
     store.end_fold(fold).await
 }
 
+struct Merchants {
+    known: HashMap<CampaignNo, MerchantId>,
+    unknown: MerchantId,
+}
+
+impl Merchants {
+    fn of(&self, campaign: CampaignNo) -> MerchantId {
+        self.known.get(&campaign).unwrap_or(&self.unknown).clone()
+    }
+}
+
 /// The merchants of the campaigns that are counted. Asked one by one: a directory could be older than the campaign.
-async fn merchants(store: &Store, pages: &Pages) -> Result<HashMap<CampaignNo, MerchantId>, StoreError> {
+async fn merchants(store: &Store, pages: &Pages) -> Result<Merchants, StoreError> {
+    let unknown = UNKNOWN_MERCHANT.parse();
+    let unknown = unknown.map_err(|_| StoreError::Corrupt { item: "merchant", attribute: "sk" })?;
+    let mut merchants = Merchants { known: HashMap::new(), unknown };
     let counted: BTreeSet<CampaignNo> =
         pages.iter().flat_map(|(_, page)| page.counts.iter().map(|(key, _)| key.campaign)).collect();
-    let mut merchants = HashMap::new();
     for no in counted {
-        match store.campaign(no).await? {
-            Some(campaign) => drop(merchants.insert(no, campaign.merchant_id.clone())),
-            // Nobody deletes campaigns. No money is in a count, so the rest of the books goes on.
-            None => tracing::error!(campaign = %no, "counted, and not in the catalog"),
+        match store.campaign(no).await {
+            Ok(Some(campaign)) => drop(merchants.known.insert(no, campaign.merchant_id.clone())),
+            Ok(None) | Err(StoreError::Corrupt { .. }) => {
+                tracing::error!(campaign = %no, "counted, and not in the catalog in a form that can be read");
+            }
+            Err(error) => return Err(error),
         }
     }
     Ok(merchants)

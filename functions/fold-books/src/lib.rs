@@ -31,6 +31,8 @@ pub struct Worked {
     pub closed: Option<String>,
     /// Statements that were made.
     pub statements: u64,
+    /// Merchants whose books cannot be read, and who therefore have no statement.
+    pub unreadable: u64,
     /// Whether something is left for the next run.
     pub unfinished: bool,
 }
@@ -86,12 +88,16 @@ impl Worked {
     async fn make_statements(&mut self, store: &Store, until: Instant) -> Result<(), StoreError> {
         let due: Vec<(ProvinceMonth, u64)> = store.months_due().await?;
         for (month, cut) in due {
-            match statements::make(store, month, cut, until, &mut self.statements).await? {
-                true => store.month_is_done(month, cut).await?,
-                false => {
-                    self.unfinished = true;
-                    return Ok(());
-                }
+            let made = statements::make(store, month, cut, until).await?;
+            self.statements += made.statements;
+            self.unreadable += made.unreadable;
+            if made.unfinished {
+                self.unfinished = true;
+                return Ok(());
+            }
+            // A month of which a statement is missing stays due, and is told each time.
+            if made.unreadable == 0 {
+                store.month_is_done(month, cut).await?;
             }
         }
         Ok(())

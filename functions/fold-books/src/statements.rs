@@ -2,43 +2,67 @@
 
 use mealticket_domain::{
     MerchantId, ProvinceMonth,
-    books::{Cells, add_cells},
-    statement::{Statement, StatementId},
+    books::add_cells,
+    statement::{LineKey, Statement, StatementId},
 };
 use mealticket_store::{Store, StoreError};
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use tokio::time::Instant;
 
-/// Makes the statements that are missing; counts them in `made`. `false` when time ran out: the next run goes on.
-pub(crate) async fn make(
-    store: &Store,
-    month: ProvinceMonth,
-    cut: u64,
-    until: Instant,
-    made: &mut u64,
-) -> Result<bool, StoreError> {
-    let campaigns = store.campaigns().await?;
-    let merchants: BTreeSet<MerchantId> = campaigns.iter().map(|campaign| campaign.merchant_id.clone()).collect();
-    for merchant in merchants {
-        if Instant::now() >= until {
-            return Ok(false);
-        }
-        *made += u64::from(make_one(store, StatementId { merchant, month }, cut).await?);
-    }
-    Ok(true)
+/// Merchants that are asked for at once.
+const MERCHANTS: usize = 200;
+
+/// What making a month's statements came to.
+#[derive(Debug, Default)]
+pub(crate) struct Made {
+    /// Statements that were made.
+    pub(crate) statements: u64,
+    /// Merchants whose books could not be read; the others have theirs.
+    pub(crate) unreadable: u64,
+    /// Whether time ran out: the next run goes on.
+    pub(crate) unfinished: bool,
 }
 
-/// Makes a merchant's statement, if it is missing and there is anything to state.
+/// Makes the statements that are missing.
+pub(crate) async fn make(store: &Store, month: ProvinceMonth, cut: u64, until: Instant) -> Result<Made, StoreError> {
+    let mut made = Made::default();
+    let mut after: Option<MerchantId> = None;
+    loop {
+        let merchants = store.booked_merchants(after.as_ref(), MERCHANTS).await?;
+        for merchant in &merchants {
+            if Instant::now() >= until {
+                made.unfinished = true;
+                return Ok(made);
+            }
+            match make_one(store, StatementId { merchant: merchant.clone(), month }, cut).await {
+                Ok(new) => made.statements += u64::from(new),
+                Err(error @ StoreError::Corrupt { .. }) => {
+                    tracing::error!(%merchant, %month, %error, "no statement");
+                    made.unreadable += 1;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        if merchants.len() < MERCHANTS {
+            return Ok(made);
+        }
+        after = merchants.into_iter().next_back();
+    }
+}
+
+/// Makes a merchant's statement, if it is missing and there is anything to state. The month is added up sheet by sheet: of a
+/// large merchant it does not fit into memory.
 async fn make_one(store: &Store, id: StatementId, cut: u64) -> Result<bool, StoreError> {
     if store.statement_head(&id).await?.is_some() {
         return Ok(false);
     }
     let before = store.statement_before(&id.merchant, id.month).await?;
-    let mut cells = Cells::new();
-    let days = store.sheets(&id.merchant, id.month.first_day(), id.month.last_day()).await?;
-    days.values().for_each(|day| add_cells(&mut cells, day));
+    let mut lines: BTreeMap<LineKey, _> = BTreeMap::new();
+    let (first, last) = (id.month.first_day(), id.month.last_day());
+    store
+        .for_each_sheet(&id.merchant, first, last, |_, cells| add_cells(&mut lines, &Statement::lines_of(&cells)))
+        .await?;
     let (no, opening) = before.map_or((1, 0), |before| (before.statement.no + 1, before.closing));
-    let lines = Statement::lines_of(&cells);
     if lines.is_empty() && opening == 0 {
         return Ok(false);
     }

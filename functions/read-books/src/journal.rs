@@ -1,9 +1,9 @@
 //! `/v1/admin/journal…`: entries with their postings, and the records that could not be read.
 
 use crate::views::{EntryView, SetAsideView};
-use mealticket_api::{ApiError, Code, Deps, Request, Response, json, views::ListView};
+use mealticket_api::{ApiError, Code, Deps, Request, Response, auth::operator::Operator, json, views::ListView};
 use mealticket_domain::{MerchantId, ProvinceDay, journal::SetAside};
-use mealticket_store::books::PostedAside;
+use mealticket_store::books::{BillCursor, PostedAside};
 use serde::{Deserialize, Serialize};
 
 #[derive(Deserialize)]
@@ -16,19 +16,17 @@ struct PostedView<'a> {
     posted: bool,
 }
 
-/// A merchant's entries that are booked on a day. A cursor is how many were shown: what is folded later comes after them.
+/// A merchant's entries that are booked on a day, in the order in which they were folded: what is folded later comes after.
 pub(crate) async fn read_journal(deps: &Deps, request: &Request) -> Result<Response, ApiError> {
     request.only_query(&["merchant_id", "date", "limit", "cursor"])?;
     let required = |name| request.query(name).ok_or_else(|| ApiError::malformed(name));
     let merchant: MerchantId = json::parsed("merchant_id", required("merchant_id")?)?;
     let day: ProvinceDay = json::parsed("date", required("date")?)?;
     let limit = usize::from(request.page_limit()?);
-    let shown: usize = json::parsed_if("cursor", request.query("cursor"))?.unwrap_or(0);
-    let entries = deps.store.bill(&merchant, day).await?;
-    let items: Vec<_> =
-        entries.iter().skip(shown).take(limit).map(|entry| EntryView::new(&deps.stack, entry)).collect();
-    let next = (shown.saturating_add(items.len()) < entries.len()).then(|| (shown + items.len()).to_string());
-    Response::ok(&ListView { items, next })
+    let from: Option<BillCursor> = json::parsed_if("cursor", request.query("cursor"))?;
+    let found = deps.store.bill(&merchant, day, from, limit).await?;
+    let items = found.lines.iter().map(|entry| EntryView::new(&deps.stack, entry)).collect();
+    Response::ok(&ListView { items, next: found.next.map(|next| next.to_string()) })
 }
 
 /// The records that were put aside, posted or not.
@@ -36,7 +34,7 @@ pub(crate) async fn list_set_asides(deps: &Deps, request: &Request) -> Result<Re
     request.only_query(&["limit", "cursor"])?;
     let limit = usize::from(request.page_limit()?);
     let after = request.query("cursor");
-    if after.is_some_and(|id| SetAside::own_shard(id).is_none()) {
+    if after.is_some_and(|id| id.is_empty() || SetAside::own_shard(id).is_none()) {
         return Err(ApiError::malformed("cursor"));
     }
     let listed = deps.store.set_asides(after, limit).await?;
@@ -45,9 +43,14 @@ pub(crate) async fn list_set_asides(deps: &Deps, request: &Request) -> Result<Re
 }
 
 /// Posts a record that was put aside, when it can be read now. The same again is the same answer, and no second effect.
-pub(crate) async fn post_set_aside(deps: &Deps, request: &Request, id: &str) -> Result<Response, ApiError> {
+pub(crate) async fn post_set_aside(
+    deps: &Deps,
+    request: &Request,
+    operator: &Operator,
+    id: &str,
+) -> Result<Response, ApiError> {
     let PostRequest {} = json::read(request.body()?)?;
-    match deps.store.post_aside(id, deps.now()).await? {
+    match deps.store.post_aside(id, &operator.subject, deps.now()).await? {
         PostedAside::Posted => Response::ok(&PostedView { event_id: id, posted: true }),
         PostedAside::NotFound => Err(Code::RecordNotFound.into()),
         PostedAside::StillUnreadable(reason) => Err(ApiError::from(Code::RecordUnreadable).because(reason)),

@@ -25,7 +25,9 @@ pub enum Ask {
     ConfirmStatement,
     /// It is not.
     DisputeStatement,
-    /// A day's orders as a spreadsheet.
+    /// A day's orders.
+    ReadBill,
+    /// The same as a spreadsheet.
     ExportBill,
     /// What campaigns came to.
     ReadMetrics,
@@ -35,8 +37,8 @@ pub enum Ask {
     ListSetAsides,
     /// One of them is to be posted after all.
     PostSetAside,
-    /// Any merchant's statements, for the operator.
-    ListStatementsOfMerchant,
+    /// Any merchant's statements, or a month's, for the operator.
+    ListAllStatements,
 }
 
 /// The function's routes, as `infra/template.yaml` has them.
@@ -46,12 +48,13 @@ pub const ROUTES: &[Route<Ask>] = &[
     ("GET /v1/statements/{statement_id}/csv", Ask::ExportStatement),
     ("POST /v1/statements/{statement_id}/confirm", Ask::ConfirmStatement),
     ("POST /v1/statements/{statement_id}/dispute", Ask::DisputeStatement),
+    ("GET /v1/daily-bills/{date}", Ask::ReadBill),
     ("GET /v1/daily-bills/{date}/csv", Ask::ExportBill),
     ("GET /v1/admin/metrics", Ask::ReadMetrics),
     ("GET /v1/admin/journal", Ask::ReadJournal),
     ("GET /v1/admin/journal/set-asides", Ask::ListSetAsides),
     ("POST /v1/admin/journal/set-asides/{event_id}/post", Ask::PostSetAside),
-    ("GET /v1/admin/statements", Ask::ListStatementsOfMerchant),
+    ("GET /v1/admin/statements", Ask::ListAllStatements),
 ];
 
 /// Who may read what campaigns came to.
@@ -70,17 +73,17 @@ pub async fn handle(deps: Deps, request: Request) -> Result<Response, ApiError> 
             deps.operator(&request, METRICS_READERS).await?;
             metrics::read_metrics(&deps, &request).await
         }
-        Ask::ReadJournal | Ask::ListSetAsides | Ask::ListStatementsOfMerchant => {
+        Ask::ReadJournal | Ask::ListSetAsides | Ask::ListAllStatements => {
             deps.operator(&request, BOOK_READERS).await?;
             match ask {
                 Ask::ReadJournal => journal::read_journal(&deps, &request).await,
                 Ask::ListSetAsides => journal::list_set_asides(&deps, &request).await,
-                _ => statements::list_of_merchant(&deps, &request).await,
+                _ => statements::list_all(&deps, &request).await,
             }
         }
         Ask::PostSetAside => {
-            deps.operator(&request, BOOK_KEEPERS).await?;
-            journal::post_set_aside(&deps, &request, id).await
+            let operator = deps.operator(&request, BOOK_KEEPERS).await?;
+            journal::post_set_aside(&deps, &request, &operator, id).await
         }
         _ => {
             let merchant = deps.merchant(&request).await?;
@@ -91,6 +94,7 @@ pub async fn handle(deps: Deps, request: Request) -> Result<Response, ApiError> 
                 Ask::ExportStatement => reader.export(&request, id).await,
                 Ask::ConfirmStatement => reader.confirm(&request, id).await,
                 Ask::DisputeStatement => reader.dispute(&request, id).await,
+                Ask::ReadBill => bills::read_bill(&reader, &request, id).await,
                 _ => bills::export_bill(&reader, &request, id).await,
             }
         }

@@ -2,11 +2,12 @@
 
 use mealticket_api::{ApiError, Code, Deps, Request, Response, json, views::ListView};
 use mealticket_domain::{
-    CampaignNo, ProvinceDay,
-    books::{Cell, CellKey},
+    Campaign, CampaignNo, ProvinceDay, ProvinceMonth,
+    books::{Cell, CellKey, Cells, Sum},
     settlement::{Account, Postings},
 };
 use serde::Serialize;
+use std::collections::BTreeMap;
 
 /// Days of one question: a month.
 const DAYS_MAX: i64 = 31;
@@ -45,19 +46,51 @@ pub(crate) async fn read_metrics(deps: &Deps, request: &Request) -> Result<Respo
     let missing = || ApiError::from(Code::CampaignNotFound);
     let no: CampaignNo = campaign.parse().map_err(|_| missing())?;
     let campaign = deps.store.campaign(no).await?.ok_or_else(missing)?;
-    let sheets = deps.store.sheets(&campaign.merchant_id, day, to).await?;
+    let rows = rows(deps, &campaign, day, to, today).await?;
     let mut items = Vec::new();
-    for (on, cells) in &sheets {
+    for (on, rows) in &rows {
         let skipped = if *on == day { shown } else { 0 };
-        let rows = cells.iter().filter(|(key, cell)| key.campaign == no && is_shown(cell, *on, today));
-        for (number, (key, cell)) in rows.enumerate().skip(skipped) {
+        for (number, (key, row)) in rows.iter().enumerate().skip(skipped) {
             if items.len() == limit {
                 return Response::ok(&ListView { items, next: Some(format!("{on}.{number}")) });
             }
-            items.push(view(key, cell, *on, today));
+            items.push(view(key, row, *on));
         }
     }
     Response::ok(&ListView { items, next: None })
+}
+
+/// What is shown in one row.
+#[derive(Default)]
+struct Row {
+    cell: Cell,
+    expired: i64,
+}
+
+/// A campaign's rows by day. What lapses on a day has expired when the day is over, and is nobody's business before.
+async fn rows(
+    deps: &Deps,
+    campaign: &Campaign,
+    from: ProvinceDay,
+    to: ProvinceDay,
+    today: ProvinceDay,
+) -> Result<BTreeMap<ProvinceDay, BTreeMap<CellKey, Row>>, ApiError> {
+    let mut rows: BTreeMap<ProvinceDay, BTreeMap<CellKey, Row>> = BTreeMap::new();
+    let mut take = |day: ProvinceDay, cells: Cells| {
+        for (key, cell) in cells.into_iter().filter(|(key, _)| key.campaign == campaign.no) {
+            rows.entry(day).or_default().entry(key).or_default().cell.add(&cell);
+        }
+    };
+    deps.store.for_each_sheet(&campaign.merchant_id, from, to, &mut take).await?;
+    let (first, last) = (ProvinceMonth::of(from), ProvinceMonth::of(to));
+    for (key, coupons) in deps.store.lapses(&campaign.merchant_id, first, last).await? {
+        let is_shown = key.campaign == campaign.no && (from..=to).contains(&key.day) && key.day < today;
+        if is_shown && coupons != 0 {
+            let of = CellKey { campaign: key.campaign, store: None, channel: key.channel };
+            rows.entry(key.day).or_default().entry(of).or_default().expired += coupons;
+        }
+    }
+    Ok(rows)
 }
 
 fn cursor(request: &Request) -> Result<Option<(ProvinceDay, usize)>, ApiError> {
@@ -69,15 +102,6 @@ fn cursor(request: &Request) -> Result<Option<(ProvinceDay, usize)>, ApiError> {
     read().map(Some).ok_or_else(|| ApiError::malformed("cursor"))
 }
 
-/// What lapses on a day has expired when the day is over, and is nobody's business before.
-fn expired(cell: &Cell, day: ProvinceDay, today: ProvinceDay) -> i64 {
-    if day < today { cell.lapsing } else { 0 }
-}
-
-fn is_shown(cell: &Cell, day: ProvinceDay, today: ProvinceDay) -> bool {
-    cell.claimed != 0 || cell.redeemed != 0 || cell.reversed != 0 || expired(cell, day, today) != 0
-}
-
 /// What the operator bears: its budgets, and what the shares leave over.
 fn cost(postings: &Postings) -> i64 {
     let is_operators =
@@ -85,7 +109,8 @@ fn cost(postings: &Postings) -> i64 {
     postings.amounts().filter(|(account, _)| is_operators(account)).map(|(_, fen)| fen).sum()
 }
 
-fn view(key: &CellKey, cell: &Cell, day: ProvinceDay, today: ProvinceDay) -> MetricView {
+fn view(key: &CellKey, row: &Row, day: ProvinceDay) -> MetricView {
+    let cell = &row.cell;
     MetricView {
         campaign_id: key.campaign.to_string(),
         day: day.to_string(),
@@ -94,7 +119,7 @@ fn view(key: &CellKey, cell: &Cell, day: ProvinceDay, today: ProvinceDay) -> Met
         claimed: cell.claimed,
         redeemed: cell.redeemed,
         reversed: cell.reversed,
-        expired: expired(cell, day, today),
+        expired: row.expired,
         order_value_fen: cell.order_value,
         discount_fen: cell.discount,
         cost_fen: cost(&cell.postings),

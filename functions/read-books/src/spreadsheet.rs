@@ -1,13 +1,25 @@
-//! CSV that a spreadsheet opens as it is meant: UTF-8 that says so, rows that end as RFC 4180 wants, long numbers that keep
-//! their digits, and no cell that is taken for a formula.
+//! CSV that a spreadsheet opens as it is meant: UTF-8 that says so, rows that end as RFC 4180 wants, texts that stay what they
+//! are, and no cell that is taken for a formula.
 
 use mealticket_api::ApiError;
 
-/// Digits from which a spreadsheet would round a number: it keeps fifteen, and shows twelve.
-const DIGITS_KEPT: usize = 11;
-
 /// A file being written.
 pub(crate) struct Spreadsheet(csv::Writer<Vec<u8>>);
+
+/// A cell.
+pub(crate) enum Cell {
+    /// A text, whatever it looks like.
+    Text(String),
+    /// An amount in fen, shown in yuan.
+    Amount(i64),
+    /// A number of things.
+    Count(i64),
+}
+
+/// A text that came from outside, or may have.
+pub(crate) fn text(text: impl Into<String>) -> Cell {
+    Cell::Text(text.into())
+}
 
 impl Spreadsheet {
     pub(crate) fn new() -> Self {
@@ -15,10 +27,18 @@ impl Spreadsheet {
         Spreadsheet(writer)
     }
 
-    /// A row of texts that came from outside, or may have.
-    pub(crate) fn row<T: AsRef<str>>(&mut self, cells: impl IntoIterator<Item = T>) -> Result<(), ApiError> {
-        let cells = cells.into_iter().map(|cell| as_text(cell.as_ref()));
-        self.0.write_record(cells).map_err(|_| ApiError::internal("a row could not be written"))
+    pub(crate) fn row(&mut self, cells: impl IntoIterator<Item = Cell>) -> Result<(), ApiError> {
+        let written = cells.into_iter().map(|cell| match cell {
+            Cell::Text(text) => as_text(&text),
+            Cell::Amount(fen) => yuan(fen),
+            Cell::Count(count) => count.to_string(),
+        });
+        self.0.write_record(written).map_err(|_| ApiError::internal("a row could not be written"))
+    }
+
+    /// A row of texts.
+    pub(crate) fn texts(&mut self, cells: &[&str]) -> Result<(), ApiError> {
+        self.row(cells.iter().map(|cell| text(*cell)))
     }
 
     /// The file, with the mark by which Excel knows UTF-8.
@@ -29,30 +49,20 @@ impl Spreadsheet {
     }
 }
 
-/// A cell that stays what it is. A leading tab makes digits a text; a leading apostrophe ends a formula before it begins
-/// (OWASP, "CSV injection"). An amount of ours is neither: it may begin with a minus, and only then with digits.
+/// A text that stays one. What begins with a digit could be taken for a number, which would lose its zeros and its last digits,
+/// or for a day: a leading tab makes it a text. A leading apostrophe ends a formula before it begins (OWASP, "CSV injection").
 fn as_text(cell: &str) -> String {
-    let digits = cell.chars().filter(char::is_ascii_digit).count();
-    let is_number = !cell.is_empty() && digits == cell.len();
-    let is_amount = cell.strip_prefix('-').unwrap_or(cell).split_once('.').is_some_and(|(yuan, fen)| {
-        let all_digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-        all_digits(yuan) && all_digits(fen) && fen.len() == 2
-    });
-    if is_amount {
-        return cell.to_owned();
-    }
-    // Leading zeros are lost like trailing digits.
-    if is_number && (digits > DIGITS_KEPT || (digits > 1 && cell.starts_with('0'))) {
+    if cell.starts_with(|first: char| first.is_ascii_digit() || first == '.') {
         return format!("\t{cell}");
     }
-    if cell.starts_with(['=', '+', '-', '@', '\t', '\r', '＝', '＋', '－', '＠']) {
+    if cell.starts_with(['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠']) {
         return format!("'{cell}");
     }
     cell.to_owned()
 }
 
 /// Yuan with two decimals.
-pub(crate) fn yuan(fen: i64) -> String {
+fn yuan(fen: i64) -> String {
     let (sign, fen) = (if fen < 0 { "-" } else { "" }, fen.unsigned_abs());
     format!("{sign}{}.{:02}", fen / 100, fen % 100)
 }
@@ -62,23 +72,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn formulas_are_texts_long_numbers_keep_their_digits_and_amounts_are_numbers() {
+    fn formulas_numbers_and_days_that_are_texts_stay_texts() {
         for (cell, written) in [
             ("=1+1", "'=1+1"),
             ("+86", "'+86"),
             ("-2+3", "'-2+3"),
+            ("-12.34", "'-12.34"),
             ("@SUM(A1)", "'@SUM(A1)"),
             ("\t=1", "'\t=1"),
+            ("\n=1", "'\n=1"),
             ("＝1+1", "'＝1+1"),
             ("20261124123456789012", "\t20261124123456789012"),
             ("0012", "\t0012"),
-            ("12345678901", "12345678901"),
-            ("123456789012", "\t123456789012"),
-            ("0", "0"),
-            ("-12.34", "-12.34"),
-            ("12.34", "12.34"),
-            ("-12.34+1", "'-12.34+1"),
+            ("4872E105", "\t4872E105"),
+            ("2026-11", "\t2026-11"),
+            ("3/4", "\t3/4"),
+            (".5", "\t.5"),
             ("", ""),
+            ("A-1", "A-1"),
             ("遇见茶", "遇见茶"),
         ] {
             assert_eq!(as_text(cell), written);
@@ -88,9 +99,9 @@ mod tests {
     #[test]
     fn a_file_begins_with_its_mark_and_quotes_what_it_must() {
         let mut file = Spreadsheet::new();
-        file.row(["门店", "a\"b", "c,d", "e\nf"]).unwrap();
-        file.row(["one"]).unwrap();
-        assert_eq!(file.finish().unwrap(), "\u{feff}门店,\"a\"\"b\",\"c,d\",\"e\nf\"\r\none\r\n");
+        file.texts(&["门店", "a\"b", "c,d", "e\nf"]).unwrap();
+        file.row([text("one"), Cell::Amount(-5), Cell::Count(3)]).unwrap();
+        assert_eq!(file.finish().unwrap(), "\u{feff}门店,\"a\"\"b\",\"c,d\",\"e\nf\"\r\none,-0.05,3\r\n");
     }
 
     #[test]

@@ -1,16 +1,19 @@
 //! `/v1/statements…`: a merchant's own. Another's is not found.
 
 use crate::{
-    spreadsheet::{Spreadsheet, yuan},
+    spreadsheet::{Cell, Spreadsheet, text},
     views::{StatementView, co_funding, payable},
 };
 use mealticket_api::{ApiError, Code, Deps, Request, Response, json, views::ListView};
 use mealticket_domain::{
     MerchantId, ProvinceMonth, Reason,
-    books::Cell,
-    statement::{Answer, AnswerDecision, StatementId, due},
+    books::Cell as Sums,
+    statement::{Answer, AnswerDecision, Dispute, StatementId, due},
 };
-use mealticket_store::{merchants::MerchantRecord, statements::StatementHead};
+use mealticket_store::{
+    merchants::MerchantRecord,
+    statements::{StatementHead, StatementLines},
+};
 use serde::Deserialize;
 
 /// A merchant who reads.
@@ -33,36 +36,40 @@ impl Reader<'_> {
     /// The merchant's statements, the newest first; of one month with `month`.
     pub(crate) async fn list(&self, request: &Request) -> Result<Response, ApiError> {
         request.only_query(&["month", "limit", "cursor"])?;
-        list(self.deps, &self.merchant.merchant.id, request).await
+        let month = json::parsed_if("month", request.query("month"))?;
+        list(self.deps, &self.merchant.merchant.id, month, request).await
     }
 
+    /// A statement with some of its lines: all of them, when they are no more than some thousands.
     pub(crate) async fn read(&self, request: &Request, id: &str) -> Result<Response, ApiError> {
-        request.only_query(&[])?;
-        Response::ok(&StatementView::whole(&self.own(id).await?))
+        let (head, lines) = self.with_lines(request, id).await?;
+        Response::ok(&StatementView::with_lines(&head, &lines))
     }
 
+    /// The same as a spreadsheet.
     pub(crate) async fn export(&self, request: &Request, id: &str) -> Result<Response, ApiError> {
-        request.only_query(&[])?;
-        let head = self.own(id).await?;
-        Response::csv(self.spreadsheet(&head).await?, &format!("{}.csv", head.statement.id), None)
+        let (head, lines) = self.with_lines(request, id).await?;
+        let id = &head.statement.id;
+        let next = lines.next.map(|part| format!("/v1/statements/{id}/csv?cursor={part}"));
+        Response::csv(self.spreadsheet(&head, &lines).await?, &format!("{id}.csv"), next.as_deref())
     }
 
     pub(crate) async fn confirm(&self, request: &Request, id: &str) -> Result<Response, ApiError> {
         let ConfirmRequest {} = json::read(request.body()?)?;
-        self.answer(id, Answer::Confirmed { at: self.deps.now() }).await
+        self.answer(id, Answer::Confirmed { at: self.deps.now(), after: None }).await
     }
 
     pub(crate) async fn dispute(&self, request: &Request, id: &str) -> Result<Response, ApiError> {
         let DisputeRequest { reason } = json::read(request.body()?)?;
         let reason: Reason = json::parsed("reason", &reason)?;
-        self.answer(id, Answer::Disputed { at: self.deps.now(), reason }).await
+        self.answer(id, Answer::Disputed(Dispute { at: self.deps.now(), reason })).await
     }
 
     async fn answer(&self, id: &str, said: Answer) -> Result<Response, ApiError> {
         let mut head = self.own(id).await?;
         let (decision, standing) = self.deps.store.answer_statement(&head.statement.id, &said).await?;
         match decision {
-            AnswerDecision::Record | AnswerDecision::Repeat => {
+            AnswerDecision::Record(_) | AnswerDecision::Repeat => {
                 head.answer = Some(standing);
                 Response::ok(&StatementView::listed(&head))
             }
@@ -77,7 +84,15 @@ impl Reader<'_> {
         if id.merchant != self.merchant.merchant.id {
             return Err(missing());
         }
-        self.deps.store.statement(&id).await?.ok_or_else(missing)
+        self.deps.store.statement_head(&id).await?.ok_or_else(missing)
+    }
+
+    async fn with_lines(&self, request: &Request, id: &str) -> Result<(StatementHead, StatementLines), ApiError> {
+        request.only_query(&["cursor"])?;
+        let part: u16 = json::parsed_if("cursor", request.query("cursor"))?.unwrap_or(0);
+        let head = self.own(id).await?;
+        let lines = self.deps.store.statement_lines(&head.statement.id, part).await?;
+        Ok((head, lines))
     }
 
     /// The name of one of the merchant's stores; its id when the catalog no longer has it.
@@ -86,17 +101,17 @@ impl Reader<'_> {
         known.map_or(id.as_str(), |store| &store.name)
     }
 
-    async fn spreadsheet(&self, head: &StatementHead) -> Result<String, ApiError> {
+    async fn spreadsheet(&self, head: &StatementHead, lines: &StatementLines) -> Result<String, ApiError> {
         let statement = &head.statement;
         let mut file = Spreadsheet::new();
-        file.row(["结算单", &statement.id.to_string()])?;
-        file.row(["商户", &self.merchant.merchant.name])?;
-        file.row(["账期", &statement.id.month.to_string()])?;
-        file.row(["序号", &statement.no.to_string()])?;
-        file.row(["出单时间", &statement.closed_at.province_clock()])?;
-        file.row(["期初余额（元）", &yuan(statement.opening)])?;
-        file.row([""])?;
-        file.row([
+        file.texts(&["结算单", &statement.id.to_string()])?;
+        file.texts(&["商户", &self.merchant.merchant.name])?;
+        file.texts(&["账期", &statement.id.month.to_string()])?;
+        file.row([text("序号"), Cell::Count(statement.no.into())])?;
+        file.texts(&["出单时间", &statement.closed_at.province_clock()])?;
+        file.row([text("期初累计应结（元）"), Cell::Amount(statement.opening)])?;
+        file.texts(&[""])?;
+        file.texts(&[
             "活动编号",
             "活动名称",
             "门店编号",
@@ -109,42 +124,61 @@ impl Reader<'_> {
             "商户承担（元）",
             "本期应结（元）",
         ])?;
-        for (key, cell) in &statement.lines {
+        for (key, sums) in &lines.lines {
             let campaign = self.deps.store.campaign(key.campaign).await?;
             let name = campaign.as_ref().map_or("", |campaign| &campaign.terms.name);
             let names = [&key.campaign.to_string(), name, key.store.as_str(), self.store_name(&key.store)];
-            file.row(names.into_iter().map(str::to_owned).chain(amounts(cell)))?;
+            file.row(names.into_iter().map(text).chain(amounts(sums)))?;
         }
-        file.row(["合计", "", "", ""].into_iter().map(str::to_owned).chain(amounts(&statement.total())))?;
-        file.row([""])?;
-        file.row(["期末余额（元）", &yuan(head.closing)])?;
+        if lines.next.is_none() {
+            file.row(["合计", "", "", ""].into_iter().map(text).chain(amounts(&head.total)))?;
+            file.texts(&[""])?;
+            file.row([text("期末累计应结（元）"), Cell::Amount(head.closing)])?;
+        }
         file.finish()
     }
 }
 
 /// Counts and amounts of a row.
-fn amounts(cell: &Cell) -> [String; 7] {
+fn amounts(sums: &Sums) -> [Cell; 7] {
     [
-        cell.redeemed.to_string(),
-        cell.reversed.to_string(),
-        yuan(cell.order_value),
-        yuan(cell.discount),
-        yuan(payable(&cell.postings)),
-        yuan(co_funding(&cell.postings)),
-        yuan(due(&cell.postings)),
+        Cell::Count(sums.redeemed),
+        Cell::Count(sums.reversed),
+        Cell::Amount(sums.order_value),
+        Cell::Amount(sums.discount),
+        Cell::Amount(payable(&sums.postings)),
+        Cell::Amount(co_funding(&sums.postings)),
+        Cell::Amount(due(&sums.postings)),
     ]
 }
 
-/// Any merchant's statements, for the operator.
-pub(crate) async fn list_of_merchant(deps: &Deps, request: &Request) -> Result<Response, ApiError> {
+/// A merchant's statements, or every merchant's of a month, for the operator.
+pub(crate) async fn list_all(deps: &Deps, request: &Request) -> Result<Response, ApiError> {
     request.only_query(&["merchant_id", "month", "limit", "cursor"])?;
-    let merchant = request.query("merchant_id").ok_or_else(|| ApiError::malformed("merchant_id"))?;
-    list(deps, &json::parsed("merchant_id", merchant)?, request).await
+    let month: Option<ProvinceMonth> = json::parsed_if("month", request.query("month"))?;
+    if let Some(merchant) = json::parsed_if::<MerchantId>("merchant_id", request.query("merchant_id"))? {
+        return list(deps, &merchant, month, request).await;
+    }
+    let month = month.ok_or_else(|| ApiError::malformed("month"))?;
+    let limit = usize::from(request.page_limit()?);
+    let after: Option<MerchantId> = json::parsed_if("cursor", request.query("cursor"))?;
+    let merchants = deps.store.booked_merchants(after.as_ref(), limit).await?;
+    let next = merchants.last().filter(|_| merchants.len() == limit).map(ToString::to_string);
+    let mut items = Vec::new();
+    for merchant in merchants {
+        let head = deps.store.statement_head(&StatementId { merchant, month }).await?;
+        items.extend(head.as_ref().map(StatementView::listed));
+    }
+    Response::ok(&ListView { items, next })
 }
 
-async fn list(deps: &Deps, merchant: &MerchantId, request: &Request) -> Result<Response, ApiError> {
+async fn list(
+    deps: &Deps,
+    merchant: &MerchantId,
+    month: Option<ProvinceMonth>,
+    request: &Request,
+) -> Result<Response, ApiError> {
     let limit = usize::from(request.page_limit()?);
-    let month: Option<ProvinceMonth> = json::parsed_if("month", request.query("month"))?;
     let before: Option<ProvinceMonth> = json::parsed_if("cursor", request.query("cursor"))?;
     if let Some(month) = month {
         let head = deps.store.statement_head(&StatementId { merchant: merchant.clone(), month }).await?;

@@ -7,7 +7,10 @@ use mealticket_domain::{
     settlement::{Account, Postings},
     statement::{Answer, LineKey, due},
 };
-use mealticket_store::{books::ListedAside, statements::StatementHead};
+use mealticket_store::{
+    books::ListedAside,
+    statements::{StatementHead, StatementLines},
+};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -26,10 +29,16 @@ pub(crate) struct StatementView {
     answered_at: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    total: Option<AmountsView>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    lines: Option<Vec<LineView>>,
+    total: AmountsView,
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    lines: Option<LinesView>,
+}
+
+/// Some of a statement's lines.
+#[derive(Serialize)]
+struct LinesView {
+    lines: Vec<LineView>,
+    next: Option<String>,
 }
 
 /// What a campaign came to in a store.
@@ -80,10 +89,10 @@ pub(crate) fn co_funding(postings: &Postings) -> i64 {
 impl StatementView {
     /// A statement as it is listed.
     pub(crate) fn listed(head: &StatementHead) -> Self {
-        let (status, answered_at, reason) = match &head.answer {
+        let (status, answered_at, dispute) = match &head.answer {
             None => ("closed", None, None),
-            Some(Answer::Confirmed { at }) => ("confirmed", Some(at.to_string()), None),
-            Some(Answer::Disputed { at, reason }) => ("disputed", Some(at.to_string()), Some(reason.to_string())),
+            Some(Answer::Confirmed { at, after }) => ("confirmed", Some(*at), after.as_ref()),
+            Some(Answer::Disputed(dispute)) => ("disputed", Some(dispute.at), Some(dispute)),
         };
         let statement = &head.statement;
         StatementView {
@@ -95,26 +104,69 @@ impl StatementView {
             closing_fen: head.closing,
             closed_at: statement.closed_at.to_string(),
             status,
-            answered_at,
-            reason,
-            total: None,
+            answered_at: answered_at.map(|at| at.to_string()),
+            reason: dispute.map(|dispute| dispute.reason.to_string()),
+            total: AmountsView::new(&head.total),
             lines: None,
         }
     }
 
-    /// The same with its lines.
-    pub(crate) fn whole(head: &StatementHead) -> Self {
+    /// The same with some of its lines.
+    pub(crate) fn with_lines(head: &StatementHead, lines: &StatementLines) -> Self {
         let line = |(key, cell): (&LineKey, &Cell)| LineView {
             campaign_id: key.campaign.to_string(),
             store_id: key.store.to_string(),
             amounts: AmountsView::new(cell),
         };
         StatementView {
-            total: Some(AmountsView::new(&head.statement.total())),
-            lines: Some(head.statement.lines.iter().map(line).collect()),
+            lines: Some(LinesView {
+                lines: lines.lines.iter().map(line).collect(),
+                next: lines.next.map(|part| part.to_string()),
+            }),
             ..StatementView::listed(head)
         }
     }
+}
+
+/// A line of a daily bill.
+#[derive(Serialize)]
+pub(crate) struct BillLineView {
+    redemption_id: String,
+    kind: &'static str,
+    at: String,
+    store_id: String,
+    order_no: String,
+    campaign_id: String,
+    channel: Option<String>,
+    amount_fen: i64,
+    discount_fen: i64,
+    payable_fen: i64,
+    co_funding_fen: i64,
+    due_fen: i64,
+}
+
+impl BillLineView {
+    pub(crate) fn new(stack: &Stack, entry: &Entry) -> Self {
+        let cell = Cell::of(entry);
+        BillLineView {
+            redemption_id: stack.ids.redemption_id(entry.event.coupon, usize::from(entry.event.index)),
+            kind: kind(entry),
+            at: entry.at.to_string(),
+            store_id: entry.store.to_string(),
+            order_no: entry.order_no.to_string(),
+            campaign_id: entry.event.coupon.campaign.to_string(),
+            channel: entry.channel.as_ref().map(ToString::to_string),
+            amount_fen: cell.order_value,
+            discount_fen: cell.discount,
+            payable_fen: payable(&entry.postings),
+            co_funding_fen: co_funding(&entry.postings),
+            due_fen: due(&entry.postings),
+        }
+    }
+}
+
+fn kind(entry: &Entry) -> &'static str {
+    if entry.event.is_reversal { "reversal" } else { "redemption" }
 }
 
 /// An entry of the journal.
@@ -128,6 +180,8 @@ pub(crate) struct EntryView {
     store_id: String,
     order_no: String,
     channel: Option<String>,
+    /// By whose link the coupon was claimed: whom a commission is owed to.
+    share_code: Option<String>,
     amount_fen: u64,
     discount_fen: u64,
     settlement_version: u32,
@@ -141,12 +195,13 @@ impl EntryView {
         EntryView {
             redemption_id: stack.ids.redemption_id(key, usize::from(entry.event.index)),
             coupon_id: stack.ids.coupon_id(key),
-            kind: if entry.event.is_reversal { "reversal" } else { "redemption" },
+            kind: kind(entry),
             at: entry.at.to_string(),
             merchant_id: entry.merchant.to_string(),
             store_id: entry.store.to_string(),
             order_no: entry.order_no.to_string(),
             channel: entry.channel.as_ref().map(ToString::to_string),
+            share_code: entry.share_code.as_ref().map(ToString::to_string),
             amount_fen: entry.amount.get(),
             discount_fen: entry.discount.get(),
             settlement_version: entry.settlement_version,
@@ -164,6 +219,7 @@ pub(crate) struct SetAsideView {
     reason: String,
     written_at: String,
     posted_at: Option<String>,
+    posted_by: Option<String>,
 }
 
 impl SetAsideView {
@@ -174,7 +230,8 @@ impl SetAsideView {
             page: listed.page,
             reason: listed.reason.clone(),
             written_at: listed.at.to_string(),
-            posted_at: listed.posted_at.map(|at| at.to_string()),
+            posted_at: listed.posted.as_ref().map(|(at, _)| at.to_string()),
+            posted_by: listed.posted.as_ref().map(|(_, by)| by.clone()),
         }
     }
 }

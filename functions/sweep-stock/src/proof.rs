@@ -43,7 +43,7 @@ impl Proof {
         let mut tally = Tally::default();
         for (arn, shard) in shards(streams, store.stream_table()).await? {
             // The mark belongs to these pages: one of a later question would hide what was posted in between.
-            let Journal { mark, pages } = store.journal(&shard, since).await?;
+            let Journal { mark, pages } = store.tallies(&shard, since).await?;
             for (id, _) in pages.iter().flat_map(|page| page.asides(&shard)).filter(|(_, aside)| aside.may_be_a_claim())
             {
                 match store.posted_aside(&id).await? {

@@ -20,9 +20,9 @@ use std::collections::BTreeMap;
 /// bill is there the next morning.
 pub const CLOSE_AFTER_SECONDS: i64 = 6 * 3_600;
 
-/// Cells of one part of a sheet: 2 000 × at most 170 bytes (six sums of ten, seven accounts of eleven, a store of 29), packed,
-/// are 340 KB of DynamoDB's 400; a usual cell has 40. What is more goes into the next part.
-pub const SHEET_CELLS_MAX: usize = 2_000;
+/// Cells of one part of a sheet: 1 000 × at most 350 bytes (five sums of ten, 24 accounts of eleven, a store of 29), packed, are
+/// 350 KB of DynamoDB's 400; a usual cell has 40. What is more goes into the next part.
+pub const SHEET_CELLS_MAX: usize = 1_000;
 
 /// A fold: which pages of which shards, and where the books stood.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,6 +37,8 @@ pub struct Fold {
     pub closes: Option<ProvinceDay>,
     /// When it was planned.
     pub planned_at: Timestamp,
+    /// The first day on which a shard may have been noted whose pages are not all in the folds up to this one.
+    pub look_from: ProvinceDay,
     /// Whether all of it is in the sheets.
     pub is_done: bool,
 }
@@ -66,7 +68,7 @@ impl Fold {
 pub struct CellKey {
     /// The campaign.
     pub campaign: CampaignNo,
-    /// The store that redeemed; none for claims and lapses, which no store knows of.
+    /// The store that redeemed; none for claims, which no store knows of.
     pub store: Option<StoreId>,
     /// The channel through which the coupon was claimed.
     pub channel: Option<Channel>,
@@ -77,8 +79,6 @@ pub struct CellKey {
 pub struct Cell {
     /// Coupons that were claimed.
     pub claimed: i64,
-    /// Coupons that can still be used, or could when the day ended: when it is over, they expired on it.
-    pub lapsing: i64,
     /// Redemptions, the undone ones included.
     pub redeemed: i64,
     /// Reversals.
@@ -105,11 +105,23 @@ impl Cell {
             ..Cell::default()
         }
     }
+}
 
+/// What can be summed up.
+pub trait Sum: Clone + Default {
     /// Both together.
-    pub fn add(&mut self, other: &Cell) {
+    fn add(&mut self, other: &Self);
+}
+
+impl Sum for i64 {
+    fn add(&mut self, other: &Self) {
+        *self += other;
+    }
+}
+
+impl Sum for Cell {
+    fn add(&mut self, other: &Cell) {
         self.claimed += other.claimed;
-        self.lapsing += other.lapsing;
         self.redeemed += other.redeemed;
         self.reversed += other.reversed;
         self.order_value += other.order_value;
@@ -122,8 +134,32 @@ impl Cell {
 pub type Cells = BTreeMap<CellKey, Cell>;
 
 /// Adds cells to those of their keys.
-pub fn add_cells(sums: &mut Cells, cells: &Cells) {
+pub fn add_cells<K: Ord + Clone, V: Sum>(sums: &mut BTreeMap<K, V>, cells: &BTreeMap<K, V>) {
     cells.iter().for_each(|(key, cell)| sums.entry(key.clone()).or_default().add(cell));
+}
+
+/// Which coupons lapse together: those of a campaign that were claimed through a channel, on the day of their last usable
+/// second. Lapses are kept by month, not by the day that is open: a redemption takes one away from a day weeks ahead.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LapseKey {
+    /// The day.
+    pub day: ProvinceDay,
+    /// The campaign.
+    pub campaign: CampaignNo,
+    /// The channel.
+    pub channel: Option<Channel>,
+}
+
+/// How many coupons the clock alone can end, or has ended: when the day is over, they expired on it.
+pub type Lapses = BTreeMap<LapseKey, i64>;
+
+/// Whose lapses, and of which month.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LapsesKey {
+    /// Whose campaigns.
+    pub merchant: MerchantId,
+    /// The month that the days are in.
+    pub month: ProvinceMonth,
 }
 
 /// Whose sheet, and of which day.
@@ -144,18 +180,28 @@ pub struct Addition {
     pub entries: Vec<Entry>,
 }
 
+/// What one fold adds to the books.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Additions {
+    /// To the sheets and the bills.
+    pub sheets: BTreeMap<SheetKey, Addition>,
+    /// To the lapses.
+    pub lapses: BTreeMap<LapsesKey, Lapses>,
+}
+
 /// What pages add to sheets, when the books are closed up to and with `closed`. `merchant_of` names a campaign's merchant; an
 /// entry names its own.
 pub fn additions<'a>(
     pages: impl IntoIterator<Item = &'a Page>,
     closed: Option<ProvinceDay>,
-    merchant_of: impl Fn(CampaignNo) -> Option<MerchantId>,
-) -> BTreeMap<SheetKey, Addition> {
-    let mut additions: BTreeMap<SheetKey, Addition> = BTreeMap::new();
+    merchant_of: impl Fn(CampaignNo) -> MerchantId,
+) -> Additions {
+    let mut additions = Additions::default();
     for page in pages {
         for entry in &page.entries {
             let day = booked_on(entry.at.province_day(), closed);
-            let addition = additions.entry(SheetKey { merchant: entry.merchant.clone(), day }).or_default();
+            let sheet = SheetKey { merchant: entry.merchant.clone(), day };
+            let addition = additions.sheets.entry(sheet).or_default();
             let key = CellKey {
                 campaign: entry.event.coupon.campaign,
                 store: Some(entry.store.clone()),
@@ -165,11 +211,19 @@ pub fn additions<'a>(
             addition.entries.push(entry.clone());
         }
         for (counted, count) in page.counts.iter() {
-            let Some(merchant) = merchant_of(counted.campaign) else { continue };
-            let sheet = SheetKey { merchant, day: booked_on(counted.day, closed) };
-            let key = CellKey { campaign: counted.campaign, store: None, channel: counted.channel.clone() };
-            let cell = Cell { claimed: count.claimed.into(), lapsing: count.lapsing.into(), ..Cell::default() };
-            additions.entry(sheet).or_default().cells.entry(key).or_default().add(&cell);
+            let (merchant, campaign, channel) =
+                (merchant_of(counted.campaign), counted.campaign, counted.channel.clone());
+            if count.lapsing != 0 {
+                let month = LapsesKey { merchant: merchant.clone(), month: ProvinceMonth::of(counted.day) };
+                let key = LapseKey { day: counted.day, campaign, channel: channel.clone() };
+                *additions.lapses.entry(month).or_default().entry(key).or_default() += i64::from(count.lapsing);
+            }
+            if count.claimed != 0 {
+                let sheet = SheetKey { merchant, day: booked_on(counted.day, closed) };
+                let key = CellKey { campaign, store: None, channel };
+                let cell = Cell { claimed: count.claimed.into(), ..Cell::default() };
+                additions.sheets.entry(sheet).or_default().cells.entry(key).or_default().add(&cell);
+            }
         }
     }
     additions
@@ -187,22 +241,29 @@ pub fn day_to_close(now: Timestamp, closed: Option<ProvinceDay>) -> Option<Provi
 }
 
 /// One part of a sheet, as it stands.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Part {
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Part<K: Ord, V> {
     /// The last fold that is in it; 0 for none.
     pub fold: u64,
     /// Its cells.
-    pub cells: Cells,
+    pub cells: BTreeMap<K, V>,
 }
 
-impl Part {
-    /// Takes in what fold `fold` adds, as far as there is room for new cells, and removes it from `cells`; `None` when the
-    /// fold is in it already: then what has a place here is only removed.
-    pub fn take(&self, fold: u64, cells: &mut Cells) -> Option<Part> {
+impl<K: Ord, V> Default for Part<K, V> {
+    fn default() -> Self {
+        Part { fold: 0, cells: BTreeMap::new() }
+    }
+}
+
+impl<K: Ord + Clone, V: Sum> Part<K, V> {
+    /// Takes in what fold `fold` adds, as far as there is room for new cells, and removes it from `cells`. `None` when there is
+    /// nothing to write: the fold is in it already, and what has a place here is only removed; or it is full, and nothing has.
+    pub fn take(&self, fold: u64, cells: &mut BTreeMap<K, V>) -> Option<Self> {
         if self.fold >= fold {
             cells.retain(|key, _| !self.cells.contains_key(key));
             return None;
         }
+        let before = cells.len();
         let mut next = Part { fold, cells: self.cells.clone() };
         cells.retain(|key, cell| {
             let has_place = next.cells.contains_key(key) || next.cells.len() < SHEET_CELLS_MAX;
@@ -211,7 +272,7 @@ impl Part {
             }
             !has_place
         });
-        Some(next)
+        (cells.len() < before).then_some(next)
     }
 }
 

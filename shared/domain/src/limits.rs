@@ -52,6 +52,10 @@ pub const STORES_IN_SCOPE_MAX: usize = 1_000;
 /// Characters of a budget owner's name: the longest prefecture of China has 13.
 pub const BUDGET_CHARS_MAX: usize = 16;
 
+/// Funders of one redemption: the province, the merchant and six cities. With the four other accounts an entry has twelve
+/// postings, and a cell of a sheet has room for those of two versions of the terms.
+pub const FUNDERS_MAX: usize = 8;
+
 /// Bytes of an eligibility rule: a page of text, and what the parser's stack is known to hold.
 pub const RULE_BYTES_MAX: usize = 4_096;
 

@@ -15,6 +15,10 @@ use std::collections::BTreeMap;
 /// Buckets of members: a thousand of at most ten accounts are 200 KB, and one of ten million members has ten thousand.
 pub const BUCKETS: usize = 1_024;
 
+/// Entries, of both sides together, that are compared one by one in one reading of both: 500 000 × some 700 bytes are 350 MB.
+/// One bucket may have more; a province of a hundred million redemptions has a hundred thousand in each.
+pub const COMPARED_MAX: u64 = 500_000;
+
 /// Differences that are told one by one; the others are counted.
 pub const TOLD_MAX: usize = 1_000;
 
@@ -74,10 +78,24 @@ impl Side {
         (self.buckets.iter().map(|bucket| bucket.entries).sum(), postings)
     }
 
-    /// The buckets in which the two sides differ.
-    pub fn differing(&self, other: &Side) -> Vec<usize> {
-        let pairs = self.buckets.iter().zip(&other.buckets).enumerate();
-        pairs.filter(|(_, (one, two))| one != two).map(|(number, _)| number).collect()
+    /// The buckets in which the two sides differ, in groups of which each fits into memory.
+    pub fn differing(&self, other: &Side) -> Vec<Vec<usize>> {
+        let mut groups: Vec<Vec<usize>> = Vec::new();
+        let mut entries = 0;
+        for (number, (one, two)) in self.buckets.iter().zip(&other.buckets).enumerate() {
+            if one == two {
+                continue;
+            }
+            entries += one.entries + two.entries;
+            match groups.last_mut() {
+                Some(group) if entries <= COMPARED_MAX => group.push(number),
+                _ => {
+                    entries = one.entries + two.entries;
+                    groups.push(vec![number]);
+                }
+            }
+        }
+        groups
     }
 }
 
@@ -167,15 +185,15 @@ mod tests {
         let entries: Vec<Entry> = (0..50).map(|member| entry(member, 500)).collect();
         let mut reversed = entries.clone();
         reversed.reverse();
-        assert_eq!(side(&entries).differing(&side(&reversed)), [0; 0]);
-        assert_eq!(side(&entries).differing(&side(&entries[1..])), [0]);
+        assert_eq!(side(&entries).differing(&side(&reversed)), Vec::<Vec<usize>>::new());
+        assert_eq!(side(&entries).differing(&side(&entries[1..])), [[0]]);
         // The same sums in another entry, and one entry twice.
         let mut other = entries.clone();
         other[7].order_no = "X".parse().unwrap();
-        assert_eq!(side(&entries).differing(&side(&other)), [7]);
+        assert_eq!(side(&entries).differing(&side(&other)), [[7]]);
         other = entries.clone();
         other.push(entries[9].clone());
-        assert_eq!(side(&entries).differing(&side(&other)), [9]);
+        assert_eq!(side(&entries).differing(&side(&other)), [[9]]);
     }
 
     #[test]

@@ -4,7 +4,11 @@
 //! postings under them, a reversal the same postings with the signs turned. Amounts are whole fen; what the shares of the
 //! funders leave over, less than one fen for each of them, is borne by an account of its own.
 
-use crate::{benefit::Percent, limits::BUDGET_CHARS_MAX, money::Fen};
+use crate::{
+    benefit::Percent,
+    limits::{BUDGET_CHARS_MAX, FUNDERS_MAX},
+    money::Fen,
+};
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, fmt, str::FromStr};
 
@@ -25,6 +29,18 @@ pub struct SettlementTerms {
     /// What the distributor is paid whose share code brought the coupon about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub commission: Option<Commission>,
+    /// When all of that is earned.
+    #[serde(default)]
+    pub earned: Earned,
+}
+
+/// When what a campaign pays is earned, and so posted.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Earned {
+    /// With each redemption; its reversal takes it back.
+    #[default]
+    AtRedemption,
 }
 
 /// Who bears a share.
@@ -114,6 +130,9 @@ pub enum SettlementError {
         /// What they are together, in hundredths of a percent.
         sum: u64,
     },
+    /// More funders than a redemption can be split among.
+    #[error("funded_by names at most {FUNDERS_MAX} funders")]
+    Funders,
     /// A price or commission of nothing: leave it out.
     #[error("{0} must be above 0, or left out")]
     Nothing(&'static str),
@@ -122,6 +141,9 @@ pub enum SettlementError {
 impl SettlementTerms {
     /// Whether the terms are sound.
     pub fn check(&self) -> Result<(), SettlementError> {
+        if self.funded_by.len() > FUNDERS_MAX {
+            return Err(SettlementError::Funders);
+        }
         let sum = self.funded_by.values().map(|share| u64::from(share.hundredths())).sum();
         if sum != WHOLE {
             return Err(SettlementError::Shares { sum });

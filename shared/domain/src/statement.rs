@@ -4,7 +4,7 @@
 //! The merchant confirms it or disputes it; that is written beside it, not in it.
 
 use crate::{
-    books::{Cell, Cells},
+    books::{Cell, Cells, Sum},
     ids::{CampaignNo, IdError, MerchantId, StoreId},
     settlement::{Account, Postings},
     text::Reason,
@@ -104,21 +104,27 @@ pub enum Answer {
     Confirmed {
         /// When it was said.
         at: Timestamp,
+        /// The dispute that it ended, if there was one.
+        after: Option<Dispute>,
     },
     /// It is not. It can still be confirmed.
-    Disputed {
-        /// When it was said.
-        at: Timestamp,
-        /// Why.
-        reason: Reason,
-    },
+    Disputed(Dispute),
+}
+
+/// Why a merchant does not accept a statement.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Dispute {
+    /// When it was said.
+    pub at: Timestamp,
+    /// Why.
+    pub reason: Reason,
 }
 
 /// What becomes of an answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AnswerDecision {
-    /// It is written down.
-    Record,
+    /// This is written down.
+    Record(Answer),
     /// The same was said before, and stands.
     Repeat,
     /// The statement is confirmed; nothing else can be said.
@@ -127,16 +133,19 @@ pub enum AnswerDecision {
     AlreadyDisputed,
 }
 
-/// Judges an answer by the one that stands.
+/// Judges an answer by the one that stands. A dispute that is settled is remembered with the confirmation.
 pub fn decide_answer(standing: Option<&Answer>, said: &Answer) -> AnswerDecision {
     match (standing, said) {
-        (None, _) | (Some(Answer::Disputed { .. }), Answer::Confirmed { .. }) => AnswerDecision::Record,
+        (None, _) => AnswerDecision::Record(said.clone()),
+        (Some(Answer::Disputed(dispute)), Answer::Confirmed { at, .. }) => {
+            AnswerDecision::Record(Answer::Confirmed { at: *at, after: Some(dispute.clone()) })
+        }
         (Some(Answer::Confirmed { .. }), Answer::Confirmed { .. }) => AnswerDecision::Repeat,
-        (Some(Answer::Confirmed { .. }), Answer::Disputed { .. }) => AnswerDecision::AlreadyConfirmed,
-        (Some(Answer::Disputed { reason: known, .. }), Answer::Disputed { reason, .. }) if known == reason => {
+        (Some(Answer::Confirmed { .. }), Answer::Disputed(_)) => AnswerDecision::AlreadyConfirmed,
+        (Some(Answer::Disputed(known)), Answer::Disputed(said)) if known.reason == said.reason => {
             AnswerDecision::Repeat
         }
-        (Some(Answer::Disputed { .. }), Answer::Disputed { .. }) => AnswerDecision::AlreadyDisputed,
+        (Some(Answer::Disputed(_)), Answer::Disputed(_)) => AnswerDecision::AlreadyDisputed,
     }
 }
 
@@ -163,12 +172,14 @@ mod tests {
     #[test]
     fn a_merchant_confirms_once_and_disputes_for_one_reason() {
         let at = Timestamp::MIN;
-        let confirmed = Answer::Confirmed { at };
-        let disputed = |reason: &str| Answer::Disputed { at, reason: reason.parse().unwrap() };
+        let confirmed = Answer::Confirmed { at, after: None };
+        let dispute = |reason: &str| Dispute { at, reason: reason.parse().unwrap() };
+        let disputed = |reason: &str| Answer::Disputed(dispute(reason));
         let decide = |standing: Option<&Answer>, said: &Answer| decide_answer(standing, said);
-        assert_eq!(decide(None, &confirmed), AnswerDecision::Record);
-        assert_eq!(decide(None, &disputed("a")), AnswerDecision::Record);
-        assert_eq!(decide(Some(&disputed("a")), &confirmed), AnswerDecision::Record);
+        assert_eq!(decide(None, &confirmed), AnswerDecision::Record(confirmed.clone()));
+        assert_eq!(decide(None, &disputed("a")), AnswerDecision::Record(disputed("a")));
+        let settled = Answer::Confirmed { at, after: Some(dispute("a")) };
+        assert_eq!(decide(Some(&disputed("a")), &confirmed), AnswerDecision::Record(settled));
         assert_eq!(decide(Some(&disputed("a")), &disputed("a")), AnswerDecision::Repeat);
         assert_eq!(decide(Some(&disputed("a")), &disputed("b")), AnswerDecision::AlreadyDisputed);
         assert_eq!(decide(Some(&confirmed), &confirmed), AnswerDecision::Repeat);

@@ -4,7 +4,7 @@
 use crate::wire::Network;
 use mealticket_domain::{
     Campaign, CampaignNo, MerchantId, ProvinceMonth, Timestamp,
-    books::{CLOSE_AFTER_SECONDS, Cell},
+    books::{CLOSE_AFTER_SECONDS, Cell, Sum},
     settlement::SettlementTerms,
     statement::{StatementId, due},
 };
@@ -397,7 +397,7 @@ async fn rebuild(books: &mut Ledgered, made: &Made, store: &Store) {
     let began = Instant::now();
     let rebuilt = rebuild_ledger::rebuild(store).await.unwrap();
     books.rebuilding = began.elapsed();
-    books.differences = rebuilt.differences_in_all + rebuilt.counts_that_differ + rebuilt.unreadable.len() as u64;
+    books.differences = rebuilt.differences_in_all + rebuilt.counts_that_differ + rebuilt.unreadable_in_all;
     let of_accounts: i64 = rebuilt.difference_fen.values().map(|fen| fen.abs()).sum();
     let mut journal = Cell::default();
     for merchant in 0..made.merchants {

@@ -7,6 +7,8 @@
 mod bills;
 pub(crate) mod sheets;
 
+pub use bills::{BillCursor, BillLines};
+
 use crate::{
     Store,
     attributes::{Item, Reader, instant, item, number, text},
@@ -37,8 +39,8 @@ pub struct ListedAside {
     pub reason: String,
     /// When its page's newest record was written.
     pub at: Timestamp,
-    /// When it was posted all the same, if it was.
-    pub posted_at: Option<Timestamp>,
+    /// When it was posted all the same, and who had it posted.
+    pub posted: Option<(Timestamp, String)>,
 }
 
 /// What posting a record that was put aside came to.
@@ -128,7 +130,8 @@ impl Store {
     }
 
     /// Posts a record that was put aside, now that it can be read. Safe to repeat: it has a shard of its own, with one page.
-    pub async fn post_aside(&self, id: &str, now: Timestamp) -> Result<PostedAside, StoreError> {
+    /// Who asked first stands.
+    pub async fn post_aside(&self, id: &str, by: &str, now: Timestamp) -> Result<PostedAside, StoreError> {
         let Some(shard) = SetAside::own_shard(id) else { return Ok(PostedAside::NotFound) };
         let Some((listed, aside)) = self.set_aside(id).await? else { return Ok(PostedAside::NotFound) };
         let raw = serde_json::from_str(&aside.raw).unwrap_or_default();
@@ -141,15 +144,14 @@ impl Store {
             return Ok(PostedAside::StillUnreadable(aside.reason.clone()));
         }
         self.post(&shard, records).await.map_err(|not_posted| not_posted.source)?;
-        self.aside_is_posted(&listed, now).await?;
+        if listed.posted.is_none() {
+            let posted = ListedAside { posted: Some((now, by.to_owned())), ..listed };
+            let call = self.client.put_item().table_name(&self.tables.ledger);
+            // NOT_POSTED: two who ask at once are one.
+            let call = call.set_item(Some(aside_item(&posted))).condition_expression("attribute_not_exists(posted_at)");
+            self.put(call).await?;
+        }
         Ok(PostedAside::Posted)
-    }
-
-    /// Writes down that a record that was put aside is posted.
-    async fn aside_is_posted(&self, listed: &ListedAside, now: Timestamp) -> Result<(), StoreError> {
-        let posted = ListedAside { posted_at: Some(listed.posted_at.unwrap_or(now)), ..listed.clone() };
-        let call = self.client.put_item().table_name(&self.tables.ledger);
-        self.put(call.set_item(Some(aside_item(&posted)))).await.map(drop)
     }
 }
 
@@ -170,6 +172,7 @@ fn fold_item(fold: &Fold) -> Item {
         ("closed", fold.closed.map(day_number)),
         ("closes", fold.closes.map(day_number)),
         ("planned_at", Some(instant(fold.planned_at))),
+        ("look_from", Some(day_number(fold.look_from))),
         ("is_done", Some(AttributeValue::Bool(fold.is_done))),
     ]))
 }
@@ -189,6 +192,7 @@ fn read_fold(item: &Item) -> Result<Fold, StoreError> {
         closed: read.optional("closed", read_day)?,
         closes: read.optional("closes", read_day)?,
         planned_at: read.instant("planned_at")?,
+        look_from: read_day(&read, "look_from")?,
         is_done: read.flag("is_done")?,
     })
 }
@@ -199,7 +203,8 @@ fn aside_item(listed: &ListedAside) -> Item {
         ("page", Some(number(listed.page))),
         ("reason", Some(text(&listed.reason))),
         ("at", Some(instant(listed.at))),
-        ("posted_at", listed.posted_at.map(instant)),
+        ("posted_at", listed.posted.as_ref().map(|(at, _)| instant(*at))),
+        ("posted_by", listed.posted.as_ref().map(|(_, by)| text(by))),
     ]))
 }
 
@@ -211,6 +216,9 @@ fn read_aside(item: &Item) -> Result<ListedAside, StoreError> {
         page: read.number("page")?,
         reason: read.str("reason")?.to_owned(),
         at: read.instant("at")?,
-        posted_at: read.optional("posted_at", |read, name| read.instant(name))?,
+        posted: match read.optional("posted_at", |read, name| read.instant(name))? {
+            Some(at) => Some((at, read.str("posted_by")?.to_owned())),
+            None => None,
+        },
     })
 }

@@ -232,6 +232,32 @@ pub(crate) fn sheet_part(merchant: &MerchantId, day: ProvinceDay, part: u16) -> 
     Key::new(sheets(merchant), format!("{day}#{part:03}"))
 }
 
+/// After all parts of a day: no digit is greater than a tilde.
+pub(crate) fn sheets_end(day: ProvinceDay) -> String {
+    format!("{day}#~")
+}
+
+pub(crate) fn lapses(merchant: &MerchantId) -> String {
+    format!("LAPSES#{merchant}")
+}
+
+/// A part of a month's lapses.
+pub(crate) fn lapses_part(merchant: &MerchantId, month: ProvinceMonth, part: u16) -> Key {
+    Key::new(lapses(merchant), format!("{month}#{part:03}"))
+}
+
+/// After all parts of a month.
+pub(crate) fn lapses_end(month: ProvinceMonth) -> String {
+    format!("{month}#~")
+}
+
+/// The merchants that have sheets.
+pub(crate) const BOOKED: &str = "BOOKED";
+
+pub(crate) fn booked(merchant: &MerchantId) -> Key {
+    Key::new(BOOKED, merchant.as_str())
+}
+
 /// The day of a part's sort key, if it names one.
 pub(crate) fn read_sheet_day(sk: &str) -> Option<ProvinceDay> {
     sk.split_once('#')?.0.parse().ok()
@@ -243,6 +269,12 @@ pub(crate) fn bill(merchant: &MerchantId, day: ProvinceDay) -> String {
 
 pub(crate) fn bill_part(merchant: &MerchantId, day: ProvinceDay, fold: u64, chunk: usize) -> Key {
     Key::new(bill(merchant, day), format!("{fold:012}#{chunk:03}"))
+}
+
+/// The fold and the chunk of a bill's sort key, if it names them.
+pub(crate) fn read_bill_part(sk: &str) -> Option<(u64, usize)> {
+    let (fold, chunk) = sk.split_once('#')?;
+    Some((fold.parse().ok()?, chunk.parse().ok()?))
 }
 
 pub(crate) const SET_ASIDE: &str = "SET_ASIDE";

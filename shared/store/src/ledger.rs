@@ -18,7 +18,7 @@ use crate::{
 use aws_sdk_dynamodb::types::AttributeValue;
 use mealticket_domain::{
     CampaignNo, LeaseId, ProvinceDay, Timestamp,
-    journal::{Page, Record, SequenceNumber, SetAside, StreamShard, Tally, Uses},
+    journal::{Counts, Page, Record, SequenceNumber, SetAside, StreamShard, Tally, Uses},
 };
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -222,15 +222,33 @@ impl Store {
         Ok(page.as_ref().map(Mark::of))
     }
 
+    /// The same without the money and the sheets' counts, which are most of it: what the sweep reads.
+    pub async fn tallies(&self, shard: &StreamShard, since: Timestamp) -> Result<Journal, StoreError> {
+        let names = "pk, sk, #schema, to_seq, #records, first_at, last_at, claims, uses, aside";
+        let call = self.pages_backwards(shard).projection_expression(names);
+        let call =
+            call.expression_attribute_names("#schema", "schema").expression_attribute_names("#records", "records");
+        self.pages_since(call, since, read_tally).await
+    }
+
     /// A shard's pages from its mark back to the first that has a record written at `since` or later. What is posted
     /// meanwhile is after the mark, and not among the pages.
     pub async fn journal(&self, shard: &StreamShard, since: Timestamp) -> Result<Journal, StoreError> {
+        self.pages_since(self.pages_backwards(shard), since, read_page).await
+    }
+
+    async fn pages_since(
+        &self,
+        call: aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder,
+        since: Timestamp,
+        read: fn(&Item) -> Result<Page, StoreError>,
+    ) -> Result<Journal, StoreError> {
         let mut journal = Journal { mark: None, pages: Vec::new() };
         let mut from = None;
         loop {
-            let found = self.query(self.pages_backwards(shard).set_exclusive_start_key(from)).await?;
+            let found = self.query(call.clone().set_exclusive_start_key(from)).await?;
             for item in &found.items {
-                let page = read_page(item)?;
+                let page = read(item)?;
                 journal.mark.get_or_insert_with(|| Mark::of(&page));
                 if page.last_at < since {
                     return Ok(journal);
@@ -290,6 +308,16 @@ fn aside_map(aside: &SetAside) -> AttributeValue {
 
 fn read_page(item: &Item) -> Result<Page, StoreError> {
     let read = Reader::new(item, "journal page");
+    Ok(Page {
+        counts: counts::unpack(read.bytes("counts")?).ok_or_else(|| read.corrupt("counts"))?,
+        entries: entries::unpack(read.bytes("entries")?).ok_or_else(|| read.corrupt("entries"))?,
+        ..read_tally(item)?
+    })
+}
+
+/// A page without its entries and its counts.
+fn read_tally(item: &Item) -> Result<Page, StoreError> {
+    let read = Reader::new(item, "journal page");
     if read.number::<u8>("schema")? != SCHEMA {
         return Err(read.corrupt("schema"));
     }
@@ -312,8 +340,8 @@ fn read_page(item: &Item) -> Result<Page, StoreError> {
         first_at: read.instant("first_at")?,
         last_at: read.instant("last_at")?,
         tally,
-        counts: counts::unpack(read.bytes("counts")?).ok_or_else(|| read.corrupt("counts"))?,
-        entries: entries::unpack(read.bytes("entries")?).ok_or_else(|| read.corrupt("entries"))?,
+        counts: Counts::default(),
+        entries: Vec::new(),
         aside: read.maps("aside")?.into_iter().map(read_aside).collect::<Result<_, _>>()?,
     })
 }

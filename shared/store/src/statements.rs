@@ -11,19 +11,35 @@ use crate::{
 };
 use aws_sdk_dynamodb::types::AttributeValue;
 use mealticket_domain::{
-    MerchantId, ProvinceMonth,
-    books::{CellKey, Cells},
-    statement::{Answer, AnswerDecision, LineKey, Statement, StatementId, decide_answer},
+    CampaignNo, MerchantId, ProvinceMonth,
+    books::{Cell, CellKey, Cells},
+    statement::{Answer, AnswerDecision, Dispute, LineKey, Statement, StatementId, decide_answer},
 };
+
+use std::collections::BTreeMap;
+
+/// Items of lines that are read at once.
+const PARTS: i32 = 4;
 
 /// Lines of one item: as many as a part of a sheet has cells.
 const CHUNK: usize = mealticket_domain::books::SHEET_CELLS_MAX;
+
+/// Some lines of a statement, and where it goes on; `None` at its end.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct StatementLines {
+    /// The lines, by campaign and store.
+    pub lines: BTreeMap<LineKey, Cell>,
+    /// The part that comes next.
+    pub next: Option<u16>,
+}
 
 /// A statement as it is listed: without its lines.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StatementHead {
     /// The statement; it has no lines here.
     pub statement: Statement,
+    /// All its lines together.
+    pub total: Cell,
     /// Fen that are owed to the merchant after it.
     pub closing: i64,
     /// What the merchant said to it.
@@ -44,7 +60,7 @@ impl Store {
         }
         // Last: a statement that can be found is whole.
         let call = self.client.put_item().table_name(&self.tables.ledger);
-        let call = call.set_item(Some(statement_item(statement))).condition_expression(IS_NEW);
+        let call = call.set_item(Some(statement_item(statement)?)).condition_expression(IS_NEW);
         self.put(call).await.map(drop)
     }
 
@@ -57,16 +73,31 @@ impl Store {
         Ok(Some(head))
     }
 
-    /// A statement with its lines.
+    /// A statement with all its lines.
     pub async fn statement(&self, id: &StatementId) -> Result<Option<StatementHead>, StoreError> {
         let Some(mut head) = self.statement_head(id).await? else { return Ok(None) };
-        let call = self.query_partition(&self.tables.ledger, keys::statement_lines(id)).consistent_read(true);
-        for item in self.query_all(call).await? {
-            let read = Reader::new(&item, "statement");
-            let cells = sheets::unpack(read.bytes("lines")?).ok_or_else(|| read.corrupt("lines"))?;
-            head.statement.lines.extend(Statement::lines_of(&cells));
+        let mut next = Some(0);
+        while let Some(part) = next {
+            let found = self.statement_lines(id, part).await?;
+            head.statement.lines.extend(found.lines);
+            next = found.next;
         }
         Ok(Some(head))
+    }
+
+    /// The lines of a statement from one of its parts on: as many as are read at once, at most four thousand.
+    pub async fn statement_lines(&self, id: &StatementId, part: u16) -> Result<StatementLines, StoreError> {
+        let first = keys::statement_chunk(id, part.into());
+        let found = self.query(self.query_between(first.pk, first.sk, "~").limit(PARTS)).await?;
+        let mut lines = StatementLines::default();
+        for item in &found.items {
+            let read = Reader::new(item, "statement");
+            let cells = sheets::unpack(read.bytes("lines")?).ok_or_else(|| read.corrupt("lines"))?;
+            lines.lines.extend(Statement::lines_of(&cells));
+        }
+        let read = u16::try_from(found.items.len()).unwrap_or(u16::MAX);
+        lines.next = found.next.is_some().then(|| part.saturating_add(read));
+        Ok(lines)
     }
 
     /// A merchant's newest statement before a month, without its lines.
@@ -117,9 +148,9 @@ impl Store {
         let mut standing = self.answer(id).await?;
         loop {
             match (decide_answer(standing.as_ref(), said), standing) {
-                (AnswerDecision::Record, known) => {
+                (AnswerDecision::Record(answer), known) => {
                     let call = self.client.put_item().table_name(&self.tables.ledger);
-                    let call = call.set_item(Some(keys::statement_answer(id).with(answer_item(said))));
+                    let call = call.set_item(Some(keys::statement_answer(id).with(answer_item(&answer))));
                     // ANSWER_IS_AS_SEEN: nobody answered since it was read.
                     let call = match known {
                         None => call.condition_expression(IS_NEW),
@@ -128,7 +159,7 @@ impl Store {
                             .expression_attribute_values(":disputed", text(DISPUTED)),
                     };
                     match self.put(call).await? {
-                        Write::Done(_) => return Ok((AnswerDecision::Record, said.clone())),
+                        Write::Done(_) => return Ok((AnswerDecision::Record(answer.clone()), answer)),
                         Write::Refused(item) => standing = item.as_ref().map(read_answer).transpose()?,
                     }
                 }
@@ -171,14 +202,24 @@ fn cell_key(line: &LineKey) -> CellKey {
     CellKey { campaign: line.campaign, store: Some(line.store.clone()), channel: None }
 }
 
-fn statement_item(statement: &Statement) -> Item {
-    keys::statement(&statement.id).with(item([
+fn statement_item(statement: &Statement) -> Result<Item, StoreError> {
+    let total = sheets::pack(&Cells::from([(all_lines()?, statement.total())]));
+    let total = total.ok_or(StoreError::Corrupt { item: "statement", attribute: "total" })?;
+    Ok(keys::statement(&statement.id).with(item([
         ("no", Some(number(statement.no))),
         ("opening", Some(number(statement.opening))),
+        ("total", Some(binary(&total))),
         ("closing", Some(number(statement.closing()))),
         ("closed_at", Some(instant(statement.closed_at))),
         ("cut", Some(number(statement.cut))),
-    ]))
+    ])))
+}
+
+/// The key of the one cell that all lines come to.
+fn all_lines() -> Result<CellKey, StoreError> {
+    let campaign =
+        CampaignNo::try_from(0).map_err(|_| StoreError::Corrupt { item: "statement", attribute: "total" })?;
+    Ok(CellKey { campaign, store: None, channel: None })
 }
 
 fn read_statement(merchant: &MerchantId, item: &Item) -> Result<StatementHead, StoreError> {
@@ -191,29 +232,36 @@ fn read_statement(merchant: &MerchantId, item: &Item) -> Result<StatementHead, S
         closed_at: read.instant("closed_at")?,
         cut: read.number("cut")?,
     };
-    Ok(StatementHead { statement, closing: read.number("closing")?, answer: None })
+    let total = sheets::unpack(read.bytes("total")?).and_then(|cells| cells.into_values().next());
+    let total = total.ok_or_else(|| read.corrupt("total"))?;
+    Ok(StatementHead { statement, total, closing: read.number("closing")?, answer: None })
 }
 
 const CONFIRMED: &str = "confirmed";
 const DISPUTED: &str = "disputed";
 
 fn answer_item(answer: &Answer) -> Item {
-    match answer {
-        Answer::Confirmed { at } => item([("answer", Some(text(CONFIRMED))), ("at", Some(instant(*at)))]),
-        Answer::Disputed { at, reason } => item([
-            ("answer", Some(text(DISPUTED))),
-            ("at", Some(instant(*at))),
-            ("reason", Some(text(reason.as_str()))),
-        ]),
-    }
+    let (said, confirmed_at, dispute) = match answer {
+        Answer::Confirmed { at, after } => (CONFIRMED, Some(at), after.as_ref()),
+        Answer::Disputed(dispute) => (DISPUTED, None, Some(dispute)),
+    };
+    item([
+        ("answer", Some(text(said))),
+        ("confirmed_at", confirmed_at.map(|at| instant(*at))),
+        ("disputed_at", dispute.map(|dispute| instant(dispute.at))),
+        ("reason", dispute.map(|dispute| text(dispute.reason.as_str()))),
+    ])
 }
 
 fn read_answer(item: &Item) -> Result<Answer, StoreError> {
     let read = Reader::new(item, "answer");
-    let at = read.instant("at")?;
-    match read.str("answer")? {
-        CONFIRMED => Ok(Answer::Confirmed { at }),
-        DISPUTED => Ok(Answer::Disputed { at, reason: read.parsed("reason")? }),
+    let dispute = match read.optional("disputed_at", |read, name| read.instant(name))? {
+        Some(at) => Some(Dispute { at, reason: read.parsed("reason")? }),
+        None => None,
+    };
+    match (read.str("answer")?, dispute) {
+        (CONFIRMED, after) => Ok(Answer::Confirmed { at: read.instant("confirmed_at")?, after }),
+        (DISPUTED, Some(dispute)) => Ok(Answer::Disputed(dispute)),
         _ => Err(read.corrupt("answer")),
     }
 }

@@ -52,6 +52,7 @@ impl World<'_> {
             closed: None,
             closes: Some(day),
             planned_at: self.now,
+            look_from: day,
             is_done: false,
         };
         let sheet = SheetKey { merchant: entry.merchant.clone(), day };
@@ -85,7 +86,7 @@ impl World<'_> {
         let store = &self.deps.store;
         store.post(&shard, vec![record]).await.map_err(failed)?;
         let id = EVENT_ID.to_owned();
-        let listed = ListedAside { id, shard, page: 1, reason: aside.reason, at: self.now, posted_at: None };
+        let listed = ListedAside { id, shard, page: 1, reason: aside.reason, at: self.now, posted: None };
         store.list_aside(&listed).await.map_err(failed)
     }
 

@@ -97,20 +97,20 @@ struct Claims {
 /// Verifies operators' tokens.
 pub struct OperatorTokens {
     provider: OperatorIssuer,
-    keys: Mutex<Keys>,
+    known: Mutex<Option<(Arc<JwkSet>, Instant)>>,
+    fetching: Mutex<Fetching>,
 }
 
 #[derive(Default)]
-struct Keys {
+struct Fetching {
     http: Option<reqwest::Client>,
-    set: Option<(Arc<JwkSet>, Instant)>,
     asked_at: Option<Instant>,
 }
 
 impl OperatorTokens {
     /// Tokens of this provider.
     pub fn new(provider: &OperatorIssuer) -> Self {
-        OperatorTokens { provider: provider.clone(), keys: Mutex::default() }
+        OperatorTokens { provider: provider.clone(), known: Mutex::default(), fetching: Mutex::default() }
     }
 
     /// The operator that a token speaks for at `now`: 401 without one, 503 when the provider's keys cannot be had.
@@ -139,36 +139,43 @@ impl OperatorTokens {
 
     /// The provider's keys, with this one if it has it.
     async fn key_set(&self, kid: &str) -> Result<Arc<JwkSet>, ApiError> {
-        let mut keys = self.keys.lock().await;
-        let known = keys.set.clone();
-        if let Some((set, fetched_at)) = &known
-            && fetched_at.elapsed() < FRESH_FOR
-            && set.find(kid).is_some()
-        {
-            return Ok(Arc::clone(set));
+        if let Some(set) = self.fresh(kid).await {
+            return Ok(set);
         }
-        if keys.asked_at.is_none_or(|asked_at| asked_at.elapsed() >= ASK_AGAIN_AFTER) {
-            keys.asked_at = Some(Instant::now());
-            match self.fetch(&mut keys).await {
+        // One asks the provider; the others wait for it, but for those whose key is known.
+        let mut fetching = self.fetching.lock().await;
+        if let Some(set) = self.fresh(kid).await {
+            return Ok(set);
+        }
+        if fetching.asked_at.is_none_or(|asked_at| asked_at.elapsed() >= ASK_AGAIN_AFTER) {
+            fetching.asked_at = Some(Instant::now());
+            match self.fetch(&mut fetching).await {
                 Ok(set) => {
                     let set = Arc::new(set);
-                    keys.set = Some((Arc::clone(&set), Instant::now()));
+                    *self.known.lock().await = Some((Arc::clone(&set), Instant::now()));
                     return Ok(set);
                 }
                 Err(error) => tracing::warn!(cause = error, "the operators' key set could not be had"),
             }
         }
+        let known = self.known.lock().await.clone();
         let usable = known.filter(|(_, fetched_at)| fetched_at.elapsed() < STALE_FOR);
         usable.map(|(set, _)| set).ok_or_else(|| ApiError::unavailable("the operators' key set could not be had"))
     }
 
-    async fn fetch(&self, keys: &mut Keys) -> Result<JwkSet, String> {
-        let http = match &keys.http {
+    /// The key set, when it is fresh and has this key.
+    async fn fresh(&self, kid: &str) -> Option<Arc<JwkSet>> {
+        let known = self.known.lock().await.clone();
+        known.filter(|(set, at)| at.elapsed() < FRESH_FOR && set.find(kid).is_some()).map(|(set, _)| set)
+    }
+
+    async fn fetch(&self, fetching: &mut Fetching) -> Result<JwkSet, String> {
+        let http = match &fetching.http {
             Some(http) => http.clone(),
             None => {
                 let policy = reqwest::redirect::Policy::none();
                 let http = reqwest::Client::builder().no_proxy().timeout(ASK_TIMEOUT).redirect(policy).build();
-                keys.http.insert(http.map_err(|error| error.to_string())?).clone()
+                fetching.http.insert(http.map_err(|error| error.to_string())?).clone()
             }
         };
         let reply = http.get(&self.provider.jwks_url).send().await.map_err(|error| error.to_string())?;

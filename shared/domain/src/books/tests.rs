@@ -45,6 +45,7 @@ fn a_fold_closes_every_month_whose_last_day_it_closes() {
             closed: closed.map(day),
             closes: closes.map(day),
             planned_at: Timestamp::MIN,
+            look_from: Timestamp::MIN.province_day(),
             is_done: true,
         };
         fold.months_closed().iter().map(ToString::to_string).collect::<Vec<_>>()
@@ -70,6 +71,9 @@ fn a_part_takes_a_fold_once_and_leaves_what_has_no_room() {
     let mut again = delta.clone();
     assert_eq!(next.take(5, &mut again), None);
     assert_eq!(again, left);
+    // A full part without a place for any of it is left alone.
+    assert_eq!(next.take(6, &mut left), None);
+    assert_eq!(left.len(), 1);
     let beyond = Part::default().take(5, &mut left).unwrap();
     assert_eq!((beyond.cells.len(), left.len()), (1, 0));
 }
@@ -91,17 +95,22 @@ fn a_coupon_is_claimed_on_its_day_and_lapses_on_its_last_unless_it_is_used() {
     let claimed = Page::of(1, &[record("1", None, &fresh)]).unwrap();
     let redeemed = Page::of(2, &[record("2", Some(&fresh), &used)]).unwrap();
     let last = fresh.valid_until.plus_seconds(-1).province_day();
+    let all = |pages: &[&Page]| additions(pages.iter().copied(), None, |_| merchant.clone());
     let on = |pages: &[&Page], day: ProvinceDay| {
-        let all = additions(pages.iter().copied(), None, |_| Some(merchant.clone()));
         let mut sum = Cell::default();
-        let sheet = all.get(&SheetKey { merchant: merchant.clone(), day });
+        let all = all(pages);
+        let sheet = all.sheets.get(&SheetKey { merchant: merchant.clone(), day });
         sheet.into_iter().flat_map(|sheet| sheet.cells.values()).for_each(|cell| sum.add(cell));
         sum
     };
+    let lapsing = |pages: &[&Page]| {
+        let key = LapseKey { day: last, campaign: fresh.key.campaign, channel: fresh.channel.clone() };
+        let month = LapsesKey { merchant: merchant.clone(), month: ProvinceMonth::of(last) };
+        all(pages).lapses.get(&month).and_then(|lapses| lapses.get(&key)).copied()
+    };
     assert_eq!(on(&[&claimed], fresh.claimed_at.province_day()).claimed, 1);
-    assert_eq!(on(&[&claimed], last).lapsing, 1);
-    let after = on(&[&claimed, &redeemed], last);
-    assert_eq!(after.lapsing, 0);
+    assert_eq!(lapsing(&[&claimed]), Some(1));
+    assert_eq!(lapsing(&[&claimed, &redeemed]), Some(0));
     let spent = on(&[&claimed, &redeemed], used.redemptions[0].at.province_day());
     assert_eq!((spent.redeemed, spent.postings.balance()), (1, 0));
     assert_eq!(spent.discount, i64::try_from(used.redemptions[0].discount.get()).unwrap());

@@ -113,6 +113,7 @@ proptest! {
             pays_merchant: fixed.map_or(MerchantPrice::Discount, |price| MerchantPrice::FixedFen(fen(price))),
             pays_supplier_fen: supplier.map(fen),
             commission: Some(Commission { fen: fen(7), charged_to: Funder::Province }),
+            earned: Earned::AtRedemption,
         };
         prop_assert_eq!(terms.check(), Ok(()));
         let postings = terms.postings(fen(discount), shared);

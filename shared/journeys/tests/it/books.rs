@@ -4,8 +4,9 @@ use crate::journal::{busy_day, claim, post, records, shard};
 use fold_books::{Worked, work};
 use mealticket_domain::{
     Campaign, MerchantId, ProvinceDay, ProvinceMonth, Timestamp,
-    books::{Cell, Cells, add_cells},
-    statement::{Answer, AnswerDecision, StatementId},
+    books::{Cell, Cells, Sum, add_cells},
+    journal::Entry,
+    statement::{Answer, AnswerDecision, Dispute, StatementId},
 };
 use mealticket_store::{Store, books::PostedAside};
 use mealticket_testing::{Fate, Faults, World};
@@ -42,6 +43,10 @@ fn sum(cells: &Cells) -> Cell {
     total
 }
 
+async fn bill(store: &Store, day: ProvinceDay) -> Vec<Entry> {
+    store.bill(&merchant(), day, None, 1_000).await.unwrap().lines
+}
+
 /// All of a merchant's sheets together.
 async fn all(store: &Store) -> Cell {
     let days = store.sheets(&merchant(), day("2026-01-01"), day("2028-12-31")).await.unwrap();
@@ -57,7 +62,6 @@ async fn journal(world: &World) -> Cell {
     pages.iter().flat_map(|page| &page.entries).for_each(|entry| total.add(&Cell::of(entry)));
     for (_, count) in pages.iter().flat_map(|page| page.counts.iter()) {
         total.claimed += i64::from(count.claimed);
-        total.lapsing += i64::from(count.lapsing);
     }
     total
 }
@@ -83,12 +87,14 @@ async fn sheets_say_what_the_pages_say_and_a_fold_is_done_once() {
     assert_eq!(total, journal(&world).await);
     assert_eq!((total.claimed, total.redeemed, total.reversed), (12, 8, 4));
     // Twelve, less the four that are used up: those were claimed, and the clock alone can end them.
-    assert_eq!(total.lapsing, 8);
+    let month = |text: &str| text.parse::<ProvinceMonth>().unwrap();
+    let lapses = store.lapses(&merchant(), month("2026-11"), month("2026-12")).await.unwrap();
+    assert_eq!(lapses.values().sum::<i64>(), 8);
     assert_eq!(total.postings.balance(), 0);
     let today = world.now().province_day();
     let sheet = store.sheet(&merchant(), today).await.unwrap();
     assert!(sheet.keys().all(|key| key.campaign == campaign.no));
-    assert_eq!(store.bill(&merchant(), today).await.unwrap().len(), 12);
+    assert_eq!(bill(&store, today).await.len(), 12);
     assert_eq!(fold(&world).await.folds, 0, "there is nothing more");
     assert_eq!(all(&store).await, total);
 }
@@ -161,12 +167,12 @@ async fn what_comes_after_the_close_is_booked_on_the_first_open_day_and_a_closed
     go_to(&world, "2026-11-22T22:00:00Z");
     assert_eq!(fold(&world).await.closed.as_deref(), Some("2026-11-22"));
     let store = world.another_environment();
-    let before = (store.sheet(&merchant(), sunday).await.unwrap(), store.bill(&merchant(), sunday).await.unwrap());
+    let before = (store.sheet(&merchant(), sunday).await.unwrap(), bill(&store, sunday).await);
     post_all(&world).await;
     fold(&world).await;
-    let after = (store.sheet(&merchant(), sunday).await.unwrap(), store.bill(&merchant(), sunday).await.unwrap());
+    let after = (store.sheet(&merchant(), sunday).await.unwrap(), bill(&store, sunday).await);
     assert_eq!(before, after);
-    let monday = store.bill(&merchant(), sunday.plus_days(1)).await.unwrap();
+    let monday = bill(&store, sunday.plus_days(1)).await;
     assert_eq!(monday.iter().map(|entry| entry.order_no.to_string()).collect::<Vec<_>>(), ["A-77"]);
     assert_eq!(monday[0].at.province_day(), sunday, "it tells when it was");
     assert_eq!(all(&store).await, journal(&world).await);
@@ -211,16 +217,22 @@ async fn a_statement_is_made_once_numbered_and_carries_its_closing_over() {
 async fn of_many_answers_at_once_to_a_statement_the_merchants_word_stands() {
     let world = World::new().await;
     let id = StatementId { merchant: merchant(), month: "2026-11".parse().unwrap() };
-    let disputed = |reason: &str| Answer::Disputed { at: world.now(), reason: reason.parse().unwrap() };
+    let dispute = |reason: &str| Dispute { at: world.now(), reason: reason.parse().unwrap() };
+    let disputed = |reason: &str| Answer::Disputed(dispute(reason));
     let (first, second) = (disputed("one"), disputed("two"));
     let stores = [world.another_environment(), world.another_environment()];
     let (one, two) = tokio::join!(stores[0].answer_statement(&id, &first), stores[1].answer_statement(&id, &second));
     let decisions = [one.unwrap(), two.unwrap()];
-    let recorded = decisions.iter().filter(|(decision, _)| *decision == AnswerDecision::Record).count();
+    let recorded = decisions.iter().filter(|(decision, _)| matches!(decision, AnswerDecision::Record(_))).count();
     assert_eq!(recorded, 1);
     assert_eq!(decisions[0].1, decisions[1].1, "both hear the one that stands");
-    let confirmed = Answer::Confirmed { at: world.now() };
-    assert_eq!(stores[0].answer_statement(&id, &confirmed).await.unwrap().0, AnswerDecision::Record);
+    let confirmed = Answer::Confirmed { at: world.now(), after: None };
+    let (decision, standing) = stores[0].answer_statement(&id, &confirmed).await.unwrap();
+    assert_eq!(decision, AnswerDecision::Record(standing.clone()));
+    // The dispute that it ended is remembered.
+    let Answer::Disputed(ended) = decisions[0].1.clone() else { panic!("{decisions:?}") };
+    let confirmed = Answer::Confirmed { at: world.now(), after: Some(ended) };
+    assert_eq!(standing, confirmed);
     assert_eq!(stores[1].answer_statement(&id, &confirmed).await.unwrap().0, AnswerDecision::Repeat);
     assert_eq!(stores[1].answer_statement(&id, &first).await.unwrap(), (AnswerDecision::AlreadyConfirmed, confirmed));
 }
@@ -239,10 +251,10 @@ async fn a_record_that_was_put_aside_is_listed_and_posted_once_when_it_can_be_re
     assert_eq!(fold(&world).await.set_aside, 1);
     let store = world.another_environment();
     let listed = store.set_asides(None, 10).await.unwrap();
-    assert_eq!((listed.len(), listed[0].id.as_str(), listed[0].posted_at), (1, event_id.as_str(), None));
-    let unreadable = store.post_aside(&event_id, world.now()).await.unwrap();
+    assert_eq!((listed.len(), listed[0].id.as_str(), listed[0].posted.clone()), (1, event_id.as_str(), None));
+    let unreadable = store.post_aside(&event_id, "li.na", world.now()).await.unwrap();
     assert!(matches!(unreadable, PostedAside::StillUnreadable(_)), "{unreadable:?}");
-    assert_eq!(store.post_aside("nothing", world.now()).await.unwrap(), PostedAside::NotFound);
+    assert_eq!(store.post_aside("nothing", "li.na", world.now()).await.unwrap(), PostedAside::NotFound);
     // The terms that were missing are published.
     let mut newer = Campaign::clone(&campaign);
     newer.settlement_version = 7;
@@ -250,11 +262,11 @@ async fn a_record_that_was_put_aside_is_listed_and_posted_once_when_it_can_be_re
     newer.terms_sha256 = newer.terms.hash(newer.no).unwrap();
     store.put_campaign(&newer, &mealticket_testing::world::settlement_terms()).await.unwrap();
     for _ in 0..3 {
-        let posted = world.another_environment().post_aside(&event_id, world.now()).await.unwrap();
+        let posted = world.another_environment().post_aside(&event_id, "li.na", world.now()).await.unwrap();
         assert_eq!(posted, PostedAside::Posted);
         fold(&world).await;
     }
-    assert!(store.set_asides(None, 10).await.unwrap()[0].posted_at.is_some());
+    assert_eq!(store.set_asides(None, 10).await.unwrap()[0].posted.clone().unwrap().1, "li.na");
     assert_eq!(all(&world.another_environment()).await, whole);
 }
 
@@ -292,4 +304,27 @@ async fn the_rebuild_agrees_with_the_journal_and_names_every_difference() {
     post(&world.another_environment(), &"shardId-9".parse().unwrap(), &records(&world)[..14]).await;
     let rebuilt = rebuild().await;
     assert!(rebuilt.differences_in_all > 0 && rebuilt.differences.iter().all(|told| told.kind == "repeated"));
+}
+
+/// More pages than one fold takes, in shards that nobody has posted to for days.
+#[tokio::test]
+async fn a_backlog_of_days_is_folded_to_its_last_page() {
+    let world = World::new().await;
+    let shards = ["shardId-a", "shardId-b", "shardId-c"].map(|name| name.parse().unwrap());
+    let record = |number: usize| {
+        json!({ "eventID": format!("{number:x}"), "eventName": "MODIFY", "dynamodb": {
+            "SequenceNumber": number.to_string(), "ApproximateCreationDateTime": world.now().unix_seconds(),
+            "NewImage": { "pk": { "S": "MEMBER#1" }, "sk": { "S": "PROFILE" } } } })
+    };
+    for shard in &shards {
+        for number in 1..=70 {
+            post(world.store(), shard, &[record(number)]).await;
+        }
+    }
+    go_to(&world, "2026-11-28T12:00:00Z");
+    let worked = fold(&world).await;
+    assert_eq!((worked.pages, worked.closed.as_deref()), (210, Some("2026-11-27")));
+    for shard in &shards {
+        assert_eq!(world.store().folded_mark(shard).await.unwrap(), 70);
+    }
 }

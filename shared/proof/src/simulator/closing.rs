@@ -6,7 +6,7 @@ use super::{
 };
 use mealticket_domain::{
     Coupon, Fingerprint, KeyHash, MerchantId, ProvinceDay, ProvinceMonth, Timestamp,
-    books::{CLOSE_AFTER_SECONDS, Cell, Cells, add_cells},
+    books::{CLOSE_AFTER_SECONDS, Cell, Cells, Lapses, Sum, add_cells},
     journal::{Entry, Page},
     statement::{StatementId, due},
 };
@@ -127,13 +127,18 @@ impl Run {
         sheets.values().for_each(|sheet| add_cells(&mut cells, sheet));
         let mut folded = Cell::default();
         cells.values().for_each(|cell| folded.add(cell));
-        let mut posted = Cell::default();
+        let (mut posted, mut lapsing) = (Cell::default(), 0);
         for page in &pages {
             page.entries.iter().for_each(|entry| posted.add(&Cell::of(entry)));
             page.counts.iter().for_each(|(_, count)| {
                 posted.claimed += i64::from(count.claimed);
-                posted.lapsing += i64::from(count.lapsing);
+                lapsing += i64::from(count.lapsing);
             });
+        }
+        let months = (ProvinceMonth::of(first_day()), ProvinceMonth::of(last_day()));
+        let lapses: Lapses = store.lapses(&merchant(), months.0, months.1).await.unwrap();
+        if lapses.values().sum::<i64>() != lapsing {
+            broken.push(format!("{lapses:?} lapse, and by the pages {lapsing}"));
         }
         if folded != posted {
             broken.push(format!("the sheets say {folded:?} and the pages say {posted:?}"));
@@ -143,7 +148,7 @@ impl Run {
         }
         let mut lines = Vec::new();
         for day in sheets.keys() {
-            lines.extend(store.bill(&merchant(), *day).await.unwrap());
+            lines.extend(bill(store, *day).await);
         }
         let mut entries: Vec<Entry> = pages.into_iter().flat_map(|page| page.entries).collect();
         entries.sort_by_key(|entry| entry.event);
@@ -200,11 +205,24 @@ fn last_day() -> ProvinceDay {
     "2099-12-31".parse().unwrap()
 }
 
+/// A day's bill, three lines at a time.
+async fn bill(store: &Store, day: ProvinceDay) -> Vec<Entry> {
+    let (mut lines, mut from) = (Vec::new(), None);
+    loop {
+        let found = store.bill(&merchant(), day, from, 3).await.unwrap();
+        lines.extend(found.lines);
+        from = found.next;
+        if from.is_none() {
+            return lines;
+        }
+    }
+}
+
 async fn told(store: &Store, month: ProvinceMonth) -> Told {
     let statement = store.statement(&StatementId { merchant: merchant(), month }).await.unwrap();
     let mut bills = BTreeMap::new();
     for day in store.sheets(&merchant(), month.first_day(), month.last_day()).await.unwrap().into_keys() {
-        let lines = store.bill(&merchant(), day).await.unwrap();
+        let lines = bill(store, day).await;
         if !lines.is_empty() {
             bills.insert(day, lines);
         }

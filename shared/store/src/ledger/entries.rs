@@ -32,6 +32,7 @@ struct PackedEntry<'a> {
     amount: u64,
     discount: u64,
     channel: Option<&'a str>,
+    share_code: Option<&'a str>,
     settlement: u32,
     postings: Vec<(u32, i64)>,
 }
@@ -52,6 +53,7 @@ pub(crate) fn pack(entries: &[Entry]) -> Option<Vec<u8>> {
         amount: entry.amount.get(),
         discount: entry.discount.get(),
         channel: entry.channel.as_ref().map(|channel| channel.as_str()),
+        share_code: entry.share_code.as_ref().map(|code| code.as_str()),
         settlement: entry.settlement_version,
         postings: entry.postings.amounts().map(|(account, fen)| (accounts.number(account), fen)).collect(),
     });
@@ -85,7 +87,8 @@ fn read(packed: &PackedEntry<'_>, merchants: &[&str], accounts: &[Account]) -> O
         order_no: packed.order_no.parse().ok()?,
         amount: packed.amount.try_into().ok()?,
         discount: packed.discount.try_into().ok()?,
-        channel: packed.channel.map(|channel| channel.parse().ok()).map_or(Some(None), |channel| channel.map(Some))?,
+        channel: packed.channel.map(str::parse).transpose().ok()?,
+        share_code: packed.share_code.map(str::parse).transpose().ok()?,
         settlement_version: packed.settlement,
         postings,
     })

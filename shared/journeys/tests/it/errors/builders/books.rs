@@ -6,7 +6,7 @@ use crate::{
     books::{fold, post_all},
 };
 use mealticket_api::{Code, auth::operator::Role};
-use mealticket_domain::statement::Answer;
+use mealticket_domain::statement::{Answer, Dispute};
 use mealticket_testing::World;
 use serde_json::json;
 
@@ -20,9 +20,9 @@ pub(super) async fn merchants(world: &World, method: &str, path: &str, has: &imp
     let answer = |answer| async move { world.store().answer_statement(&id.parse().unwrap(), &answer).await.unwrap() };
     let at = world.now();
     if has(Code::StatementConfirmed) {
-        answer(Answer::Confirmed { at }).await;
+        answer(Answer::Confirmed { at, after: None }).await;
     } else if has(Code::StatementDisputed) {
-        answer(Answer::Disputed { at, reason: "another".parse().unwrap() }).await;
+        answer(Answer::Disputed(Dispute { at, reason: "another".parse().unwrap() })).await;
     }
     let id = if has(Code::StatementNotFound) { "stm_luckytea202610" } else { id };
     let day = if has(Code::BillNotReady) { "2026-12-01" } else { "2026-11-22" };
@@ -49,7 +49,7 @@ pub(super) async fn operators(world: &World, method: &str, path: &str, has: &imp
             attempt.query("campaign_id", campaign)
         }
         "/v1/admin/journal" => attempt.query("merchant_id", TEA).query("date", "2026-11-22"),
-        "/v1/admin/statements" => attempt.query("merchant_id", TEA),
+        "/v1/admin/statements" => attempt.query("month", "2026-11"),
         _ => attempt,
     };
     let role = if has(Code::Forbidden) { Role::Reviewer } else { Role::Finance };
