@@ -179,7 +179,7 @@ impl Made {
         let events = if Self::is_undone(coupon) { 3 } else { 2 };
         let records = self.like.iter().take(events).zip(0..).map(|(like, event)| {
             let mut record = like.clone();
-            record["eventID"] = format!("{:032x}", u128::from(coupon) * 4 + event as u128).into();
+            record["eventID"] = format!("{:032x}", u128::from(coupon * 4 + event)).into();
             let change = &mut record["dynamodb"];
             change["SequenceNumber"] = format!("{:021}", seq + event).into();
             change["ApproximateCreationDateTime"] = at.into();
