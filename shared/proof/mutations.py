@@ -1,21 +1,23 @@
 #!/usr/bin/env python3
 """Breaks the code on purpose, one place at a time, and tells which tests notice.
 
-    python3 shared/proof/mutations.py [--only SUBSTRING] [--list]
+    python3 shared/proof/mutations.py [--only PATTERN] [--list]
 
 Works on a copy of the repository beside its own target directory (MUTANTS_DIR, default target/mutants), so the checkout is
 never touched. A mutation whose text is not found exactly once is an error: the list follows the code. Writes
-docs/MUTATIONS.md when all of the list was run.
+docs/MUTATIONS.md; with --only, the other rows stay as they were.
 """
 
 import argparse
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+RECORD = ROOT / "docs/MUTATIONS.md"
 DOMAIN, STORE = "shared/domain/src/", "shared/store/src/"
 
 # What is broken, where, and how. Each is one decision that keeps a promise.
@@ -95,26 +97,30 @@ MUTATIONS = [
     ("the sweep settles what is too old for proof", "functions/sweep-stock/src/lib.rs", "    fenced.retain(provable);\n", "    let _ = provable;\n"),
     # books
     ("a fold is added to a sheet twice", DOMAIN + "books.rs", "if self.fold >= fold {", "if self.fold > fold {"),
-    ("a sheet is written whatever fold is in it", STORE + "books/sheets.rs", '.condition_expression("fold = :seen")', '.condition_expression("fold <= :seen OR fold > :seen")'),
+    ("a sheet is written whatever fold is in it", STORE + "books/sheets.rs", 'call.condition_expression("fold = :seen")', 'call.condition_expression("fold <= :seen OR fold > :seen")'),
     ("what has no place in a full part is lost", DOMAIN + "books.rs", "            !has_place\n", "            !has_place && false\n"),
+    ("a backlog is lost sight of", "functions/fold-books/src/fold.rs", "if is_all { look_from.max(yesterday(today)) } else { look_from }", "look_from.max(yesterday(today))"),
+    ("a day is closed while pages wait", "functions/fold-books/src/fold.rs", "day_to_close(now, closed).filter(|_| is_all)", "day_to_close(now, closed)"),
+    ("a bill goes on a line too late", STORE + "books/bills.rs", "BillCursor { fold, chunk, had: had + room }", "BillCursor { fold, chunk, had: had + room + 1 }"),
+    ("a confirmation forgets the dispute", DOMAIN + "statement.rs", "after: Some(dispute.clone())", "after: Some(dispute.clone()).filter(|_| false)"),
     ("a closed day is booked on", DOMAIN + "books.rs", "day.max(closed.plus_days(1))", "day.max(closed)"),
     ("a day is closed at its end", DOMAIN + "books.rs", "now.plus_seconds(-CLOSE_AFTER_SECONDS).province_day()", "now.province_day()"),
     ("a fold is planned over another", STORE + "books.rs", "call.set_item(Some(fold_item(fold))).condition_expression(IS_NEW)", "call.set_item(Some(fold_item(fold)))"),
     ("the next fold begins before this one is done", "functions/fold-books/src/lib.rs", "Some(open) if !open.is_done => (open, None),", "Some(open) if !open.is_done && open.no == 0 => (open, None),"),
     ("a shard's mark goes back", STORE + "books.rs", '"attribute_not_exists(pk) OR page < :page"', '"attribute_not_exists(pk) OR page < :page OR page >= :page"'),
     ("a page is put before its shard is noted", STORE + "ledger.rs", "                if noted != Some(today) {", "                if noted != Some(today) && page.no > 1 {"),
-    ("a statement is made anew", STORE + "statements.rs", "call.set_item(Some(statement_item(statement))).condition_expression(IS_NEW)", "call.set_item(Some(statement_item(statement)))"),
+    ("a statement is made anew", STORE + "statements.rs", "call.set_item(Some(statement_item(statement)?)).condition_expression(IS_NEW)", "call.set_item(Some(statement_item(statement)?))"),
     ("a statement opens with nothing", "functions/fold-books/src/statements.rs", "(before.statement.no + 1, before.closing)", "(before.statement.no + 1, 0 * before.closing)"),
-    ("a confirmed statement can be disputed", DOMAIN + "statement.rs", "(Some(Answer::Confirmed { .. }), Answer::Disputed { .. }) => AnswerDecision::AlreadyConfirmed,", "(Some(Answer::Confirmed { .. }), Answer::Disputed { .. }) => AnswerDecision::Record,"),
+    ("a confirmed statement can be disputed", DOMAIN + "statement.rs", "(Some(Answer::Confirmed { .. }), Answer::Disputed(_)) => AnswerDecision::AlreadyConfirmed,", "(Some(Answer::Confirmed { .. }), Answer::Disputed(_)) => AnswerDecision::Record(said.clone()),"),
     ("an answer is written over another", STORE + "statements.rs", "None => call.condition_expression(IS_NEW),", "None => call,"),
     ("a reversal posts as a redemption", DOMAIN + "journal/entry.rs", "(reversal.at, postings.reversed())", "(reversal.at, postings)"),
     ("what the shares leave over is lost", DOMAIN + "settlement.rs", "        postings.debit(Account::Rounding, left);\n", "        let _ = left;\n"),
     ("a commission is paid without a link", DOMAIN + "settlement.rs", "filter(|_| shared)", "filter(|_| shared || !shared)"),
     ("a used coupon lapses", DOMAIN + "journal/count.rs", "coupon.uses_left > 0 && coupon.deactivated_at.is_none()", "coupon.deactivated_at.is_none()"),
-    ("a posted record is posted again", STORE + "books.rs", "        self.post(&shard, records).await", "        let shard = if listed.posted_at.is_some() { \"posted-again\".parse().unwrap_or(shard) } else { shard };\n        self.post(&shard, records).await"),
+    ("a posted record is posted again", STORE + "books.rs", "        self.post(&shard, records).await", "        let shard = if listed.posted.is_some() { \"posted-again\".parse().unwrap_or(shard) } else { shard };\n        self.post(&shard, records).await"),
     ("any role may read the books", "shared/api/src/auth/operator.rs", "if roles.iter().any(|role| self.roles.contains(role))", "if roles.iter().any(|role| self.roles.contains(role)) || !self.roles.is_empty()"),
     ("an operator's token never ends", "shared/api/src/auth/operator.rs", "if claims.sub.is_empty() || !times.hold(now, TOKEN_SECONDS_MAX) {", "if claims.sub.is_empty() || !times.hold(now, i64::from(u32::MAX)) {"),
-    ("a formula stays a formula", "functions/read-books/src/spreadsheet.rs", "if cell.starts_with(['=',", "if cell.starts_with(['~',"),
+    ("a formula stays a formula", "functions/read-books/src/spreadsheet.rs", "    if cell.starts_with(['=',", "    if cell.starts_with(['~',"),
     # code
     ("a code passes whose zeros are not zero", DOMAIN + "locator.rs", "if packed & ((1 << ORDINAL_SHIFT) - 1) != 0 {", "if packed == 1 {"),
     ("a code of any key version is the newest's", DOMAIN + "code.rs", "cipher.decipher(&code.symbols).map(|key| (key, *version))", "cipher.decipher(&code.symbols).map(|key| (key, self.newest_version()))"),
@@ -126,6 +132,7 @@ TESTS = [
     ["test", "--locked", "--quiet", "-p", "mealticket-domain", "--lib"],
     ["test", "--locked", "--quiet", "-p", "mealticket-store", "--lib"],
     ["test", "--locked", "--quiet", "-p", "mealticket-store", "--test", "it", "--", "--skip", "ten_thousand"],
+    ["test", "--locked", "--quiet", "-p", "read-books", "--lib"],
     ["test", "--locked", "--quiet", "-p", "mealticket-proof"],
     ["test", "--locked", "--quiet", "-p", "mealticket-journeys", "--test", "it"],
 ]
@@ -169,7 +176,7 @@ def main():
     parser.add_argument("--only", default="")
     parser.add_argument("--list", action="store_true")
     options = parser.parse_args()
-    chosen = [m for m in MUTATIONS if options.only in m[0]]
+    chosen = [m for m in MUTATIONS if re.search(options.only, m[0] + m[1])]
     for what, path, old, _ in chosen:
         found = (ROOT / path).read_text(encoding="utf-8").count(old)
         if found != 1:
@@ -185,8 +192,21 @@ def main():
         by = caught_by(folder, path, old, new)
         rows.append((what, path, by))
         print(f"{by or 'SURVIVED'}: {what}", flush=True)
-    if not options.only:
-        write(rows)
+    if options.only:
+        rows = merged(rows)
+    write(rows)
+
+
+def merged(rows):
+    """The rows of the last record that are still on the list, with these in their places."""
+    known = {what: (what, path, by) for what, path, by in rows}
+    if RECORD.is_file():
+        for line in RECORD.read_text(encoding="utf-8").splitlines():
+            cells = [cell.strip() for cell in line.strip("|").split("|")]
+            if line.startswith("| ") and len(cells) == 3 and cells[1].startswith("`"):
+                by = None if cells[2] == "**nobody**" else cells[2]
+                known.setdefault(cells[0], (cells[0], cells[1].strip("`"), by))
+    return [known[what] for what, _, _, _ in MUTATIONS if what in known]
 
 
 def write(rows):
@@ -198,7 +218,7 @@ def write(rows):
         f"{len(caught)} of {len(rows)} were noticed.", "", "| broken | in | noticed by |", "|---|---|---|",
     ]
     lines += [f"| {what} | `{path}` | {by or '**nobody**'} |" for what, path, by in rows]
-    (ROOT / "docs/MUTATIONS.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    RECORD.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
