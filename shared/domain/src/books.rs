@@ -241,7 +241,7 @@ pub fn day_to_close(now: Timestamp, closed: Option<ProvinceDay>) -> Option<Provi
 }
 
 /// One part of a sheet, as it stands.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Part<K: Ord, V> {
     /// The last fold that is in it; 0 for none.
     pub fold: u64,

@@ -45,15 +45,18 @@ struct Cli {
     /// Evaluates a rule of ten clauses this often and ends, for counting instructions.
     #[arg(long)]
     evaluate: Option<u32>,
-    /// Posts, folds, closes and rebuilds a month of this many redemptions, and ends.
-    #[arg(long)]
-    ledger: Option<u64>,
+    /// Redemptions of the month that is posted, folded, closed and rebuilt.
+    #[arg(long, default_value_t = 20_000)]
+    redemptions: u64,
     /// Merchants of that month.
-    #[arg(long, default_value_t = 1_000)]
+    #[arg(long, default_value_t = 100)]
     merchants: u32,
-    /// Posts and folds twenty minutes at a hundred redemptions a second of a hundred merchants, and ends.
+    /// Posts, folds, closes and rebuilds that month alone.
     #[arg(long)]
-    busy: bool,
+    only_month: bool,
+    /// Posts and folds twenty minutes at a hundred redemptions a second of a hundred merchants, alone.
+    #[arg(long)]
+    only_busy: bool,
     /// Visits the models' states alone.
     #[arg(long)]
     only_models: bool,
@@ -71,8 +74,8 @@ fn main() -> ExitCode {
         println!("{:?} each", rules::evaluate(times));
         return ExitCode::SUCCESS;
     }
-    let month = cli.ledger.map(|redemptions| Plan::month(cli.merchants, redemptions));
-    if let Some(plan) = month.or(cli.busy.then(|| Plan::busy(100))) {
+    let month = Plan::month(cli.merchants, cli.redemptions);
+    if let Some(plan) = cli.only_month.then_some(month).or(cli.only_busy.then(|| Plan::busy(100))) {
         let books = ledger::measure(plan, |what| eprintln!("{what}"));
         println!("{}", report::books(&books));
         return exit(books.holds());
@@ -88,7 +91,7 @@ fn main() -> ExitCode {
         println!("{}", report::simulated(&simulated));
         return exit(simulated.broken.is_empty());
     }
-    let figures = Figures::measure(simulated, cli.rounds, |what| eprintln!("{what}"));
+    let figures = Figures::measure(simulated, cli.rounds, month, |what| eprintln!("{what}"));
     let told = report::tell(&figures, &command());
     println!("{told}");
     if cli.write {

@@ -1,7 +1,8 @@
-//! The two protocols as models whose every state within bounds is visited: stock with leases and their sweep, and one coupon
-//! that is held, redeemed and reversed. The decisions are the code's own ([`mealticket_domain`]); what is modelled is the
+//! The protocols as models whose every state within bounds is visited: stock with leases and their sweep, one coupon that is held,
+//! redeemed and reversed, and the books. The decisions are the code's own ([`mealticket_domain`]); what is modelled is the
 //! network, the processes and the order of things. Each model is also broken on purpose, one way at a time.
 
+pub mod books;
 pub mod claim;
 pub mod network;
 pub mod redemption;
@@ -35,9 +36,9 @@ impl Report {
     }
 }
 
-/// Visits every state of both models; of smaller ones when it is to be quick.
+/// Visits every state of all models; of smaller ones when it is to be quick.
 pub fn check_all(quick: bool) -> Vec<Report> {
-    vec![claim::check(quick), redemption::check(quick)]
+    vec![claim::check(quick), redemption::check(quick), books::check(quick)]
 }
 
 /// Visits every state of a model.

@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests stop at what they did not expect")]
 
-use mealticket_proof::{faults, hot, models, races, rules, simulator, wire::Fate};
+use mealticket_proof::{faults, hot, ledger, models, races, rules, simulator, wire::Fate};
 
 /// Seeds of a run of the tests; CI runs ten thousand (`.ci/run`).
 const SEEDS: u64 = 150;
@@ -40,7 +40,7 @@ fn every_call_of_every_operation_stands_every_fault() {
 #[test]
 fn the_models_hold_and_every_model_that_is_broken_on_purpose_is_found_out() {
     let reports = models::check_all(true);
-    assert_eq!(reports.len(), 2);
+    assert_eq!(reports.len(), 3);
     for report in reports {
         assert!(report.holds(), "{}: {:?}", report.name, report.mutants);
         assert!(report.mutants.len() >= 7 && report.states > 1_000, "{}", report.name);
@@ -69,4 +69,12 @@ fn leased_stock_serves_twenty_times_what_a_counter_item_serves() {
 fn a_rule_of_ten_clauses_costs_microseconds() {
     let each = rules::evaluate(2_000);
     assert!(each.as_micros() < 1_000, "{each:?}");
+}
+
+#[test]
+fn a_month_of_books_is_what_was_made_up() {
+    let books = ledger::measure(ledger::Plan::month(20, 2_000), |_| ());
+    assert!(books.holds(), "{books:?}");
+    assert_eq!((books.statements, books.wrong_statements), (20, 0));
+    assert!(books.repeated > 0 && books.pages > 10);
 }

@@ -328,3 +328,84 @@ async fn a_backlog_of_days_is_folded_to_its_last_page() {
         assert_eq!(world.store().folded_mark(shard).await.unwrap(), 70);
     }
 }
+
+/// Shards of a stream end and are followed by others; each coupon's records stay in order, and nothing else does.
+#[tokio::test]
+async fn shards_that_split_and_overtake_each_other_come_to_the_same_books() {
+    let whole = World::new().await;
+    let campaign = whole.campaign_like(1, 500, 100, 1).await;
+    busy_day(&whole, &campaign).await;
+    let all = records(&whole);
+    let expected = journal_of(&whole, &all).await;
+    for seed in 0..12 {
+        let mut random = fastrand::Rng::with_seed(seed);
+        let world = World::new().await;
+        world.campaign_like(1, 500, 100, 1).await;
+        // One shard ends somewhere; two that follow share the coupons between them.
+        let split = random.usize(..=all.len());
+        let child =
+            |record: &serde_json::Value| record["dynamodb"]["Keys"]["pk"].to_string().len() % 2 + seed as usize % 2;
+        let (parent, rest) = all.split_at(split);
+        let (one, two): (Vec<_>, Vec<_>) = rest.iter().cloned().partition(|record| {
+            let pk = record["dynamodb"]["NewImage"]["pk"]["S"].as_str().unwrap();
+            (pk.bytes().last().unwrap() + child(record) as u8).is_multiple_of(2)
+        });
+        let mut batches: Vec<(&str, Vec<serde_json::Value>)> = Vec::new();
+        for (shard, records) in [("shardId-parent", parent.to_vec()), ("shardId-one", one), ("shardId-two", two)] {
+            let mut waiting = records;
+            while !waiting.is_empty() {
+                let batch: Vec<_> = waiting.drain(..random.usize(1..=waiting.len())).collect();
+                batches.push((shard, batch));
+            }
+        }
+        // The children may be read before the parent is, by us as well as by a slow poster; each shard keeps its own order.
+        let mut order: Vec<&str> = batches.iter().map(|(shard, _)| *shard).collect();
+        random.shuffle(&mut order);
+        let stores = [world.another_environment(), world.another_environment()];
+        for shard in order {
+            let next = batches.iter().position(|(of, _)| *of == shard).unwrap();
+            let (_, batch) = batches.remove(next);
+            post(&stores[random.usize(..2)], &shard.parse().unwrap(), &batch).await;
+            if random.bool() {
+                fold(&world).await;
+            }
+        }
+        fold(&world).await;
+        assert_eq!(all_sheets(&world).await, expected, "seed {seed}");
+    }
+}
+
+async fn all_sheets(world: &World) -> Cell {
+    all(&world.another_environment()).await
+}
+
+/// Whatever is poisoned is put aside where it is, listed, and missing from the books by itself alone.
+#[tokio::test]
+async fn a_poisoned_record_in_every_position_holds_up_nobody_and_is_listed() {
+    let like = World::new().await;
+    let campaign = like.campaign_like(1, 500, 100, 1).await;
+    busy_day(&like, &campaign).await;
+    let good = records(&like);
+    let whole = journal_of(&like, &good).await;
+    for place in 0..good.len() {
+        let world = World::new().await;
+        world.campaign_like(1, 500, 100, 1).await;
+        let mut batch = good.clone();
+        batch[place]["dynamodb"]["NewImage"]["schema"] = json!({ "N": "99" });
+        post(world.store(), &shard(&like), &batch).await;
+        // Once more, in halves.
+        post(&world.another_environment(), &shard(&like), &batch[..place]).await;
+        post(&world.another_environment(), &shard(&like), &batch[place..]).await;
+        fold(&world).await;
+        let store = world.another_environment();
+        let listed = store.set_asides(None, 100).await.unwrap();
+        assert_eq!(
+            listed.iter().map(|listed| listed.id.as_str()).collect::<Vec<_>>(),
+            [good[place]["eventID"].as_str().unwrap()]
+        );
+        let (poisoned, total) = (journal_of(&like, std::slice::from_ref(&good[place])).await, all(&store).await);
+        let mut sum = total.clone();
+        sum.add(&poisoned);
+        assert_eq!(sum, whole, "position {place}");
+    }
+}

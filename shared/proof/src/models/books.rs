@@ -1,0 +1,590 @@
+//! The books: batches that come again, posters and folders at once, crashes in the middle, days that are closed. What a sheet
+//! takes in, and on which day something is booked, are the code's own decisions.
+
+use super::{
+    Report, is_found_out,
+    network::{Attempting, Sent, Way},
+    visit,
+};
+use mealticket_domain::{
+    ProvinceDay,
+    books::{Part, booked_on},
+};
+use stateright::{Model, Property};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// One way to be wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Broken {
+    /// Nothing is.
+    No,
+    /// A page is put over another.
+    PageOverAnother,
+    /// What was posted is posted again.
+    ForgetTheMark,
+    /// A batch is said to be posted before its page is there.
+    AcknowledgeFirst,
+    /// A fold is planned over another.
+    FoldOverAnother,
+    /// A fold is not written down.
+    NotWrittenDown,
+    /// The next fold begins before this one is done.
+    DoNotWait,
+    /// A sheet forgets which folds are in it.
+    ForgetTheFold,
+    /// A sheet is written whatever was added meanwhile.
+    SheetOverAnother,
+    /// A shard's mark goes back.
+    MarkGoesBack,
+    /// A closed day is booked on.
+    BookOnClosed,
+}
+
+/// Every way, with its words.
+const BROKEN: [(Broken, &str); 10] = [
+    (Broken::PageOverAnother, "a page is put over another"),
+    (Broken::ForgetTheMark, "what was posted is posted again"),
+    (Broken::AcknowledgeFirst, "a batch is said to be posted before its page is there"),
+    (Broken::FoldOverAnother, "a fold is planned over another"),
+    (Broken::NotWrittenDown, "a fold is not written down"),
+    (Broken::DoNotWait, "the next fold begins before this one is done"),
+    (Broken::ForgetTheFold, "a sheet forgets which folds are in it"),
+    (Broken::SheetOverAnother, "a sheet is written whatever was added meanwhile"),
+    (Broken::MarkGoesBack, "a shard's mark goes back"),
+    (Broken::BookOnClosed, "a closed day is booked on"),
+];
+
+/// The bounds.
+#[derive(Debug, Clone, Copy)]
+pub struct Ledger {
+    /// The day of each record, in the order of the stream.
+    records: &'static [i64],
+    posters: usize,
+    folders: usize,
+    folds: usize,
+    attempts: u8,
+    /// Batches delivered in all, the repeated ones included.
+    batches: u8,
+    crashes: u8,
+    /// Writes that get no answer, in all.
+    faults: u8,
+    broken: Broken,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+struct Fold {
+    /// The first and the last page.
+    pages: (usize, usize),
+    closed: Option<i64>,
+    closes: Option<i64>,
+    done: bool,
+}
+
+impl Fold {
+    fn closed_by_now(&self) -> Option<i64> {
+        self.closes.filter(|_| self.done).or(self.closed)
+    }
+}
+
+/// A write to the table.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+enum Write {
+    Page { number: usize, records: Vec<u8> },
+    Fold { number: usize, fold: Fold },
+    Sheet { day: i64, seen: u64, next: Vec<(u8, i64)>, fold: u64 },
+    Mark { page: usize },
+    Done { number: usize },
+}
+
+/// What a poster is at.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+struct Poster {
+    /// The last page that it knows of, and its last record.
+    mark: Option<(usize, u8)>,
+    batch: Option<(u8, u8)>,
+    doing: Option<Attempting<Write>>,
+}
+
+/// What a folder is at.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+struct Folder {
+    /// The newest fold that it saw, and whether it was done.
+    seen: Option<(usize, bool)>,
+    /// The fold that it does, and what of it is left: days, then the mark, then the end.
+    at: Option<(usize, Fold, Vec<i64>)>,
+    doing: Option<Attempting<Write>>,
+}
+
+/// Everything.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct State {
+    pages: Vec<Vec<u8>>,
+    /// Records up to here are said to be posted.
+    acknowledged: u8,
+    folds: Vec<Fold>,
+    sheets: BTreeMap<i64, Part<u8, i64>>,
+    folded: usize,
+    /// What was told of a closed day.
+    told: BTreeMap<i64, Vec<(u8, i64)>>,
+    today: i64,
+    posters: Vec<Poster>,
+    folders: Vec<Folder>,
+    network: Vec<Sent<Write>>,
+    batches: u8,
+    crashes: u8,
+    faults: u8,
+}
+
+/// What can happen.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Action {
+    /// A batch is delivered to a poster.
+    Deliver(usize, u8, u8),
+    /// A poster looks where the shard stands and sends a page.
+    Post(usize),
+    /// A folder looks for the newest fold.
+    Look(usize),
+    /// It plans the next.
+    Plan(usize),
+    /// It does the next step of the fold that it is at.
+    Step(usize),
+    /// A write under way meets its fate.
+    Meet(usize, Way),
+    /// A process stops waiting; its write stays under way.
+    TimeOut(usize),
+    /// It tries again.
+    Retry(usize),
+    /// A process ends, and another begins in its place.
+    Crash(usize),
+    /// A day is over.
+    Turn,
+}
+
+fn day(number: i64) -> ProvinceDay {
+    ProvinceDay::from_number(20_000 + number).unwrap()
+}
+
+impl Ledger {
+    fn booked(&self, of: i64, closed: Option<i64>) -> i64 {
+        let booked = booked_on(day(of), closed.map(day)).number() - 20_000;
+        if self.broken == Broken::BookOnClosed { of } else { booked }
+    }
+
+    /// What a fold adds to each day.
+    fn additions(&self, state: &State, fold: &Fold) -> BTreeMap<i64, BTreeMap<u8, i64>> {
+        let mut additions: BTreeMap<i64, BTreeMap<u8, i64>> = BTreeMap::new();
+        for page in &state.pages[fold.pages.0.max(1) - 1..fold.pages.1.min(state.pages.len())] {
+            for record in page {
+                let on = self.booked(self.records[usize::from(*record) - 1], fold.closed);
+                *additions.entry(on).or_default().entry(*record).or_default() += 1;
+            }
+        }
+        additions
+    }
+
+    /// The process of a number: posters first.
+    fn doing<'a>(&self, state: &'a mut State, process: usize) -> &'a mut Option<Attempting<Write>> {
+        match process.checked_sub(self.posters) {
+            None => &mut state.posters[process].doing,
+            Some(folder) => &mut state.folders[folder].doing,
+        }
+    }
+
+    fn begin(&self, state: &mut State, process: usize, write: Write) {
+        let doing = Attempting { write: write.clone(), attempts: 1, unknown: false, waiting: true };
+        *self.doing(state, process) = Some(doing);
+        send(state, process, write);
+    }
+
+    /// Applies a write; whether its condition held.
+    fn apply(&self, state: &mut State, write: &Write) -> bool {
+        match write {
+            Write::Page { number, records } => {
+                let is_new = *number == state.pages.len() + 1;
+                if is_new {
+                    state.pages.push(records.clone());
+                } else if self.broken == Broken::PageOverAnother && *number <= state.pages.len() {
+                    state.pages[number - 1] = records.clone();
+                    return true;
+                }
+                is_new
+            }
+            Write::Fold { number, fold } => {
+                let is_new = *number == state.folds.len() + 1;
+                if is_new {
+                    state.folds.push(fold.clone());
+                } else if self.broken == Broken::FoldOverAnother && *number <= state.folds.len() {
+                    state.folds[number - 1] = fold.clone();
+                    return true;
+                }
+                is_new
+            }
+            Write::Sheet { day, seen, next, fold } => {
+                let stands = state.sheets.get(day).map_or(0, |sheet| sheet.fold);
+                if stands != *seen && self.broken != Broken::SheetOverAnother {
+                    return false;
+                }
+                state.sheets.insert(*day, Part { fold: *fold, cells: next.iter().copied().collect() });
+                true
+            }
+            Write::Mark { page } => {
+                if *page > state.folded || self.broken == Broken::MarkGoesBack {
+                    state.folded = *page;
+                }
+                true
+            }
+            Write::Done { number } => {
+                let closes = state.folds.get(number - 1).and_then(|fold| fold.closes);
+                if let Some(fold) = state.folds.get_mut(number - 1) {
+                    fold.done = true;
+                }
+                for day in 1..=closes.unwrap_or(0) {
+                    let sheet = told(state, day);
+                    state.told.entry(day).or_insert(sheet);
+                }
+                true
+            }
+        }
+    }
+
+    /// A process hears what became of its write.
+    fn hear(&self, state: &mut State, process: usize, applied: bool) {
+        let Some(doing) = self.doing(state, process).take() else { return };
+        let Some(folder) = process.checked_sub(self.posters) else {
+            let poster = &mut state.posters[process];
+            let Write::Page { number, records } = doing.write else { return };
+            match (applied, poster.batch) {
+                (true, Some((_, to))) => {
+                    poster.mark = records.last().map(|last| (number, *last));
+                    poster.batch = None;
+                    state.acknowledged = state.acknowledged.max(to);
+                }
+                // Somebody came first, ourselves perhaps: where does the shard stand now?
+                _ => poster.mark = None,
+            }
+            return;
+        };
+        let folder = &mut state.folders[folder];
+        match doing.write {
+            Write::Fold { number, fold } if applied => {
+                let days = Vec::new();
+                folder.at = Some((number, fold, days));
+                folder.seen = None;
+                self.days(state, process - self.posters);
+            }
+            Write::Fold { .. } => folder.seen = None,
+            // Refused: read again, in the next step.
+            Write::Sheet { day, .. } if applied => drop(folder.at.as_mut().map(|at| at.2.retain(|left| *left != day))),
+            Write::Sheet { .. } => {}
+            Write::Mark { .. } => drop(folder.at.as_mut().map(|at| at.2 = vec![END])),
+            Write::Done { .. } => folder.at = None,
+            Write::Page { .. } => {}
+        }
+    }
+
+    /// What is to be done of the fold that a folder is at: its days, and then the mark.
+    fn days(&self, state: &mut State, folder: usize) {
+        let Some((number, fold, _)) = state.folders[folder].at.clone() else { return };
+        let mut left: Vec<i64> = self.additions(state, &fold).into_keys().collect();
+        left.push(MARK);
+        state.folders[folder].at = Some((number, fold, left));
+    }
+
+    fn plan(&self, state: &State, seen: usize) -> Option<Fold> {
+        let closed = state.folds.get(seen.wrapping_sub(1)).and_then(Fold::closed_by_now);
+        let due = Some(state.today - 1).filter(|due| *due > 0 && closed.is_none_or(|closed| closed < *due));
+        if state.pages.len() == state.folded && due.is_none() {
+            return None;
+        }
+        Some(Fold { pages: (state.folded + 1, state.pages.len()), closed, closes: due, done: false })
+    }
+
+    fn step(&self, state: &mut State, folder: usize) -> Option<()> {
+        let (number, fold, left) = state.folders[folder].at.clone()?;
+        let process = self.posters + folder;
+        let next = *left.first()?;
+        if next == MARK {
+            self.begin(state, process, Write::Mark { page: fold.pages.1 });
+        } else if next == END {
+            self.begin(state, process, Write::Done { number });
+        } else {
+            let mut cells = self.additions(state, &fold).remove(&next)?;
+            let stands = state.sheets.get(&next).cloned().unwrap_or_default();
+            let seen = stands.fold;
+            let known = if self.broken == Broken::ForgetTheFold { Part { fold: 0, ..stands } } else { stands };
+            match known.take(number as u64, &mut cells) {
+                Some(part) => {
+                    let next_cells = part.cells.into_iter().collect();
+                    let write = Write::Sheet { day: next, seen, next: next_cells, fold: number as u64 };
+                    self.begin(state, process, write);
+                }
+                None => drop(state.folders[folder].at.as_mut().map(|at| at.2.retain(|day| *day != next))),
+            }
+        }
+        Some(())
+    }
+
+    /// How often each record is in the sheets.
+    fn booked_times(state: &State) -> BTreeMap<u8, i64> {
+        let mut times = BTreeMap::new();
+        for (record, count) in state.sheets.values().flat_map(|sheet| &sheet.cells) {
+            *times.entry(*record).or_default() += count;
+        }
+        times
+    }
+}
+
+/// The steps after the days.
+const MARK: i64 = i64::MAX - 1;
+const END: i64 = i64::MAX;
+
+fn told(state: &State, day: i64) -> Vec<(u8, i64)> {
+    state.sheets.get(&day).map(|sheet| sheet.cells.clone().into_iter().collect()).unwrap_or_default()
+}
+
+fn send(state: &mut State, process: usize, write: Write) {
+    state.network.push(Sent { from: process, life: 0, write });
+    // In which order they were sent does not matter: any may arrive first.
+    state.network.sort();
+}
+
+impl Model for Ledger {
+    type State = State;
+    type Action = Action;
+
+    fn init_states(&self) -> Vec<State> {
+        vec![State {
+            pages: Vec::new(),
+            acknowledged: 0,
+            folds: Vec::new(),
+            sheets: BTreeMap::new(),
+            folded: 0,
+            told: BTreeMap::new(),
+            today: 1,
+            posters: vec![Poster::default(); self.posters],
+            folders: vec![Folder::default(); self.folders],
+            network: Vec::new(),
+            batches: 0,
+            crashes: 0,
+            faults: 0,
+        }]
+    }
+
+    fn actions(&self, state: &State, actions: &mut Vec<Action>) {
+        let records = self.records.len() as u8;
+        for (number, poster) in state.posters.iter().enumerate() {
+            match (&poster.doing, poster.batch) {
+                (None, None) if state.batches < self.batches => {
+                    // Nothing is left out: a batch begins where the last one ended, or before.
+                    for from in 1..=(state.acknowledged + 1).min(records) {
+                        actions.extend((from..=records).map(|to| Action::Deliver(number, from, to)));
+                    }
+                }
+                (None, Some(_)) => actions.push(Action::Post(number)),
+                _ => {}
+            }
+        }
+        for (number, folder) in state.folders.iter().enumerate() {
+            if folder.doing.is_none() {
+                match (&folder.at, folder.seen) {
+                    (Some(_), _) => actions.push(Action::Step(number)),
+                    (None, Some((seen, _))) => {
+                        if seen < self.folds {
+                            actions.push(Action::Plan(number));
+                        }
+                    }
+                    (None, None) => actions.push(Action::Look(number)),
+                }
+            }
+            if state.crashes < self.crashes && (folder.at.is_some() || folder.doing.is_some()) {
+                actions.push(Action::Crash(self.posters + number));
+            }
+        }
+        for process in 0..self.posters + self.folders {
+            let doing = match process.checked_sub(self.posters) {
+                None => &state.posters[process].doing,
+                Some(folder) => &state.folders[folder].doing,
+            };
+            match doing {
+                Some(doing) if doing.waiting && state.faults < self.faults => actions.push(Action::TimeOut(process)),
+                Some(doing) if !doing.waiting && doing.attempts < self.attempts => {
+                    actions.push(Action::Retry(process));
+                }
+                _ => {}
+            }
+        }
+        for sent in 0..state.network.len() {
+            actions.push(Action::Meet(sent, Way::Answered));
+            if state.faults < self.faults {
+                actions.extend([Action::Meet(sent, Way::AnswerLost), Action::Meet(sent, Way::Lost)]);
+            }
+        }
+        let days = self.records.iter().max().copied().unwrap_or(0);
+        if state.today <= days {
+            actions.push(Action::Turn);
+        }
+    }
+
+    fn next_state(&self, last: &State, action: Action) -> Option<State> {
+        let mut state = last.clone();
+        match action {
+            Action::Deliver(poster, from, to) => {
+                state.batches += 1;
+                state.posters[poster].batch = Some((from, to));
+                if self.broken == Broken::AcknowledgeFirst {
+                    state.acknowledged = state.acknowledged.max(to);
+                }
+            }
+            Action::Post(poster) => {
+                let (from, to) = state.posters[poster].batch?;
+                let fresh = || state.pages.last().and_then(|page| page.last()).map(|last| (state.pages.len(), *last));
+                let mark = state.posters[poster].mark.or_else(fresh);
+                let after = mark.map_or(0, |(_, last)| last);
+                let forgets = self.broken == Broken::ForgetTheMark;
+                let records: Vec<u8> = (from..=to).filter(|record| *record > after || forgets).collect();
+                if records.is_empty() {
+                    state.posters[poster].batch = None;
+                    state.acknowledged = state.acknowledged.max(to);
+                } else {
+                    let number = mark.map_or(0, |(page, _)| page) + 1;
+                    self.begin(&mut state, poster, Write::Page { number, records });
+                }
+            }
+            Action::Look(folder) => {
+                let newest = state.folds.last().map_or(true, |fold| fold.done) || self.broken == Broken::DoNotWait;
+                if newest {
+                    state.folders[folder].seen = Some((state.folds.len(), true));
+                } else {
+                    let fold = state.folds.last()?.clone();
+                    state.folders[folder].at = Some((state.folds.len(), fold, Vec::new()));
+                    self.days(&mut state, folder);
+                }
+            }
+            Action::Plan(folder) => {
+                let (seen, _) = state.folders[folder].seen?;
+                match self.plan(&state, seen) {
+                    None => state.folders[folder].seen = None,
+                    Some(fold) if self.broken == Broken::NotWrittenDown => {
+                        if state.folds.len() == seen {
+                            state.folds.push(Fold { done: true, ..fold.clone() });
+                        }
+                        state.folders[folder].at = Some((seen + 1, fold, Vec::new()));
+                        state.folders[folder].seen = None;
+                        self.days(&mut state, folder);
+                    }
+                    Some(fold) => {
+                        self.begin(&mut state, self.posters + folder, Write::Fold { number: seen + 1, fold });
+                    }
+                }
+            }
+            Action::Step(folder) => self.step(&mut state, folder)?,
+            Action::Meet(number, way) => {
+                let sent = state.network.remove(number);
+                let applied = way != Way::Lost && self.apply(&mut state, &sent.write);
+                let awaited = self.doing(&mut state, sent.from).as_ref();
+                let awaited = awaited.is_some_and(|doing| doing.waiting && doing.write == sent.write);
+                if way != Way::Answered {
+                    state.faults += 1;
+                }
+                match way {
+                    Way::Answered if awaited => self.hear(&mut state, sent.from, applied),
+                    _ if awaited => self.doing(&mut state, sent.from).as_mut()?.waiting = false,
+                    _ => {}
+                }
+            }
+            Action::TimeOut(process) => {
+                state.faults += 1;
+                self.doing(&mut state, process).as_mut()?.waiting = false;
+            }
+            Action::Retry(process) => {
+                let doing = self.doing(&mut state, process).as_mut()?;
+                doing.attempts += 1;
+                doing.waiting = true;
+                let write = doing.write.clone();
+                send(&mut state, process, write);
+            }
+            Action::Crash(process) => {
+                state.crashes += 1;
+                state.folders[process - self.posters] = Folder::default();
+            }
+            Action::Turn => state.today += 1,
+        }
+        Some(state)
+    }
+
+    fn properties(&self) -> Vec<Property<Self>> {
+        vec![
+            Property::always("every record is in one page at the most", |_: &Ledger, state: &State| {
+                let mut seen = BTreeSet::new();
+                state.pages.iter().flatten().all(|record| seen.insert(*record))
+            }),
+            Property::always("what is said to be posted is in a page", |_: &Ledger, state: &State| {
+                (1..=state.acknowledged).all(|record| state.pages.iter().flatten().any(|posted| *posted == record))
+            }),
+            Property::always("nothing is in the sheets twice", |_: &Ledger, state: &State| {
+                Ledger::booked_times(state).values().all(|times| *times <= 1)
+            }),
+            Property::always("what is folded is in the sheets", |_: &Ledger, state: &State| {
+                if state.folds.last().is_some_and(|fold| !fold.done) {
+                    return true;
+                }
+                let times = Ledger::booked_times(state);
+                let folded = state.pages.iter().take(state.folded).flatten();
+                folded.into_iter().all(|record| times.get(record) == Some(&1))
+            }),
+            Property::always("a closed day stays as it was told", |_: &Ledger, state: &State| {
+                state.told.iter().all(|(day, was)| told(state, *day) == *was)
+            }),
+            Property::sometimes("everything is folded and every day is closed", |model: &Ledger, state: &State| {
+                let days = model.records.iter().max().copied().unwrap_or(0);
+                Ledger::booked_times(state).len() == model.records.len() && state.told.contains_key(&days)
+            }),
+            Property::sometimes(
+                "something comes late and is booked on the first open day",
+                |model: &Ledger, state: &State| {
+                    let late = |(day, sheet): (&i64, &Part<u8, i64>)| {
+                        sheet.cells.keys().any(|record| model.records[usize::from(*record) - 1] < *day)
+                    };
+                    state.sheets.iter().any(late)
+                },
+            ),
+        ]
+    }
+}
+
+/// Two records of two days, and two posters or two folders.
+pub fn check(quick: bool) -> Report {
+    let ledger = |posters, folders, batches, faults, crashes, broken| Ledger {
+        records: &[1, 2],
+        posters,
+        folders,
+        folds: if faults == 0 { 3 } else { 2 },
+        attempts: 2,
+        batches,
+        crashes,
+        faults,
+        broken,
+    };
+    let crashes = u8::from(!quick);
+    let (some, depth, properties, mut violated) = visit(ledger(1, 2, 2, 0, crashes, Broken::No));
+    let (more, deeper, _, also) = visit(ledger(2, 1, 2, 1, 0, Broken::No));
+    violated.extend(also);
+    let found = |broken| {
+        is_found_out(ledger(2, 1, 2, 1, 0, broken))
+            || is_found_out(ledger(1, 2, 2, 0, 0, broken))
+            || is_found_out(ledger(1, 2, 2, 1, 1, broken))
+    };
+    Report {
+        name: "The books: pages, folds, sheets and closed days",
+        bounds: format!(
+            "two records of two days and two batches of any size, the second again, beside or after the first; once two folders \
+             with up to three folds and {crashes} crash; once two posters, up to two folds, and one write that gets no answer, \
+             sent up to twice and applied, lost or late"
+        ),
+        states: some + more,
+        depth: depth.max(deeper),
+        properties,
+        violated,
+        mutants: BROKEN.map(|(broken, words)| (words, found(broken))).to_vec(),
+    }
+}
