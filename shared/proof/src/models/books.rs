@@ -451,7 +451,7 @@ impl Model for Ledger {
                 }
             }
             Action::Look(folder) => {
-                let newest = state.folds.last().map_or(true, |fold| fold.done) || self.broken == Broken::DoNotWait;
+                let newest = state.folds.last().is_none_or(|fold| fold.done) || self.broken == Broken::DoNotWait;
                 if newest {
                     state.folders[folder].seen = Some((state.folds.len(), true));
                 } else {
