@@ -5,7 +5,7 @@
 
 use aws_lambda_events::{dynamodb::TimeWindowEventResponse, streams::DynamoDbBatchItemFailure};
 use lambda_runtime::Error;
-use mealticket_domain::journal::{Content, SequenceNumber, StreamShard};
+use mealticket_domain::journal::{SequenceNumber, StreamShard};
 use mealticket_store::Store;
 use serde::Deserialize;
 use serde_json::Value;
@@ -25,13 +25,12 @@ pub async fn handle(store: &Store, batch: Batch) -> Result<TimeWindowEventRespon
     let shard: Option<StreamShard> = batch.shard_id.and_then(|name| name.parse().ok());
     let shard = shard.ok_or("the event names no shard: the mapping needs a tumbling window")?;
     let records = store.read_batch(&batch.records).await?;
-    for record in &records {
-        if let Content::Unreadable(aside) = &record.content {
-            tracing::error!(%shard, seq = %record.seq, event_id = aside.event_id, reason = aside.reason, "put aside");
-        }
-    }
     match store.post(&shard, records).await {
         Ok(pages) => {
+            // Told once, by whoever put it there: what is delivered again is in no new page.
+            for (id, aside) in pages.iter().flat_map(|page| page.asides(&shard)) {
+                tracing::error!(%shard, id, reason = aside.reason, "put aside");
+            }
             let (records, pages) = (pages.iter().map(|page| page.records).sum::<u32>(), pages.len());
             tracing::info!(%shard, received = batch.records.len(), records, pages, "posted");
             Ok(response(None))

@@ -215,7 +215,7 @@ fn without_facts(code: Code) -> (&'static str, &'static str) {
         Code::RedemptionLimit => ("该券的核销次数已达上限。", "The coupon was redeemed and reversed too often."),
         Code::Forbidden => ("您的角色不能使用此功能。", "None of your roles may do this."),
         Code::StatementConfirmed => {
-            ("结算单已确认，不能再提出异议。", "The statement is confirmed and can no longer be disputed.")
+            ("结算单已确认，不能再提出异议。", "The statement is confirmed; that ends the matter.")
         }
         Code::StatementDisputed => ("已以其他原因提出异议。", "The statement is disputed for another reason."),
         Code::RecordUnreadable => {

@@ -132,6 +132,12 @@ async fn what_cannot_be_read_is_put_aside_and_holds_up_nobody() {
         spoil(|record| record["dynamodb"]["NewImage"] = Value::Null),
         spoil(|record| record["dynamodb"]["NewImage"] = json!("text")),
         spoil(|record| record["dynamodb"]["OldImage"]["redemptions"] = json!({ "L": [{ "M": {} }] })),
+        spoil(|record| {
+            record["dynamodb"]["NewImage"]["redemptions"] = json!({ "L": [{ "M": {
+            "amount": { "N": "1000000000001" }, "at": { "N": "1795320000" }, "discount": { "N": "500" },
+            "key": { "B": "AAAAAAAAAAEHBwcHBwcHBwAAAAAAAAAAAAAAAAAAAAA=" }, "order": { "S": "A-1" },
+            "store": { "S": "sto_luckytea01" }, "via": { "S": "api" } } }] })
+        }),
         spoil(|record| drop(record["dynamodb"].as_object_mut().unwrap().remove("SequenceNumber"))),
         json!("not a record"),
     ];

@@ -1,17 +1,17 @@
 //! The books: batches that come again, posters and folders at once, crashes in the middle, days that are closed. What a sheet
 //! takes in, and on which day something is booked, are the code's own decisions.
 
+mod steps;
+
 use super::{
     Report, is_found_out,
     network::{Attempting, Sent, Way},
     visit,
 };
-use mealticket_domain::{
-    ProvinceDay,
-    books::{Part, booked_on},
-};
+use mealticket_domain::{ProvinceDay, books::Part};
 use stateright::{Model, Property};
 use std::collections::{BTreeMap, BTreeSet};
+use steps::{send, told};
 
 /// One way to be wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -164,190 +164,6 @@ fn day(number: i64) -> ProvinceDay {
     ProvinceDay::from_number(20_000 + number).unwrap()
 }
 
-impl Ledger {
-    fn booked(&self, of: i64, closed: Option<i64>) -> i64 {
-        let booked = booked_on(day(of), closed.map(day)).number() - 20_000;
-        if self.broken == Broken::BookOnClosed { of } else { booked }
-    }
-
-    /// What a fold adds to each day.
-    fn additions(&self, state: &State, fold: &Fold) -> BTreeMap<i64, BTreeMap<u8, i64>> {
-        let mut additions: BTreeMap<i64, BTreeMap<u8, i64>> = BTreeMap::new();
-        for page in &state.pages[fold.pages.0.max(1) - 1..fold.pages.1.min(state.pages.len())] {
-            for record in page {
-                let on = self.booked(self.records[usize::from(*record) - 1], fold.closed);
-                *additions.entry(on).or_default().entry(*record).or_default() += 1;
-            }
-        }
-        additions
-    }
-
-    /// The process of a number: posters first.
-    fn doing<'a>(&self, state: &'a mut State, process: usize) -> &'a mut Option<Attempting<Write>> {
-        match process.checked_sub(self.posters) {
-            None => &mut state.posters[process].doing,
-            Some(folder) => &mut state.folders[folder].doing,
-        }
-    }
-
-    fn begin(&self, state: &mut State, process: usize, write: Write) {
-        let doing = Attempting { write: write.clone(), attempts: 1, unknown: false, waiting: true };
-        *self.doing(state, process) = Some(doing);
-        send(state, process, write);
-    }
-
-    /// Applies a write; whether its condition held.
-    fn apply(&self, state: &mut State, write: &Write) -> bool {
-        match write {
-            Write::Page { number, records } => {
-                let is_new = *number == state.pages.len() + 1;
-                if is_new {
-                    state.pages.push(records.clone());
-                } else if self.broken == Broken::PageOverAnother && *number <= state.pages.len() {
-                    state.pages[number - 1] = records.clone();
-                    return true;
-                }
-                is_new
-            }
-            Write::Fold { number, fold } => {
-                let is_new = *number == state.folds.len() + 1;
-                if is_new {
-                    state.folds.push(fold.clone());
-                } else if self.broken == Broken::FoldOverAnother && *number <= state.folds.len() {
-                    state.folds[number - 1] = fold.clone();
-                    return true;
-                }
-                is_new
-            }
-            Write::Sheet { day, seen, next, fold } => {
-                let stands = state.sheets.get(day).map_or(0, |sheet| sheet.fold);
-                if stands != *seen && self.broken != Broken::SheetOverAnother {
-                    return false;
-                }
-                state.sheets.insert(*day, Part { fold: *fold, cells: next.iter().copied().collect() });
-                true
-            }
-            Write::Mark { page } => {
-                if *page > state.folded || self.broken == Broken::MarkGoesBack {
-                    state.folded = *page;
-                }
-                true
-            }
-            Write::Done { number } => {
-                let closes = state.folds.get(number - 1).and_then(|fold| fold.closes);
-                if let Some(fold) = state.folds.get_mut(number - 1) {
-                    fold.done = true;
-                }
-                for day in 1..=closes.unwrap_or(0) {
-                    let sheet = told(state, day);
-                    state.told.entry(day).or_insert(sheet);
-                }
-                true
-            }
-        }
-    }
-
-    /// A process hears what became of its write.
-    fn hear(&self, state: &mut State, process: usize, applied: bool) {
-        let Some(doing) = self.doing(state, process).take() else { return };
-        let Some(folder) = process.checked_sub(self.posters) else {
-            let poster = &mut state.posters[process];
-            let Write::Page { number, records } = doing.write else { return };
-            match (applied, poster.batch) {
-                (true, Some((_, to))) => {
-                    poster.mark = records.last().map(|last| (number, *last));
-                    poster.batch = None;
-                    state.acknowledged = state.acknowledged.max(to);
-                }
-                // Somebody came first, ourselves perhaps: where does the shard stand now?
-                _ => poster.mark = None,
-            }
-            return;
-        };
-        let folder = &mut state.folders[folder];
-        match doing.write {
-            Write::Fold { number, fold } if applied => {
-                let days = Vec::new();
-                folder.at = Some((number, fold, days));
-                folder.seen = None;
-                self.days(state, process - self.posters);
-            }
-            Write::Fold { .. } => folder.seen = None,
-            // Refused: read again, in the next step.
-            Write::Sheet { day, .. } if applied => drop(folder.at.as_mut().map(|at| at.2.retain(|left| *left != day))),
-            Write::Sheet { .. } => {}
-            Write::Mark { .. } => drop(folder.at.as_mut().map(|at| at.2 = vec![END])),
-            Write::Done { .. } => folder.at = None,
-            Write::Page { .. } => {}
-        }
-    }
-
-    /// What is to be done of the fold that a folder is at: its days, and then the mark.
-    fn days(&self, state: &mut State, folder: usize) {
-        let Some((number, fold, _)) = state.folders[folder].at.clone() else { return };
-        let mut left: Vec<i64> = self.additions(state, &fold).into_keys().collect();
-        left.push(MARK);
-        state.folders[folder].at = Some((number, fold, left));
-    }
-
-    fn plan(&self, state: &State, seen: usize) -> Option<Fold> {
-        let closed = state.folds.get(seen.wrapping_sub(1)).and_then(Fold::closed_by_now);
-        let due = Some(state.today - 1).filter(|due| *due > 0 && closed.is_none_or(|closed| closed < *due));
-        if state.pages.len() == state.folded && due.is_none() {
-            return None;
-        }
-        Some(Fold { pages: (state.folded + 1, state.pages.len()), closed, closes: due, done: false })
-    }
-
-    fn step(&self, state: &mut State, folder: usize) -> Option<()> {
-        let (number, fold, left) = state.folders[folder].at.clone()?;
-        let process = self.posters + folder;
-        let next = *left.first()?;
-        if next == MARK {
-            self.begin(state, process, Write::Mark { page: fold.pages.1 });
-        } else if next == END {
-            self.begin(state, process, Write::Done { number });
-        } else {
-            let mut cells = self.additions(state, &fold).remove(&next)?;
-            let stands = state.sheets.get(&next).cloned().unwrap_or_default();
-            let seen = stands.fold;
-            let known = if self.broken == Broken::ForgetTheFold { Part { fold: 0, ..stands } } else { stands };
-            match known.take(number as u64, &mut cells) {
-                Some(part) => {
-                    let next_cells = part.cells.into_iter().collect();
-                    let write = Write::Sheet { day: next, seen, next: next_cells, fold: number as u64 };
-                    self.begin(state, process, write);
-                }
-                None => drop(state.folders[folder].at.as_mut().map(|at| at.2.retain(|day| *day != next))),
-            }
-        }
-        Some(())
-    }
-
-    /// How often each record is in the sheets.
-    fn booked_times(state: &State) -> BTreeMap<u8, i64> {
-        let mut times = BTreeMap::new();
-        for (record, count) in state.sheets.values().flat_map(|sheet| &sheet.cells) {
-            *times.entry(*record).or_default() += count;
-        }
-        times
-    }
-}
-
-/// The steps after the days.
-const MARK: i64 = i64::MAX - 1;
-const END: i64 = i64::MAX;
-
-fn told(state: &State, day: i64) -> Vec<(u8, i64)> {
-    state.sheets.get(&day).map(|sheet| sheet.cells.clone().into_iter().collect()).unwrap_or_default()
-}
-
-fn send(state: &mut State, process: usize, write: Write) {
-    state.network.push(Sent { from: process, life: 0, write });
-    // In which order they were sent does not matter: any may arrive first.
-    state.network.sort();
-}
-
 impl Model for Ledger {
     type State = State;
     type Action = Action;
@@ -478,20 +294,7 @@ impl Model for Ledger {
                 }
             }
             Action::Step(folder) => self.step(&mut state, folder)?,
-            Action::Meet(number, way) => {
-                let sent = state.network.remove(number);
-                let applied = way != Way::Lost && self.apply(&mut state, &sent.write);
-                let awaited = self.doing(&mut state, sent.from).as_ref();
-                let awaited = awaited.is_some_and(|doing| doing.waiting && doing.write == sent.write);
-                if way != Way::Answered {
-                    state.faults += 1;
-                }
-                match way {
-                    Way::Answered if awaited => self.hear(&mut state, sent.from, applied),
-                    _ if awaited => self.doing(&mut state, sent.from).as_mut()?.waiting = false,
-                    _ => {}
-                }
-            }
+            Action::Meet(number, way) => self.meet(&mut state, number, way)?,
             Action::TimeOut(process) => {
                 state.faults += 1;
                 self.doing(&mut state, process).as_mut()?.waiting = false;
