@@ -1,5 +1,6 @@
 //! The books: what was posted is folded once, a closed day stays as it is, and statements follow from sheets.
 
+use crate::attempt::Attempt;
 use crate::journal::{busy_day, claim, post, records, shard};
 use fold_books::{Worked, work};
 use mealticket_domain::{
@@ -406,4 +407,61 @@ async fn a_poisoned_record_in_every_position_holds_up_nobody_and_is_listed() {
         sum.add(&poisoned);
         assert_eq!(sum, whole, "position {place}");
     }
+}
+
+/// A month of a merchant whose orders and stores look like formulas, numbers and days: what is exported is what a spreadsheet must
+/// not touch. The files are left in the target folder, to be opened and looked at.
+#[tokio::test]
+async fn a_months_files_keep_every_digit_and_hold_no_formula() {
+    let world = World::new().await;
+    let mut record = mealticket_store::merchants::MerchantRecord::clone(
+        &*world.store().merchant(&merchant()).await.unwrap().unwrap(),
+    );
+    record.merchant.stores[0].name = "=HYPERLINK(\"http://x\",\"天河城店\")".into();
+    record.merchant.stores[1].name = "3/4 号店".into();
+    world.store().put_merchant(&record).await.unwrap();
+    let campaign = world.campaign_like(1, 500, 100, 1).await;
+    let orders = ["20261122000000000123", "0012", "=1+1", "-12.34", "4872E105", "2026-11", "@SUM(A1)", "A,\"b\""];
+    for (order, number) in orders.iter().zip(0..) {
+        let coupon = claim(&world, world.store(), &campaign).await;
+        let mut request = world.redemption(number);
+        request.order.order_no = order.parse().unwrap();
+        if number % 2 == 1 {
+            request.store_id = "sto_luckytea02".parse().unwrap();
+        }
+        world.store().redeem(&campaign, coupon.key, coupon.key_version, &request).await.unwrap();
+    }
+    post_all(&world).await;
+    go_to(&world, "2026-12-01T00:00:00Z");
+    fold(&world).await;
+    let export = |path: &'static str| {
+        let world = &world;
+        async move {
+            let attempt = Attempt::get(path).bearer(&world.merchant_token(MERCHANT));
+            attempt.send(&world.deps_elsewhere()).await.expect(200).text
+        }
+    };
+    let bill = export("/v1/daily-bills/2026-11-22/csv").await;
+    let statement = export("/v1/statements/stm_luckytea202611/csv").await;
+    let folder = std::path::Path::new(env!("CARGO_TARGET_TMPDIR"));
+    std::fs::write(folder.join("daily-bill.csv"), &bill).unwrap();
+    std::fs::write(folder.join("statement.csv"), &statement).unwrap();
+    for file in [&bill, &statement] {
+        assert!(file.starts_with('\u{feff}') && file.ends_with("\r\n"));
+        let cells = file.lines().flat_map(|line| line.trim_start_matches('\u{feff}').split(','));
+        let is_amount = |cell: &str| cell.split_once('.').is_some_and(|(_, fen)| fen.len() == 2);
+        for cell in cells.map(|cell| cell.trim_matches('"')).filter(|cell| !is_amount(cell)) {
+            let number = cell.parse::<u64>().is_ok();
+            assert!(!cell.starts_with(['=', '+', '-', '@']) && (!number || cell.len() < 6), "{cell}");
+        }
+    }
+    for order in ["\t20261122000000000123", "\t0012", "'=1+1", "'-12.34", "\t4872E105", "\t2026-11", "'@SUM(A1)"] {
+        assert!(bill.contains(&format!(",{order},")), "{order} in {bill}");
+    }
+    assert!(bill.contains("\"A,\"\"b\"\"\"") && bill.contains("\"'=HYPERLINK(") && statement.contains("\t3/4 号店"));
+    assert_eq!(
+        (bill.lines().count(), statement.contains("合计,,,,8,0,200.00,40.00,40.00,0.00,40.00")),
+        (9, true),
+        "{statement}"
+    );
 }
