@@ -465,3 +465,48 @@ async fn a_months_files_keep_every_digit_and_hold_no_formula() {
         "{statement}"
     );
 }
+
+#[tokio::test]
+async fn metrics_tell_what_a_campaign_came_to_by_day_store_and_channel() {
+    let world = World::new().await;
+    let campaign = world.campaign_like(1, 500, 100, 1).await;
+    let used = claim(&world, world.store(), &campaign).await;
+    let lapsing = claim(&world, world.store(), &campaign).await;
+    world.store().redeem(&campaign, used.key, used.key_version, &world.redemption(1)).await.unwrap();
+    post_all(&world).await;
+    fold(&world).await;
+    let last = lapsing.valid_until.plus_seconds(-1).province_day();
+    let ask = |from: ProvinceDay, to: ProvinceDay, limit: &'static str| {
+        let (world, no) = (&world, campaign.no.to_string());
+        async move {
+            let mut items = Vec::new();
+            let mut cursor: Option<String> = None;
+            loop {
+                let attempt = Attempt::get("/v1/admin/metrics").query("campaign_id", &no).query("limit", limit);
+                let attempt = attempt.query("from", &from.to_string()).query("to", &to.to_string());
+                let attempt = cursor.iter().fold(attempt, |attempt, cursor| attempt.query("cursor", cursor));
+                let token = world.operator_token(&[mealticket_api::auth::operator::Role::ProvinceAdmin]);
+                let reply = attempt.bearer(&token).send(&world.deps_elsewhere()).await.expect(200);
+                items.extend(reply.json["items"].as_array().unwrap().clone());
+                match reply.json["next"].as_str() {
+                    Some(next) => cursor = Some(next.to_owned()),
+                    None => return items,
+                }
+            }
+        }
+    };
+    let sunday = world.now().province_day();
+    let rows = ask(sunday, sunday, "1").await;
+    let [claims, till] = &rows[..] else { panic!("{rows:?}") };
+    assert_eq!((&claims["store_id"], &claims["claimed"], &claims["redeemed"]), (&json!(null), &json!(2), &json!(0)));
+    assert_eq!((&till["store_id"], &till["redeemed"]), (&json!("sto_luckytea01"), &json!(1)));
+    assert_eq!(
+        (&till["order_value_fen"], &till["discount_fen"], &till["cost_fen"]),
+        (&json!(2_500), &json!(500), &json!(500))
+    );
+    // What will lapse is nobody's business before it has.
+    assert_eq!(ask(last, last, "100").await, [json!(0); 0]);
+    world.store().clock().set(last.plus_days(1).starts_at());
+    let rows = ask(last, last, "100").await;
+    assert_eq!((rows.len(), &rows[0]["expired"], &rows[0]["claimed"]), (1, &json!(1), &json!(0)));
+}
