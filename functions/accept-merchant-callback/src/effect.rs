@@ -1,4 +1,6 @@
-//! The effect of a report: a redemption, a confirmation, or a discrepancy.
+//! The effect of a report: a redemption or a reversal, a confirmation, or a discrepancy.
+
+mod reversal;
 
 use crate::event::{Event, RedeemedReport};
 use mealticket_api::{
@@ -16,8 +18,8 @@ use mealticket_store::{merchants::MerchantRecord, messages::Discrepancy, redeem:
 /// Why a report is a discrepancy: a stable name, the code of the same refusal by API where there is one.
 type Reason = &'static str;
 
-/// Makes a report's effect durable. Repeating it is safe: the redemption has the order as its business key on the coupon, and
-/// a discrepancy has the webhook's id.
+/// Makes a report's effect durable. Repeating it is safe: the redemption has the order as its business key on the coupon, a
+/// reversal its redemption, and a discrepancy has the webhook's id.
 pub(crate) async fn take_effect(
     deps: &Deps,
     merchant: &MerchantRecord,
@@ -26,7 +28,11 @@ pub(crate) async fn take_effect(
 ) -> Result<(), ApiError> {
     let (broken, report) = match event {
         Event::Other(_) => return Ok(()),
-        Event::MalformedRedeemed => (broken(Code::MalformedRequest.as_str()), None),
+        Event::Malformed(_) => (broken(Code::MalformedRequest.as_str()), None),
+        Event::Reversed(report) => match reversal::reverse(deps, merchant, report).await? {
+            Ok(()) => return Ok(()),
+            Err(broken) => (broken, None),
+        },
         Event::Redeemed(report) => match redeem(deps, merchant, report).await? {
             Ok(()) => return Ok(()),
             Err(broken) => (broken, Some(report)),

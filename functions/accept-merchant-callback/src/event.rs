@@ -8,14 +8,17 @@ use serde_json::Value;
 pub(crate) enum Event {
     /// A coupon was redeemed at the merchant's till.
     Redeemed(RedeemedReport),
-    /// A `coupon.redeemed` whose data are not what that type has: a discrepancy, not an error of the sender's to repeat.
-    MalformedRedeemed,
+    /// A redemption was undone at the merchant's side.
+    Reversed(ReversedReport),
+    /// A report whose data are not what its type has: a discrepancy, not an error of the sender's to repeat.
+    Malformed(&'static str),
     /// Something that has no effect here yet. Recorded as it came.
     Other(String),
 }
 
-/// The type that has an effect.
+/// The types that have an effect.
 const REDEEMED: &str = "coupon.redeemed";
+const REVERSED: &str = "coupon.reversed";
 
 /// `coupon.redeemed`.
 #[derive(Deserialize)]
@@ -26,6 +29,15 @@ pub(crate) struct RedeemedReport {
     pub(crate) store_no: Option<String>,
     pub(crate) order: OrderReport,
     pub(crate) redeemed_at: String,
+    /// The merchant's own statement of who it is, when it makes one.
+    pub(crate) merchant_id: Option<String>,
+}
+
+/// `coupon.reversed`.
+#[derive(Deserialize)]
+pub(crate) struct ReversedReport {
+    pub(crate) redemption_id: String,
+    pub(crate) reason: String,
     /// The merchant's own statement of who it is, when it makes one.
     pub(crate) merchant_id: Option<String>,
 }
@@ -55,19 +67,30 @@ impl Event {
         let envelope: Envelope = json::read_open(body)?;
         mealticket_domain::text::visible_ascii(&envelope.kind, KIND_BYTES_MAX)
             .map_err(|_| ApiError::malformed("type"))?;
-        if envelope.kind != REDEEMED {
-            return Ok(Event::Other(envelope.kind));
-        }
-        // An order given as a list would be taken for an object, field by field.
-        let is_object = envelope.data.get("order").is_some_and(Value::is_object);
-        let report = serde_json::from_value(envelope.data).ok().filter(|_| is_object);
-        Ok(report.map_or(Event::MalformedRedeemed, Event::Redeemed))
+        // A list would be taken for an object, field by field.
+        let is_object = |value: Option<&Value>| value.is_some_and(Value::is_object);
+        let data = envelope.data;
+        Ok(match envelope.kind.as_str() {
+            REDEEMED => {
+                let sound = is_object(data.get("order"));
+                let report = serde_json::from_value(data).ok().filter(|_| sound);
+                report.map_or(Event::Malformed(REDEEMED), Event::Redeemed)
+            }
+            REVERSED => {
+                let sound = is_object(Some(&data));
+                let report = serde_json::from_value(data).ok().filter(|_| sound);
+                report.map_or(Event::Malformed(REVERSED), Event::Reversed)
+            }
+            _ => Event::Other(envelope.kind),
+        })
     }
 
     /// The type on the wire.
     pub(crate) fn kind(&self) -> &str {
         match self {
-            Event::Redeemed(_) | Event::MalformedRedeemed => REDEEMED,
+            Event::Redeemed(_) => REDEEMED,
+            Event::Reversed(_) => REVERSED,
+            Event::Malformed(kind) => kind,
             Event::Other(kind) => kind,
         }
     }

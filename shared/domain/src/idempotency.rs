@@ -51,6 +51,11 @@ impl KeyHash {
     pub fn of_order(order_no: &OrderNo) -> Self {
         KeyHash(hash16(&["order", order_no.as_str()]))
     }
+
+    /// The business key of a reversal that a merchant reports: which of the coupon's redemptions it undoes.
+    pub fn of_reversal(index: usize) -> Self {
+        KeyHash(hash16(&["reversal", &index.to_string()]))
+    }
 }
 
 /// 16 bytes that stand for a request's payload.

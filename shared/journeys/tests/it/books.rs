@@ -505,7 +505,7 @@ async fn metrics_tell_what_a_campaign_came_to_by_day_store_and_channel() {
         (&json!(2_500), &json!(500), &json!(500))
     );
     // What will lapse is nobody's business before it has.
-    assert_eq!(ask(last, last, "100").await, [json!(0); 0]);
+    assert!(ask(last, last, "100").await.is_empty());
     world.store().clock().set(last.plus_days(1).starts_at());
     let rows = ask(last, last, "100").await;
     assert_eq!((rows.len(), &rows[0]["expired"], &rows[0]["claimed"]), (1, &json!(1), &json!(0)));

@@ -214,13 +214,14 @@ async fn lists_are_read_page_by_page_without_gap_or_repeat() {
 
 struct Report<'a> {
     world: &'a World,
+    kind: &'static str,
     data: Value,
 }
 
 impl Report<'_> {
     async fn send(&self, id: &str) -> Reply {
         let now = self.world.now();
-        let body = json!({ "type": "coupon.redeemed", "timestamp": now.to_string(), "data": self.data });
+        let body = json!({ "type": self.kind, "timestamp": now.to_string(), "data": self.data });
         let mut attempt = Attempt::post(format!("/v1/merchants/{TEA}/callbacks"), &body);
         let headers = self.world.keys.merchant(TEA).unwrap().sign(id, now, attempt.body.as_bytes()).unwrap();
         for (name, value) in headers {
@@ -234,7 +235,7 @@ fn report<'a>(world: &'a World, code: &str, order: &str, change: impl FnOnce(&mu
     let mut data = json!({ "code": code, "store_id": "sto_luckytea01", "redeemed_at": world.now().to_string(),
         "order": { "order_no": order, "amount_fen": 2_350 } });
     change(&mut data);
-    Report { world, data }
+    Report { world, kind: "coupon.redeemed", data }
 }
 
 async fn reasons(world: &World) -> Vec<String> {
@@ -257,6 +258,66 @@ async fn a_report_of_what_came_in_by_api_is_a_confirmation() {
     assert!(reasons(&world).await.is_empty());
     let coupon = world.deps.stack.ids.coupon(&samples.fill("{{active_coupon_id}}")).unwrap();
     assert_eq!(world.store().coupon(coupon).await.unwrap().unwrap().redemptions.len(), 1);
+}
+
+fn reversal<'a>(world: &'a World, redemption_id: &str, change: impl FnOnce(&mut Value)) -> Report<'a> {
+    let mut data = json!({ "redemption_id": redemption_id, "reason": "顾客退货" });
+    change(&mut data);
+    Report { world, kind: "coupon.reversed", data }
+}
+
+#[tokio::test]
+async fn a_reported_reversal_undoes_its_redemption_once_and_confirms_what_was_undone_by_api() {
+    let world = World::new().await;
+    let code = samples(&world).await.fill("{{active_code}}");
+    let redeemed = redeem(&world, &code, "N-1").send(&world.deps).await.expect(201);
+    let id = redeemed.json["redemption_id"].as_str().unwrap().to_owned();
+    for webhook in ["msg_1", "msg_1", "msg_2"] {
+        reversal(&world, &id, |_| {}).send(webhook).await.expect(202);
+    }
+    // In other words it is the same reversal, and by API it is one that was undone before.
+    reversal(&world, &id, |data| data["reason"] = json!("other words")).send("msg_3").await.expect(202);
+    let undo = |id: &str, key: &str| {
+        Attempt::post(format!("/v1/redemptions/{id}/reversals"), &json!({ "reason": "r" }))
+            .bearer(&world.merchant_token(TEA))
+            .key(key)
+    };
+    undo(&id, "till-1-undo-again-1").send(&world.deps).await.refused(409, "already_reversed");
+    let (place, _) = world.deps.stack.ids.redemption(&id).unwrap();
+    let coupon = world.store().coupon(place).await.unwrap().unwrap();
+    assert_eq!((coupon.uses_left, coupon.redemptions[0].reversal.is_some()), (1, true));
+    // The other way round: undone by API, then reported.
+    let again = redeem(&world, &code, "N-2").key("till-1-order-N-2-key").send(&world.deps).await.expect(201);
+    let second = again.json["redemption_id"].as_str().unwrap().to_owned();
+    undo(&second, "till-1-undo-second-1").send(&world.deps).await.expect(201);
+    reversal(&world, &second, |_| {}).send("msg_4").await.expect(202);
+    assert!(reasons(&world).await.is_empty());
+    assert_eq!(world.store().coupon(place).await.unwrap().unwrap().uses_left, 1);
+}
+
+#[tokio::test]
+async fn a_reported_reversal_that_breaks_a_rule_is_recorded_and_changes_nothing() {
+    let world = World::new().await;
+    let samples = samples(&world).await;
+    let code = samples.fill("{{active_code}}");
+    let redeemed = redeem(&world, &code, "N-1").send(&world.deps).await.expect(201);
+    let id = redeemed.json["redemption_id"].as_str().unwrap().to_owned();
+    let before = world.store().coupon(world.deps.stack.ids.redemption(&id).unwrap().0).await.unwrap();
+    let beyond = id.replace("-1", "-2");
+    let others = samples.fill("{{redemption_id}}");
+    reversal(&world, &beyond, |_| {}).send("msg_1").await.expect(202);
+    reversal(&world, &others, |_| {}).send("msg_2").await.expect(202);
+    reversal(&world, "nonsense", |_| {}).send("msg_3").await.expect(202);
+    reversal(&world, &id, |data| data["reason"] = json!(" ")).send("msg_4").await.expect(202);
+    reversal(&world, &id, |data| *data = json!(["a", "b"])).send("msg_5").await.expect(202);
+    reversal(&world, &id, |data| data["merchant_id"] = json!("mch_yuehui")).send("msg_6").await.expect(202);
+    world.pass_seconds(4 * 86_400);
+    reversal(&world, &id, |_| {}).send("msg_7").await.expect(202);
+    let missing = "redemption_not_found";
+    let found = reasons(&world).await;
+    let malformed = "malformed_request";
+    assert_eq!(found, [malformed, malformed, "other_merchant", missing, missing, missing, "reversal_window_closed"]);
+    assert_eq!(world.store().coupon(before.as_ref().unwrap().key).await.unwrap(), before);
 }
 
 #[tokio::test]
