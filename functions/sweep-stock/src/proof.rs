@@ -109,12 +109,25 @@ async fn tail(
         Some(mark) => from.shard_iterator_type(ShardIteratorType::AfterSequenceNumber).sequence_number(mark.as_str()),
         None => from.shard_iterator_type(ShardIteratorType::TrimHorizon),
     };
-    let mut next = from.send().await.map_err(failed)?.shard_iterator;
+    let mut next = match from.send().await {
+        Ok(found) => found.shard_iterator,
+        // What is at the mark has left the stream, a day after it was written. The claims that are looked for are younger, so
+        // they are all still there.
+        Err(error) if error.as_service_error().is_some_and(|error| error.is_trimmed_data_access_exception()) => {
+            let oldest = streams.get_shard_iterator().stream_arn(arn).shard_id(shard.as_str());
+            let oldest = oldest.shard_iterator_type(ShardIteratorType::TrimHorizon).send().await;
+            oldest.map_err(failed)?.shard_iterator
+        }
+        Err(error) => return Err(failed(error)),
+    };
     let mut empty = 0;
     while let Some(from) = next.take().filter(|_| empty < EMPTY_READS) {
         let read = streams.get_records().shard_iterator(from).send().await.map_err(failed)?;
         empty = if read.records().is_empty() { empty + 1 } else { 0 };
         for record in read.records() {
+            if mark.is_some_and(|mark| place(record).is_some_and(|place| place <= *mark)) {
+                continue;
+            }
             match content(record) {
                 Ok(content) => tally.count(&content),
                 Err(_) if record.event_name() == Some(&OperationType::Modify) => {}
@@ -124,6 +137,10 @@ async fn tail(
         next = read.next_shard_iterator;
     }
     Ok(())
+}
+
+fn place(record: &Record) -> Option<SequenceNumber> {
+    record.dynamodb()?.sequence_number()?.parse().ok()
 }
 
 fn content(record: &Record) -> Result<Content, String> {

@@ -146,7 +146,8 @@ impl Store {
                 Ok(Placed::Taken(taken, earlier)) => (taken, earlier),
                 Err(error) => return Err(settle(unit, error)),
             };
-            if earlier == WasApplied::Unknown && taken.claim_key == request.key && taken.lease_id == unit.lease_id() {
+            let same_request = taken.claim_key == request.key && taken.claim_fingerprint == request.fingerprint;
+            if earlier == WasApplied::Unknown && same_request && taken.lease_id == unit.lease_id() {
                 // Our own put, whose first answer was lost; or that of the same request, sent twice at once, from the same
                 // lease. Until the sweep knows whether one unit was spent or two, the second stays spent.
                 drop(unit);

@@ -2,7 +2,7 @@
 
 use crate::{
     Store,
-    attributes::{Item, binary, instant, item, number},
+    attributes::{Item, instant, item, number},
     calls::Write,
     clauses::{EXISTS, REDEMPTIONS_ARE_AS_SEEN, VALIDITY_IS_AS_SEEN, all, deactivation_is_as_seen, hold_is_as_seen},
     error::StoreError,
@@ -32,8 +32,8 @@ pub enum HoldOutcome {
 const USES_ARE_AS_SEEN: &str = "uses_left = :uses";
 /// The code leads here still.
 const KEY_VERSION_MATCHES: &str = "key_version = :key_version";
-/// It is the hold that was named, and it counts.
-const THIS_HOLD_COUNTS: &str = "begins_with(held, :tag) AND hold_until > :now";
+/// It is the hold that was seen, and it counts.
+const SEEN_HOLD_COUNTS: &str = "held = :seen_hold AND hold_until > :now";
 
 /// Looks at the coupon at most this often: each lost race is another request's success on this one coupon.
 const LOOKS_MAX: usize = 8;
@@ -95,23 +95,26 @@ impl Store {
     }
 
     /// Ends a hold before its deadline; `false` when the coupon's newest hold is none or another. A hold that has ended
-    /// already stays so: to release twice is to release.
+    /// already stays so: to release twice is to release. A write that lands late ends the hold that was seen, and no other: the
+    /// same order may have a new one by then.
     pub async fn release(&self, place: CouponKey, tag: HoldTag, now: Timestamp) -> Result<bool, StoreError> {
-        let call = self.client.update_item().table_name(&self.tables.members);
-        let call = call
-            .set_key(Some(keys::coupon(place).attributes()))
-            .condition_expression(all(&[EXISTS, THIS_HOLD_COUNTS]))
-            .update_expression("REMOVE hold_until")
-            .set_expression_attribute_values(Some(item([
-                (":tag", Some(binary(&tag.0))),
-                (":now", Some(instant(now))),
-            ])));
-        Ok(match self.update(call).await? {
-            Write::Done(_) => true,
-            Write::Refused(None) => false,
-            Write::Refused(Some(item)) => {
-                decide_release(&items::coupon::from_item(&item)?, tag, now) != ReleaseDecision::NotFound
+        let Some(coupon) = self.coupon(place).await? else { return Ok(false) };
+        match (decide_release(&coupon, tag, now), &coupon.hold) {
+            (ReleaseDecision::Release, Some(seen)) => {
+                let call = self.client.update_item().table_name(&self.tables.members);
+                let call = call
+                    .set_key(Some(keys::coupon(place).attributes()))
+                    .condition_expression(all(&[EXISTS, SEEN_HOLD_COUNTS]))
+                    .update_expression("REMOVE hold_until")
+                    .set_expression_attribute_values(Some(item([
+                        (":seen_hold", Some(items::coupon::held(seen))),
+                        (":now", Some(instant(now))),
+                    ])));
+                // Refused: it has ended since it was seen, by ourselves perhaps, when an answer was lost.
+                Ok(!matches!(self.update(call).await?, Write::Refused(None)))
             }
-        })
+            (ReleaseDecision::Ended, _) => Ok(true),
+            (ReleaseDecision::NotFound | ReleaseDecision::Release, _) => Ok(false),
+        }
     }
 }

@@ -52,7 +52,7 @@ impl Store {
         let answer = self.lease(campaign, &desk, &mut seen, now).await?;
         match &answer {
             Ok(_) => self.tend(campaign.no, &desk),
-            Err(refusal) => desk.remember(*refusal),
+            Err(refusal) => desk.remember(*refusal, now.province_day()),
         }
         Ok(answer)
     }

@@ -29,6 +29,8 @@ pub enum Fate {
     LoseRequest,
     /// Nothing is heard now, and it is done this much later.
     LandLate(Duration),
+    /// The stream says that it has forgotten what is asked for.
+    Trimmed,
     /// It waits on its way until [`Faults::let_go`], and is then done.
     Hold,
     /// It is done in time and answered in time.
@@ -183,6 +185,7 @@ async fn meet(State(shared): State<Arc<Shared>>, request: Request) -> Response<B
             own_error(StatusCode::INTERNAL_SERVER_ERROR, "InternalServerError")
         }
         Fate::Throttle => own_error(StatusCode::BAD_REQUEST, "ThrottlingException"),
+        Fate::Trimmed => own_error(StatusCode::BAD_REQUEST, "TrimmedDataAccessException"),
         Fate::LoseRequest => broken(),
         Fate::LandLate(delay) => {
             tokio::spawn(async move {

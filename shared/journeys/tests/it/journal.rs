@@ -265,6 +265,22 @@ async fn without_proof_a_lease_waits() {
     assert!(swept.too_old > 0 && swept.leases == 0, "{swept:?}");
 }
 
+/// A quiet shard whose mark has left the stream is read from the oldest record that there is.
+#[tokio::test]
+async fn a_mark_that_has_left_the_stream_does_not_hold_up_the_sweep() {
+    let world = World::new().await;
+    let campaign = world.campaign_like(1, 500, 2_000, 1).await;
+    let unspent = crash(&world, &campaign).await;
+    let (all, shard) = (records(&world), shard(&world));
+    post(&world.another_environment(), &shard, &all[..20]).await;
+    world.pass_seconds(LEASE_SECONDS + FENCE_SECONDS);
+    let faults = Faults::before(&world.engine.url()).await;
+    faults.next("GetShardIterator", Fate::Trimmed);
+    let swept = sweep_stock::sweep(&world.store_at(&faults.url), &streams(&faults.url)).await.unwrap();
+    assert!(faults.all_met());
+    assert_eq!((swept.units, swept.disputed), (unspent, 0));
+}
+
 /// What was put aside is no claim when it changed a coupon that was there.
 #[tokio::test]
 async fn a_redemption_that_was_put_aside_does_not_hold_up_the_sweep() {

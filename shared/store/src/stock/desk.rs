@@ -179,7 +179,8 @@ struct Front {
     held: Vec<Arc<Held>>,
     /// When the latest claims came: no more than a lease can be sized for.
     claims: VecDeque<Instant>,
-    refusal: Option<(Instant, NoUnit)>,
+    /// The last refusal, until when it is remembered, and of which day it is.
+    refusal: Option<(Instant, NoUnit, ProvinceDay)>,
     tended: bool,
 }
 
@@ -208,14 +209,15 @@ impl Desk {
         if let Some(held) = front.held.iter().find(|held| held.take(wall, day)) {
             return Some(Ok(Reservation { held: Arc::clone(held), settled: false }));
         }
-        let (until, refusal) = front.refusal?;
-        (Instant::now() < until).then_some(Err(refusal))
+        let (until, refusal, of) = front.refusal?;
+        // What a day has used up is there again on the next.
+        (Instant::now() < until && of == wall.province_day()).then_some(Err(refusal))
     }
 
     /// Remembers a refusal for a moment, jittered, so that environments do not all ask again at once.
-    pub(super) fn remember(&self, refusal: NoUnit) {
+    pub(super) fn remember(&self, refusal: NoUnit, day: ProvinceDay) {
         let until = Instant::now() + refusal.remembered_for().mul_f64(0.5 + fastrand::f64() / 2.0);
-        self.front().refusal = Some((until, refusal));
+        self.front().refusal = Some((until, refusal, day));
     }
 
     /// Keeps a new lease and reserves its first unit.

@@ -1,7 +1,8 @@
-use mealticket_domain::{CouponKey, Reason};
+use mealticket_domain::{CouponKey, Fingerprint, HoldRequest, HoldTag, KeyHash, Reason};
 use mealticket_store::{
     Store, StoreError, WasApplied,
-    claim::ClaimOutcome,
+    claim::{ClaimOutcome, ClaimRequest},
+    hold::HoldOutcome,
     redeem::RedeemOutcome,
     reverse::{ReverseOutcome, ReverseRequest},
     stock::NoUnit,
@@ -137,4 +138,58 @@ async fn a_read_that_is_lost_is_read_again() {
     assert!(store.coupons(member, None, 10).await.unwrap().coupons.is_empty());
     assert!(faults.all_met());
     assert_eq!(faults.seen().len(), 8);
+}
+
+/// Two requests under one key, at once, in one environment, with different payloads: the one whose coupon is there has it, and the
+/// other is told that its key is used, also when its own first attempt got no answer.
+#[tokio::test]
+async fn a_key_that_another_payload_has_used_meanwhile_is_no_success_of_ones_own() {
+    let world = World::new().await;
+    let campaign = world.campaign_like(1, 500, 2_000, 1).await;
+    let (faults, store) = through_faults(&world).await;
+    // So much demand that the lease has a unit for each.
+    for _ in 0..4 {
+        store.claim(&campaign, &world.claim(world.member(), 9)).await.unwrap();
+    }
+    let first = world.claim(world.member(), 1);
+    let second = ClaimRequest { fingerprint: Fingerprint([7; 16]), ..first.clone() };
+    faults.next("PutItem", Fate::LoseRequest);
+    faults.next("PutItem", Fate::Hold);
+    let mut late = std::pin::pin!(store.claim(&campaign, &second));
+    tokio::select! {
+        early = &mut late => panic!("{early:?}"),
+        () = faults.held() => {}
+    }
+    let ClaimOutcome::Claimed(coupon) = store.claim(&campaign, &first).await.unwrap() else { panic!("no coupon") };
+    faults.let_go();
+    let outcome = late.await.unwrap();
+    assert!(matches!(outcome, ClaimOutcome::KeyReused), "{outcome:?}");
+    assert_eq!(coupon.claim_fingerprint, first.fingerprint);
+    store.return_unspent().await;
+    assert_eq!(world.store().remaining(campaign.no).await.unwrap(), Some(2_000 - 5));
+    assert_eq!(world.store().leased(campaign.no).await.unwrap(), 0);
+}
+
+/// A release that lands late ends the hold that it saw, and not the one that the same order has by then.
+#[tokio::test]
+async fn a_release_that_lands_late_leaves_a_newer_hold_alone() {
+    let world = World::new().await;
+    let campaign = world.campaign(1).await;
+    let claim = world.claim(world.member(), 1);
+    world.store().claim(&campaign, &claim).await.unwrap();
+    let place = CouponKey { member: claim.member, campaign: campaign.no, ordinal: 0u8.try_into().unwrap() };
+    let hold = |key: u64| {
+        let mut redemption = world.redemption(key);
+        redemption.order.order_no = "MINE".parse().unwrap();
+        HoldRequest { redemption, seconds: 600 }
+    };
+    let tag = HoldTag::of(KeyHash::of_order(&"MINE".parse().unwrap()));
+    assert!(matches!(world.store().hold(place, 1, &hold(1)).await.unwrap(), HoldOutcome::Held(_)));
+    let (faults, store) = through_faults(&world).await;
+    faults.next("UpdateItem", Fate::LandLate(Duration::from_millis(300)));
+    assert!(store.release(place, tag, world.now()).await.unwrap());
+    assert!(matches!(world.store().hold(place, 1, &hold(2)).await.unwrap(), HoldOutcome::Held(_)));
+    tokio::time::sleep(Duration::from_millis(400)).await;
+    let coupon = world.store().coupon(place).await.unwrap().unwrap();
+    assert!(coupon.live_hold(world.now()).is_some(), "{:?}", coupon.hold);
 }

@@ -47,3 +47,12 @@ fn a_days_units_are_handed_out_on_that_day_alone() {
     assert!(!has_unit(&desk, after, Some(after.province_day())));
     assert!(has_unit(&desk, after, None), "a campaign without a limit per day does not ask");
 }
+
+#[test]
+fn a_day_that_is_used_up_is_forgotten_at_midnight() {
+    let (before, after) = (at("2026-11-22T15:59:59Z"), at("2026-11-22T16:00:00Z"));
+    let desk = Desk::default();
+    desk.remember(NoUnit::DayExhausted, before.province_day());
+    assert!(matches!(desk.at_once(before, Some(before.province_day())), Some(Err(NoUnit::DayExhausted))));
+    assert!(desk.at_once(after, Some(after.province_day())).is_none());
+}
