@@ -127,7 +127,8 @@ impl Shard {
     }
 
     /// Takes units: at least one, at most the demand, [`LEASE_UNITS_MAX`] and the [`LEASE_PART`]th part of what is there.
-    /// `None` when there is none, or when too many leases are open. A lease ends at midnight: its units count to its day.
+    /// `None` when there is none, or when too many leases are open. Units of a lease count to its day: of a campaign with a
+    /// limit per day nobody spends them on another.
     #[must_use]
     pub fn leased(&self, request: &LeaseRequest) -> Option<(Shard, Lease)> {
         let today = request.now.province_day();

@@ -310,8 +310,8 @@ A failing seed prints itself; `cargo stack prove --replay SEED` shows all that h
 ";
 
 const FAULTS: &str =
-    "Each operation that changes something, with one fault at one of its calls: every call, every fault. The
-client asks again with the same key, until it is answered; a batch of the stream is delivered again, and a sweep or a fold
+    "Each operation that changes something, with one fault at one of the calls that it makes when all goes well: every one of these
+calls, every fault. The client asks again with the same key, until it is answered; a batch of the stream is delivered again, and a sweep or a fold
 runs again, until it comes to its end. Then the books are examined as above. Calls in a row that are alike are one line.
 ";
 
@@ -339,7 +339,7 @@ const NOT_PROVED: &str = "## What is not proved
 - How far the tip of a DynamoDB stream is, and that a record is in it a quarter of an hour after its write; the sweep counts
   on both. The engine has one shard a stream: the sweep is not tried with more. Posting and folding are, in the tests and below.
 - A steady clock that stops in a freeze: in the simulator it goes on, and the wall clock with it. The clocks of a lease are
-  tried one by one in the store's tests and in the models.
+  tried one by one in the store's tests; the models have one life of a lease for all of them.
 - Faults in combination beyond what the seeds draw; more than three environments or five members at once, but for the
   races.
 - That AWS refuses a request whose signature is more than fifteen minutes old; leases count on it.

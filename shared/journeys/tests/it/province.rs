@@ -256,6 +256,26 @@ async fn stock_left_behind(file: &std::path::Path) -> (u64, u64) {
 
 #[tokio::test]
 #[ignore = "needs the functions' binaries: run `cargo stack test`"]
+async fn a_stack_that_ends_has_returned_what_it_leased_and_did_not_spend() {
+    let data = std::env::temp_dir().join(format!("mealticket-end-{}", std::process::id()));
+    let _ = std::fs::remove_dir_all(&data);
+    let data_text = data.display().to_string();
+    let mut province = Province::up(&["--data", &data_text]).await;
+    // Many at once, so that leases are larger than what is spent of them.
+    let claims: Vec<_> = (0..60).map(|member| claim(&province, 20_000 + member)).collect();
+    let claims: Vec<_> =
+        claims.into_iter().map(|call| tokio::spawn(async move { call.send().await.unwrap() })).collect();
+    for claimed in claims {
+        assert_eq!(claimed.await.unwrap().status, 201);
+    }
+    assert!(province.terminate().await.success());
+    let tables = data.join("tables.sqlite");
+    assert_eq!(stock_left_behind(&tables).await, (100_000 - 60, 0));
+    std::fs::remove_dir_all(&data).unwrap();
+}
+
+#[tokio::test]
+#[ignore = "needs the functions' binaries: run `cargo stack test`"]
 async fn the_stack_ends_on_a_signal_prints_codes_and_keeps_its_logs_clean() {
     let data = std::env::temp_dir().join(format!("mealticket-up-{}", std::process::id()));
     let _ = std::fs::remove_dir_all(&data);

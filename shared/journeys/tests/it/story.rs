@@ -246,6 +246,24 @@ async fn reasons(world: &World) -> Vec<String> {
     found
 }
 
+/// A guess does not reach the tables: one in a million would.
+#[tokio::test]
+async fn a_bogus_code_costs_no_request() {
+    let world = World::new().await;
+    let code = samples(&world).await.fill("{{active_code}}");
+    let faults = mealticket_testing::Faults::before(&world.engine.url()).await;
+    let deps = mealticket_api::Deps { store: world.store_at(&faults.url), ..world.deps.clone() };
+    // The merchant is known from then on.
+    redeem(&world, &code.replacen("44-", "43-", 1), "N-1").send(&deps).await.refused(409, "other_province");
+    faults.seen();
+    for number in 0..100u32 {
+        let guess = format!("44-{number:04}-ABCD-EFGH-JKMN");
+        redeem(&world, &guess, "N-1").send(&deps).await.refused(404, "code_not_found");
+    }
+    let seen = faults.seen();
+    assert!(seen.len() <= 1, "{seen:?}");
+}
+
 #[tokio::test]
 async fn a_report_of_what_came_in_by_api_is_a_confirmation() {
     let world = World::new().await;
