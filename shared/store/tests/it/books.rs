@@ -1,14 +1,17 @@
 //! Money in the journal: what a page holds, what it costs, and the worked example of `docs/LEDGER.md`.
 
 use mealticket_domain::{
-    Campaign, Fingerprint, Reason, Timestamp,
+    Campaign, Fingerprint, ProvinceMonth, Reason, Timestamp,
+    books::Fold,
     journal::{Entry, Page, StreamShard},
     settlement::{Account, Postings, SettlementTerms},
+    statement::{Statement, StatementId},
 };
 use mealticket_local::workspace;
 use mealticket_store::{claim::ClaimOutcome, reverse::ReverseRequest};
 use mealticket_testing::{World, stream, world::key_hash};
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 
 fn shard() -> StreamShard {
     "shardId-00000001764000000000-6a9d1c2e".parse().unwrap()
@@ -94,6 +97,32 @@ async fn a_redemption_without_sound_settlement_terms_is_put_aside_and_its_claim_
     assert_eq!((pages[0].aside.len(), pages[0].entries.len()), (1, 0));
     assert_eq!(pages[0].aside[0].reason, "the catalog has no sound settlement terms of that version");
     assert_eq!(pages[0].tally.claims[&campaign.no].values().sum::<u32>(), 1);
+}
+
+#[tokio::test]
+async fn of_two_runs_at_once_the_first_to_write_a_fold_or_a_statement_down_is_right() {
+    let world = World::new().await;
+    let (store, day) = (world.store(), world.now().province_day());
+    let first = Fold {
+        no: 1,
+        pages: BTreeMap::from([(shard(), (1, 3))]),
+        closed: None,
+        closes: None,
+        planned_at: world.now(),
+        look_from: day,
+        is_done: false,
+    };
+    assert!(store.begin_fold(&first).await.unwrap());
+    let second = Fold { pages: BTreeMap::from([(shard(), (1, 9))]), ..first.clone() };
+    assert!(!store.begin_fold(&second).await.unwrap());
+    assert_eq!(store.newest_fold().await.unwrap(), Some(first));
+
+    let id = StatementId { merchant: "mch_luckytea".parse().unwrap(), month: ProvinceMonth::of(day) };
+    let statement =
+        Statement { id: id.clone(), no: 1, opening: 7, lines: BTreeMap::new(), closed_at: world.now(), cut: 1 };
+    store.put_statement(&statement).await.unwrap();
+    store.put_statement(&Statement { opening: 8, cut: 2, ..statement.clone() }).await.unwrap();
+    assert_eq!(store.statement(&id).await.unwrap().unwrap().statement, statement);
 }
 
 /// Yuan with two decimals.
