@@ -11,7 +11,7 @@ use event::Event;
 use mealticket_api::{
     ApiError, Code, Deps, Request, Response, Route,
     vault::Sealed,
-    webhook::{self, Headers, ID_HEADER, SIGNATURE_HEADER, TIMESTAMP_HEADER, WebhookSecret},
+    webhook::{self, ACTIVE_KEYS_MAX, Headers, ID_HEADER, SIGNATURE_HEADER, SenderKey, TIMESTAMP_HEADER},
 };
 use mealticket_domain::{MerchantId, terms::sha256};
 use mealticket_store::{
@@ -74,13 +74,13 @@ async fn signed_by(
     let invalid = || ApiError::from(Code::SignatureInvalid);
     let id: MerchantId = merchant_id.parse().map_err(|_| invalid())?;
     let merchant = deps.store.merchant(&id).await?.ok_or_else(invalid)?;
-    let secrets = secrets(deps, &merchant)?;
+    let keys = keys(deps, &merchant)?;
     let headers = Headers {
         id: request.header(ID_HEADER),
         timestamp: request.header(TIMESTAMP_HEADER),
         signature: request.header(SIGNATURE_HEADER),
     };
-    match webhook::verify(headers, request.body()?, &secrets, deps.now()) {
+    match webhook::verify(headers, request.body()?, &keys, deps.now()) {
         Ok(webhook_id) => Ok((merchant, webhook_id.to_owned())),
         Err(defect) => {
             tracing::info!(merchant = %id, %defect, "a webhook was refused");
@@ -89,11 +89,13 @@ async fn signed_by(
     }
 }
 
-fn secrets(deps: &Deps, merchant: &MerchantRecord) -> Result<Vec<WebhookSecret>, ApiError> {
+/// The newest of the merchant's keys: a third is an old one that somebody forgot to remove.
+fn keys(deps: &Deps, merchant: &MerchantRecord) -> Result<Vec<SenderKey>, ApiError> {
     let open = |sealed: &Vec<u8>| {
         let plain = deps.stack.vault.open(Sealed::WebhookSecret, sealed)?;
-        WebhookSecret::read(&String::from_utf8(plain).ok()?).ok()
+        SenderKey::read(&String::from_utf8(plain).ok()?).ok()
     };
-    let secrets: Option<Vec<WebhookSecret>> = merchant.webhook_secrets.iter().map(open).collect();
-    secrets.ok_or_else(|| ApiError::internal("a webhook secret does not open"))
+    let newest = merchant.webhook_secrets.iter().rev().take(ACTIVE_KEYS_MAX);
+    let keys: Option<Vec<SenderKey>> = newest.map(open).collect();
+    keys.ok_or_else(|| ApiError::internal("a webhook secret does not open"))
 }

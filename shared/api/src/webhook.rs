@@ -1,12 +1,13 @@
-//! Standard Webhooks, version `v1` (HMAC-SHA256), verified and signed.
+//! Standard Webhooks: signatures `v1` (HMAC-SHA256) and `v1a` (Ed25519) verified, `v1` signed.
 //!
 //! Written here because the crate `standardwebhooks` 1.0.1 accepts an empty secret and panics on an extreme time stamp.
 //! The signature is checked before anything of the body is read.
 
-use aws_lc_rs::hmac;
-use base64::{Engine, engine::general_purpose::STANDARD};
+mod key;
+
+pub use key::{SecretError, SenderKey, WebhookSecret};
+
 use mealticket_domain::{Timestamp, limits::CLOCK_SKEW_SECONDS_MAX};
-use std::fmt;
 
 /// The header that names the message.
 pub const ID_HEADER: &str = "webhook-id";
@@ -23,11 +24,8 @@ pub const ID_BYTES_MAX: usize = 64;
 pub const SIGNATURES_MAX: usize = 8;
 /// Bytes of a secret (specification: 24 to 64).
 const SECRET_BYTES: std::ops::RangeInclusive<usize> = 24..=64;
-const SECRET_PREFIX: &str = "whsec_";
-
-/// A shared secret. `Debug` is redacted.
-#[derive(Clone)]
-pub struct WebhookSecret(hmac::Key);
+/// Keys of one sender that count at the same time: the old and the new one during a rotation.
+pub const ACTIVE_KEYS_MAX: usize = 2;
 
 /// One variant per way for a message to be wrong. For tests and the log: a sender is told one thing for all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -55,31 +53,6 @@ pub enum WebhookError {
     NoMatch,
 }
 
-/// The secret's text is not `whsec_` and 24 to 64 bytes in base64.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a webhook secret is whsec_ followed by 24 to 64 bytes in base64")]
-pub struct SecretError;
-
-impl WebhookSecret {
-    /// Reads a secret's text.
-    pub fn read(text: &str) -> Result<Self, SecretError> {
-        let bytes = text.strip_prefix(SECRET_PREFIX).and_then(|rest| STANDARD.decode(rest).ok()).ok_or(SecretError)?;
-        if SECRET_BYTES.contains(&bytes.len()) {
-            Ok(WebhookSecret(hmac::Key::new(hmac::HMAC_SHA256, &bytes)))
-        } else {
-            Err(SecretError)
-        }
-    }
-
-    /// The signature header of a message.
-    pub fn sign(&self, id: &str, timestamp: i64, body: &[u8]) -> String {
-        let mut context = hmac::Context::with_key(&self.0);
-        context.update(format!("{id}.{timestamp}.").as_bytes());
-        context.update(body);
-        format!("v1,{}", STANDARD.encode(context.sign()))
-    }
-}
-
 /// A message's headers as they came.
 #[derive(Debug, Clone, Copy)]
 pub struct Headers<'a> {
@@ -91,11 +64,11 @@ pub struct Headers<'a> {
     pub signature: Option<&'a str>,
 }
 
-/// Verifies that a message was signed with one of `secrets` within the tolerance of `now`, and names it.
+/// Verifies that a message was signed with one of `keys` within the tolerance of `now`, and names it.
 pub fn verify<'a>(
     headers: Headers<'a>,
     body: &[u8],
-    secrets: &[WebhookSecret],
+    keys: &[SenderKey],
     now: Timestamp,
 ) -> Result<&'a str, WebhookError> {
     let (Some(id), Some(timestamp), Some(signatures)) = (headers.id, headers.timestamp, headers.signature) else {
@@ -116,11 +89,7 @@ pub fn verify<'a>(
         return Err(WebhookError::TooManySignatures);
     }
     let message = [id.as_bytes(), b".", timestamp.as_bytes(), b".", body].concat();
-    let matches = |signature: &str| {
-        let bytes = signature.strip_prefix("v1,").and_then(|text| STANDARD.decode(text).ok());
-        // `hmac::verify` compares in constant time.
-        bytes.is_some_and(|bytes| secrets.iter().any(|secret| hmac::verify(&secret.0, &message, &bytes).is_ok()))
-    };
+    let matches = |signature: &str| keys.iter().any(|key| key.verifies(&message, signature));
     if signatures.into_iter().any(matches) { Ok(id) } else { Err(WebhookError::NoMatch) }
 }
 
@@ -128,12 +97,6 @@ pub fn verify<'a>(
 fn plain_number(text: &str) -> Option<i64> {
     let plain = (1..=11).contains(&text.len()) && !text.starts_with('0') && text.bytes().all(|b| b.is_ascii_digit());
     if plain { text.parse().ok() } else { None }
-}
-
-impl fmt::Debug for WebhookSecret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("WebhookSecret([REDACTED])")
-    }
 }
 
 #[cfg(test)]

@@ -1,10 +1,17 @@
 use super::*;
+use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
+use base64::{Engine, engine::general_purpose::STANDARD};
+use serde::Deserialize;
 
 const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 const SENT_AT: i64 = 1_614_265_330;
 
 fn secret() -> WebhookSecret {
     WebhookSecret::read(SECRET).unwrap()
+}
+
+fn key() -> SenderKey {
+    SenderKey::read(SECRET).unwrap()
 }
 
 fn at(seconds: i64) -> Timestamp {
@@ -19,7 +26,7 @@ fn the_published_vectors_verify() {
     assert_eq!(secret().sign("msg_p5jXN8AQM9LWM0D4loKWxJek", SENT_AT, body), signed);
     let headers =
         Headers { id: Some("msg_p5jXN8AQM9LWM0D4loKWxJek"), timestamp: Some("1614265330"), signature: Some(signed) };
-    assert_eq!(verify(headers, body, &[secret()], at(SENT_AT)), Ok("msg_p5jXN8AQM9LWM0D4loKWxJek"));
+    assert_eq!(verify(headers, body, &[key()], at(SENT_AT)), Ok("msg_p5jXN8AQM9LWM0D4loKWxJek"));
 
     let rust = WebhookSecret::read("whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD").unwrap();
     let body = br#"{"email":"test@example.com","username":"test_user"}"#;
@@ -47,7 +54,7 @@ fn good() -> Message {
 fn judge(message: &Message, now: i64) -> Result<(), WebhookError> {
     let headers =
         Headers { id: Some(&message.id), timestamp: Some(&message.timestamp), signature: Some(&message.signature) };
-    verify(headers, &message.body, &[secret()], at(now)).map(drop)
+    verify(headers, &message.body, &[key()], at(now)).map(drop)
 }
 
 #[test]
@@ -156,11 +163,11 @@ fn one_good_signature_among_eight_is_enough_and_a_second_secret_counts_during_a_
     let ours = good().signature;
     let eight = format!("{} {ours}", ["v1,AAAA"; 7].join(" "));
     assert_eq!(judge(&Message { signature: eight, ..good() }, SENT_AT), Ok(()));
-    let new = WebhookSecret::read("whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD").unwrap();
+    let new = SenderKey::read("whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD").unwrap();
     let message = good();
     let headers =
         Headers { id: Some(&message.id), timestamp: Some(&message.timestamp), signature: Some(&message.signature) };
-    assert!(verify(headers, &message.body, &[new, secret()], at(SENT_AT)).is_ok());
+    assert!(verify(headers, &message.body, &[new, key()], at(SENT_AT)).is_ok());
     assert!(verify(headers, &message.body, &[], at(SENT_AT)).is_err());
 }
 
@@ -194,7 +201,7 @@ fn a_missing_header_is_refused() {
         Headers { id, timestamp: None, signature },
         Headers { id, timestamp, signature: None },
     ] {
-        assert_eq!(verify(headers, &message.body, &[secret()], at(SENT_AT)), Err(WebhookError::MissingHeader));
+        assert_eq!(verify(headers, &message.body, &[key()], at(SENT_AT)), Err(WebhookError::MissingHeader));
     }
 }
 
@@ -208,4 +215,69 @@ fn a_secret_has_24_to_64_bytes() {
         assert!(WebhookSecret::read(bad).is_err(), "{bad}");
     }
     assert_eq!(format!("{:?}", secret()), "WebhookSecret([REDACTED])");
+}
+
+#[test]
+fn an_asymmetric_signature_counts_for_its_public_key_alone() {
+    let pair = Ed25519KeyPair::generate().unwrap();
+    let text = format!("whpk_{}", STANDARD.encode(pair.public_key()));
+    let public = SenderKey::read(&text).unwrap();
+    let message = good();
+    let signed = [format!("msg_1.{SENT_AT}.").as_bytes(), &message.body].concat();
+    let signature = format!("v1a,{}", STANDARD.encode(pair.sign(&signed)));
+    let judged = |signature: &str, body: &[u8], keys: &[SenderKey]| {
+        let headers = Headers { id: Some("msg_1"), timestamp: Some(&message.timestamp), signature: Some(signature) };
+        verify(headers, body, keys, at(SENT_AT)).map(drop)
+    };
+    let keys = [public.clone()];
+    assert_eq!(judged(&signature, &message.body, &keys), Ok(()));
+    // The other version's key, the other version's name, both keys at once, and a secret that is the public key's bytes.
+    let refused = Err(WebhookError::NoMatch);
+    assert_eq!(judged(&signature, &message.body, &[key()]), refused);
+    assert_eq!(judged(&signature.replace("v1a,", "v1,"), &message.body, &keys), refused);
+    assert_eq!(judged(&format!("{} {signature}", message.signature), &message.body, &[key(), public]), Ok(()));
+    let confused = WebhookSecret::read(&text.replace("whpk_", "whsec_")).unwrap();
+    assert_eq!(judged(&confused.sign("msg_1", SENT_AT, &message.body), &message.body, &keys), refused);
+    for bit in 0..signature.len() * 8 {
+        let mut bytes = signature.clone().into_bytes();
+        bytes[bit / 8] ^= 1 << (bit % 8);
+        let Ok(flipped) = String::from_utf8(bytes) else { continue };
+        assert_eq!(judged(&flipped, &message.body, &keys), refused, "{flipped}");
+    }
+    for bit in 0..message.body.len() * 8 {
+        let mut body = message.body.clone();
+        body[bit / 8] ^= 1 << (bit % 8);
+        assert_eq!(judged(&signature, &body, &keys), refused);
+    }
+    for bad in ["whpk_", "whpk_AAAA", "whpk_%", &format!("whpk_{}", STANDARD.encode([0; 33]))] {
+        assert!(SenderKey::read(bad).is_err(), "{bad}");
+    }
+}
+
+/// What `vectors.mjs` beside this file wrote with the package that the specification's authors publish on npm.
+#[test]
+fn the_vectors_of_the_npm_package_agree() {
+    #[derive(Deserialize)]
+    struct Vector {
+        secret: String,
+        id: String,
+        timestamp: i64,
+        body: String,
+        signature: String,
+    }
+    let vectors: Vec<Vector> = serde_json::from_str(include_str!("vectors.json")).unwrap();
+    assert!(vectors.len() >= 40);
+    for vector in vectors {
+        let secret = WebhookSecret::read(&vector.secret).unwrap();
+        assert_eq!(secret.sign(&vector.id, vector.timestamp, vector.body.as_bytes()), vector.signature);
+        // Some are of times before this century, which nobody's clock says.
+        let Some(now) = Timestamp::from_unix_seconds(vector.timestamp) else { continue };
+        let headers = Headers {
+            id: Some(&vector.id),
+            timestamp: Some(&vector.timestamp.to_string()),
+            signature: Some(&vector.signature),
+        };
+        let verified = verify(headers, vector.body.as_bytes(), &[SenderKey::Shared(secret)], now);
+        assert_eq!(verified, Ok(&*vector.id));
+    }
 }
