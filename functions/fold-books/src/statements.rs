@@ -4,6 +4,7 @@ use mealticket_domain::{
     MerchantId, ProvinceMonth,
     books::add_cells,
     statement::{LineKey, Statement, StatementId},
+    webhook::statement_closed,
 };
 use mealticket_store::{Store, StoreError};
 use std::collections::BTreeMap;
@@ -53,7 +54,9 @@ pub(crate) async fn make(store: &Store, month: ProvinceMonth, cut: u64, until: I
 /// Makes a merchant's statement, if it is missing and there is anything to state. The month is added up sheet by sheet: of a
 /// large merchant it does not fit into memory.
 async fn make_one(store: &Store, id: StatementId, cut: u64) -> Result<bool, StoreError> {
-    if store.statement_head(&id).await?.is_some() {
+    if let Some(standing) = store.statement_head(&id).await? {
+        // Whoever made it may have been cut off before the merchant was told; told twice it is one message.
+        tell(store, &standing.statement, standing.closing).await?;
         return Ok(false);
     }
     let before = store.statement_before(&id.merchant, id.month).await?;
@@ -66,6 +69,14 @@ async fn make_one(store: &Store, id: StatementId, cut: u64) -> Result<bool, Stor
     if lines.is_empty() && opening == 0 {
         return Ok(false);
     }
-    store.put_statement(&Statement { id, no, opening, lines, closed_at: store.clock().now(), cut }).await?;
+    let statement = Statement { id, no, opening, lines, closed_at: store.clock().now(), cut };
+    store.put_statement(&statement).await?;
+    tell(store, &statement, statement.closing()).await?;
     Ok(true)
+}
+
+/// Queues the message that a statement is closed, for the endpoints of the merchant that want to know.
+async fn tell(store: &Store, statement: &Statement, closing: i64) -> Result<(), StoreError> {
+    let message = statement_closed(&statement.id, statement.no, closing, statement.closed_at);
+    store.queue_messages(&statement.id.merchant, &[message]).await.map(drop)
 }

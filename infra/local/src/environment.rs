@@ -28,6 +28,7 @@ pub fn local_variables(function: &FunctionSpec, local: &Local<'_>) -> BTreeMap<S
     variables.remove("SECRETS_ARN");
     variables.insert("SECRETS_FILE".to_owned(), local.secrets.display().to_string());
     variables.insert("SMS_GATEWAY".to_owned(), "print".to_owned());
+    variables.insert("WEBHOOKS_TO".to_owned(), "this-machine".to_owned());
     variables.insert("SEND_LIMITS".to_owned(), if local.strict { "on" } else { "off" }.to_owned());
     variables.insert("OPERATOR_ISSUER".to_owned(), local.operators.to_owned());
     variables.insert("OPERATOR_JWKS_URL".to_owned(), jwks_url(local.operators));

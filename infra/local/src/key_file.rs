@@ -48,8 +48,11 @@ pub struct MerchantSecrets {
     pub kid: String,
     /// Its Ed25519 key, PKCS #8 in base64.
     pub pkcs8: String,
-    /// Its webhook secret.
+    /// The secret that it signs its webhooks to us with.
     pub webhook_secret: String,
+    /// The secret that our webhooks to its endpoint are signed with. Older files have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub endpoint_secret: Option<String>,
 }
 
 impl KeyFile {
@@ -129,11 +132,15 @@ impl MerchantSecrets {
     /// New keys.
     pub fn generate() -> Result<Self> {
         let failed = |error: &dyn std::fmt::Display| StackError(format!("no random bytes: {error}"));
-        let bytes: [u8; 32] = random::bytes().map_err(|_| failed(&"the system"))?;
+        let secret = || -> Result<String> {
+            let bytes = random::bytes().map_err(|_| failed(&"the system"))?;
+            Ok(WebhookSecret::text_of(&bytes))
+        };
         Ok(MerchantSecrets {
             kid: "k1".to_owned(),
             pkcs8: new_ed25519().map_err(|error| failed(&error))?,
-            webhook_secret: format!("whsec_{}", STANDARD.encode(bytes)),
+            webhook_secret: secret()?,
+            endpoint_secret: Some(secret()?),
         })
     }
 

@@ -13,6 +13,7 @@ pub mod issuer;
 pub mod key_file;
 pub mod measure;
 pub mod ready;
+pub mod receiver;
 pub mod runtime;
 pub mod samples;
 pub mod seed;

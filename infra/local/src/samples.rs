@@ -1,6 +1,7 @@
 //! The samples of `events/` with their placeholders filled: a member, coupons in every state, tokens, signatures.
 
 mod books;
+mod webhooks;
 
 use crate::{Result, StackError, key_file::KeyFile, workspace};
 use mealticket_api::{
@@ -85,6 +86,7 @@ impl Samples {
         world.sessions(member).await?;
         world.merchants()?;
         world.books(&redeemed).await?;
+        world.webhooks().await?;
         Ok(Samples { values: world.values, signer: keys.merchant(SIGNER)?.clone() })
     }
 

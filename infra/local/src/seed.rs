@@ -1,12 +1,13 @@
 //! The seed province, checked by the rules of the real catalog and put into the tables.
 
-use crate::{Result, StackError, key_file::KeyFile, yaml};
+use crate::{Result, StackError, key_file::KeyFile, receiver::Receiver, yaml};
 use mealticket_api::vault::{Sealed, Vault};
 use mealticket_domain::{
     BenefitId, Campaign, CampaignNo, CampaignState, MemberAttributes, Merchant, MerchantId, Phone, Store as Shop,
     Terms,
     merchant::{MerchantTier, SupplyContract},
     settlement::SettlementTerms,
+    webhook::{Endpoint, EndpointId, EndpointSecret, MessageKind},
 };
 use mealticket_store::{
     Store,
@@ -40,6 +41,9 @@ pub struct SeedMerchant {
     supply: SupplyContract,
     /// Its stores.
     pub stores: Vec<Shop>,
+    /// Where it is told by webhooks: names of endpoints on the merchants' server here, each told everything.
+    #[serde(default)]
+    pub endpoints: Vec<EndpointId>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -131,6 +135,40 @@ impl Seed {
     }
 }
 
+impl Seed {
+    /// Registers the merchants' endpoints, at the addresses that `receiver` has this time. What an endpoint has become since it was
+    /// first registered stays.
+    pub async fn load_endpoints(&self, store: &Store, keys: &KeyFile, receiver: &Receiver) -> Result<()> {
+        let failed = |error: &dyn std::fmt::Display| StackError(format!("an endpoint could not be loaded: {error}"));
+        let vault = Vault::new(&keys.stack).map_err(|_| failed(&"the seal key"))?;
+        for merchant in &self.merchants {
+            let secret = keys.merchant(merchant.id.as_str())?.endpoint_secret.as_deref();
+            for id in &merchant.endpoints {
+                let secret = secret.ok_or_else(|| failed(&"the key file has no secret for it"))?;
+                let sealed =
+                    vault.seal(Sealed::EndpointSecret, secret.as_bytes()).map_err(|_| failed(&"its secret"))?;
+                let endpoint = Endpoint {
+                    id: id.clone(),
+                    url: receiver.url(id),
+                    subscribed: MessageKind::ALL.into(),
+                    version: 1,
+                    secrets: vec![EndpointSecret { sealed, since_version: 1, until: None }],
+                    off: None,
+                    failing_since: None,
+                };
+                receiver.trust(id, secret);
+                let standing = store.add_endpoint(&merchant.id, &endpoint).await.map_err(|error| failed(&error))?;
+                if let Some(standing) = standing {
+                    let seen = standing.version;
+                    let moved = Endpoint { url: endpoint.url, version: seen + 1, ..standing };
+                    store.change_endpoint(&merchant.id, seen, &moved).await.map_err(|error| failed(&error))?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
 fn record(merchant: &SeedMerchant, keys: &KeyFile, vault: &Vault) -> Result<MerchantRecord> {
     let secrets = keys.merchant(merchant.id.as_str())?;
     for store in &merchant.stores {
@@ -151,5 +189,6 @@ fn record(merchant: &SeedMerchant, keys: &KeyFile, vault: &Vault) -> Result<Merc
             public_pem: secrets.public_pem()?,
         }],
         webhook_secrets: vec![sealed.map_err(|_| StackError("a webhook secret could not be sealed".to_owned()))?],
+        endpoints: Vec::new(),
     })
 }

@@ -9,6 +9,7 @@ use crate::{
     issuer::Issuer,
     key_file::KeyFile,
     ready::{Ready, ready},
+    receiver::Receiver,
     runtime::{Runtime, http_probe},
     seed::Seed,
     state::{Running, StateDir},
@@ -74,6 +75,8 @@ pub struct Stack {
     pub keys: KeyFile,
     /// The one-time codes that were sent, as they are sent.
     pub messages: mpsc::UnboundedReceiver<Message>,
+    /// The merchants' own server, which is told by webhooks.
+    pub receiver: Receiver,
     /// The identity provider's address, and the audience of its tokens.
     operators: (String, String),
     children: Vec<Child>,
@@ -126,7 +129,10 @@ impl Stack {
         let local = Local { secrets: &secrets, strict: options.strict, operators: &issuer.url() };
         let config = local_config(&functions, &local)?;
         say("loading the seed province");
-        seed.load(&Store::new(client(&engine.url()), config.tables.clone(), Clock::system()), &keys).await?;
+        let receiver = Receiver::start().await?;
+        let store = Store::new(client(&engine.url()), config.tables.clone(), Clock::system());
+        seed.load(&store, &keys).await?;
+        seed.load_endpoints(&store, &keys, &receiver).await?;
 
         let runtime_port = free_port().await?;
         let mut children = vec![start_cargo_lambda(&program, runtime_port, &state)?];
@@ -150,7 +156,7 @@ impl Stack {
         tokio::spawn(gateway.serve(front));
         let ready = ready(&seed, &config, format!("http://{address}"), engine.url())?;
         let operators = (issuer.url(), config.operators.audience.clone());
-        Ok(Stack { ready, keys, messages, operators, children, triggers, state, _engine: engine })
+        Ok(Stack { ready, keys, messages, receiver, operators, children, triggers, state, _engine: engine })
     }
 
     /// What the stack's clock says.
@@ -336,7 +342,7 @@ async fn wait_until_ready(
 async fn is_up(template: &Template, runtime: &Runtime, function: &str) -> Result<bool> {
     let scheduled = template.schedules()?.into_iter().find(|schedule| schedule.function == function);
     let probe = match &scheduled {
-        Some(scheduled) => schedule::event(scheduled, Clock::system().now()),
+        Some(scheduled) => schedule::event_once(scheduled, Clock::system().now()),
         None if template.mappings()?.iter().any(|mapping| mapping.function == function) => {
             json!({ "Records": [], "shardId": "probe" })
         }

@@ -70,6 +70,8 @@ pub struct ScheduleSpec {
     pub function: String,
     /// The time between two invocations.
     pub every: Duration,
+    /// What the function is told instead of the time, if it is told something.
+    pub input: Option<Value>,
 }
 
 /// What a stack on one machine is called; its tables' names begin with it.
@@ -113,7 +115,8 @@ impl Template {
 
     /// The schedules.
     pub fn schedules(&self) -> Result<Vec<ScheduleSpec>> {
-        self.resources("AWS::Events::Rule").map(|(id, resource)| self.schedule(id, resource)).collect()
+        let rules = self.resources("AWS::Events::Rule").map(|(id, resource)| self.rule(id, resource));
+        Ok(rules.collect::<Result<Vec<_>>>()?.into_iter().flatten().collect())
     }
 
     /// The whole document, for tests on what it says.
@@ -199,16 +202,23 @@ impl Template {
         })
     }
 
-    /// A rule with one target and a rate in minutes.
-    fn schedule(&self, id: &str, resource: &Value) -> Result<ScheduleSpec> {
+    /// A rule with a rate in minutes: a schedule for each of its targets.
+    fn rule(&self, id: &str, resource: &Value) -> Result<Vec<ScheduleSpec>> {
         let properties = at(resource, &["Properties"]);
-        let rate = at(properties, &["ScheduleExpression"]).as_str().and_then(minutes);
-        let target = properties.pointer("/Targets/0/Arn/Fn::GetAtt").and_then(Value::as_str);
-        let function = target.and_then(|target| self.binary(target.strip_suffix(".Arn")?));
-        Ok(ScheduleSpec {
-            function: function.ok_or_else(|| self.broken(id, "Targets"))?,
-            every: rate.ok_or_else(|| self.broken(id, "ScheduleExpression is no rate in minutes"))?,
-        })
+        let every = at(properties, &["ScheduleExpression"]).as_str().and_then(minutes);
+        let every = every.ok_or_else(|| self.broken(id, "ScheduleExpression is no rate in minutes"))?;
+        let targets = at(properties, &["Targets"]).as_array().filter(|targets| !targets.is_empty());
+        let schedule = |target: &Value| {
+            let arn = at(target, &["Arn", "Fn::GetAtt"]).as_str();
+            let function = arn.and_then(|arn| self.binary(arn.strip_suffix(".Arn")?));
+            let input = target.get("Input").map(|input| serde_json::from_str(input.as_str().unwrap_or_default()));
+            Ok(ScheduleSpec {
+                function: function.ok_or_else(|| self.broken(id, "Targets"))?,
+                every,
+                input: input.transpose().map_err(|_| self.broken(id, "Input is no JSON"))?,
+            })
+        };
+        targets.ok_or_else(|| self.broken(id, "Targets"))?.iter().map(schedule).collect()
     }
 
     /// The text of a value: plain, a reference to a parameter or a table, or a substitution of parameters.

@@ -38,7 +38,7 @@ pub async fn tick(state: &StateDir, at: Option<Timestamp>) -> Result<Vec<Ticked>
     let runtime = Runtime::new(running.functions)?;
     let mut ticked = Vec::new();
     for schedule in Template::read(&workspace::template())?.schedules()? {
-        let reply = runtime.invoke(&schedule.function, &schedule::event(&schedule, clock.now())).await;
+        let reply = runtime.invoke(&schedule.function, &schedule::event_once(&schedule, clock.now())).await;
         let reply =
             reply.ok_or_else(|| StackError(format!("{} does not answer; is the stack up?", schedule.function)))?;
         ticked.push(Ticked { schedule, reply });

@@ -102,6 +102,20 @@ codes! {
     RecordNotFound = "record_not_found", NOT_FOUND, Never;
     /// The record still cannot be read.
     RecordUnreadable = "record_unreadable", CONFLICT, Never;
+    /// No such merchant.
+    MerchantNotFound = "merchant_not_found", NOT_FOUND, Never;
+    /// No such endpoint of this merchant.
+    EndpointNotFound = "endpoint_not_found", NOT_FOUND, Never;
+    /// No attempt of that name was made.
+    DeliveryNotFound = "delivery_not_found", NOT_FOUND, Never;
+    /// The endpoint's id is another's.
+    EndpointExists = "endpoint_exists", CONFLICT, Never;
+    /// The merchant has as many endpoints as it may.
+    EndpointLimit = "endpoint_limit", CONFLICT, Never;
+    /// Somebody else changed the endpoint.
+    EndpointChanged = "endpoint_changed", CONFLICT, Never;
+    /// It was sent again too often.
+    ReplayLimit = "replay_limit", CONFLICT, Never;
     /// No such hold of this merchant.
     HoldNotFound = "hold_not_found", NOT_FOUND, Never;
     /// Same key, other payload.

@@ -23,6 +23,8 @@ pub struct Config {
     pub sms: SmsGateway,
     /// Whether the limits on one-time codes apply.
     pub send_limits: bool,
+    /// Whether webhooks may be sent, unencrypted, to servers on this machine.
+    pub webhooks_stay_here: bool,
     /// How much is logged: a `tracing` filter.
     pub log_level: String,
     /// The clock: the machine's, but for a stack on one machine that moves it.
@@ -100,6 +102,13 @@ impl Config {
                 None => SmsGateway::NotConnected,
             },
             send_limits,
+            webhooks_stay_here: match lookup("WEBHOOKS_TO").as_deref() {
+                Some("this-machine") => true,
+                Some(_) => {
+                    return Err(ConfigError { name: "WEBHOOKS_TO", problem: "is not one that we know: this-machine" });
+                }
+                None => false,
+            },
             log_level: required("LOG_LEVEL")?,
             clock: lookup("CLOCK_FILE").map_or_else(Clock::system, |file| Clock::shifted_by(PathBuf::from(file))),
             tables: Tables {

@@ -7,10 +7,27 @@ use std::{fmt::Display, str::FromStr};
 
 /// Reads a body. What is wrong with it is told by the path of the field, never by its value.
 ///
-/// No request of ours holds a list, so any list is refused: serde would otherwise take one for an object, field by field.
+/// Most requests of ours hold no list, so any list is refused: serde would otherwise take one for an object, field by field.
 pub fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
+    read_without_lists(body, |_| {})
+}
+
+/// Reads a body with one list of texts, in the field of this name.
+pub fn read_with_list<T: DeserializeOwned>(body: &[u8], field: &str) -> Result<T, ApiError> {
+    read_without_lists(body, |any| {
+        let list =
+            any.get_mut(field).filter(|list| list.as_array().is_some_and(|all| all.iter().all(Value::is_string)));
+        if let Some(list) = list {
+            *list = Value::Null;
+        }
+    })
+}
+
+fn read_without_lists<T: DeserializeOwned>(body: &[u8], allow: impl FnOnce(&mut Value)) -> Result<T, ApiError> {
     let value = read_strictly(body)?;
-    match serde_json::from_slice(body).ok().and_then(|any| path_of_a_list(&any)) {
+    let mut any: Value = serde_json::from_slice(body).unwrap_or_default();
+    allow(&mut any);
+    match path_of_a_list(&any) {
         Some(path) => Err(ApiError::malformed(&path)),
         None => Ok(value),
     }

@@ -57,6 +57,15 @@ pub async fn start() -> Result<(Store, SdkConfig), Error> {
     Ok((Store::new(client(&sdk), config.tables, config.clock), sdk))
 }
 
+/// The tables and the stack, for a function that nobody asks over HTTP and that needs its keys.
+pub async fn start_with_keys() -> Result<Deps, Error> {
+    let config = Config::from_env()?;
+    telemetry::start(&config.log_level);
+    let secrets = read_secrets(&config.secrets).await?;
+    let store = Store::new(client(&sdk_config().await), config.tables.clone(), config.clock.clone());
+    Ok(Deps { store, stack: Arc::new(Stack::new(config, &secrets)?) })
+}
+
 /// Runs a function on events of one kind until its environment ends. An error is the event's: the platform tries again.
 pub async fn serve_events<E, A, H, F>(handle: H) -> Result<(), Error>
 where

@@ -25,6 +25,8 @@ pub enum Sealed {
     Attributes,
     /// A merchant's webhook secret.
     WebhookSecret,
+    /// What messages to a merchant's endpoint are signed with.
+    EndpointSecret,
     /// A webhook's body.
     WebhookBody,
 }
@@ -35,6 +37,7 @@ impl Sealed {
             Sealed::Phone => b"phone",
             Sealed::Attributes => b"attributes",
             Sealed::WebhookSecret => b"webhook-secret",
+            Sealed::EndpointSecret => b"endpoint-secret",
             Sealed::WebhookBody => b"webhook-body",
         }
     }

@@ -74,6 +74,13 @@ pub fn title(code: Code, language: Language) -> &'static str {
         Code::StatementDisputed => ("结算单已有异议", "Statement disputed"),
         Code::RecordNotFound => ("记录不存在", "No such record"),
         Code::RecordUnreadable => ("记录仍无法读取", "Record still not readable"),
+        Code::MerchantNotFound
+        | Code::EndpointNotFound
+        | Code::DeliveryNotFound
+        | Code::EndpointExists
+        | Code::EndpointLimit
+        | Code::EndpointChanged
+        | Code::ReplayLimit => title_about_webhooks(code),
         Code::HoldNotFound => ("占用记录不存在", "No such hold"),
         Code::RedemptionNotFound => ("核销记录不存在", "No such redemption"),
         Code::IdempotencyKeyReused => ("幂等键已用于其他请求", "Idempotency key used for another request"),
@@ -189,6 +196,19 @@ fn with_facts(code: Code, facts: &Facts<'_>) -> Option<(String, String)> {
     })
 }
 
+/// The short names of refusals about webhooks to merchants.
+fn title_about_webhooks(code: Code) -> (&'static str, &'static str) {
+    match code {
+        Code::MerchantNotFound => ("商户不存在", "No such merchant"),
+        Code::EndpointNotFound => ("通知地址不存在", "No such endpoint"),
+        Code::DeliveryNotFound => ("通知记录不存在", "No such delivery"),
+        Code::EndpointExists => ("通知地址编号已存在", "Endpoint exists"),
+        Code::EndpointLimit => ("通知地址过多", "Too many endpoints"),
+        Code::EndpointChanged => ("通知地址已变更", "Endpoint changed"),
+        _ => ("通知重发次数已达上限", "Sent again too often"),
+    }
+}
+
 /// The words of the other codes; of those above when a fact is missing, their title.
 fn without_facts(code: Code) -> (&'static str, &'static str) {
     match code {
@@ -221,6 +241,14 @@ fn without_facts(code: Code) -> (&'static str, &'static str) {
         Code::RecordUnreadable => {
             ("该记录仍无法读取，原因见 reason。", "The record still cannot be read; reason says why.")
         }
+        Code::EndpointExists => {
+            ("该编号已登记为另一个地址。", "This id is that of an endpoint with another address or other events.")
+        }
+        Code::EndpointLimit => ("该商户的通知地址已达上限。", "A merchant has at most eight endpoints."),
+        Code::EndpointChanged => {
+            ("通知地址已被他人修改，请刷新后重试。", "Somebody else changed the endpoint; read it again first.")
+        }
+        Code::ReplayLimit => ("该通知重发次数已达上限。", "The delivery was attempted a hundred times."),
         Code::HoldLapsed => ("占用已失效，请重新核销。", "The hold no longer counts; redeem without it."),
         Code::StoreNotInScope => ("该券不能在本店使用。", "The coupon cannot be used in this store."),
         Code::AlreadyReversed => ("这笔核销已经撤销过了。", "This redemption was reversed before."),
@@ -246,6 +274,9 @@ fn without_facts(code: Code) -> (&'static str, &'static str) {
         | Code::CouponNotFound
         | Code::StatementNotFound
         | Code::RecordNotFound
+        | Code::MerchantNotFound
+        | Code::EndpointNotFound
+        | Code::DeliveryNotFound
         | Code::HoldNotFound
         | Code::RedemptionNotFound => ("没有找到，请核对编号。", "Nothing has this id."),
         Code::MalformedRequest

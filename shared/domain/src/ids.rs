@@ -137,6 +137,10 @@ slug! {
     /// A hold: `hld_` and 1 to 24 of `a–z 0–9`.
     HoldId, "hld_"
 }
+slug! {
+    /// An endpoint that is told by webhooks: `end_` and 1 to 24 of `a–z 0–9`.
+    EndpointId, "end_"
+}
 
 #[cfg(test)]
 mod tests {

@@ -26,6 +26,7 @@ pub mod terms;
 pub mod text;
 pub mod timestamp;
 pub mod validity;
+pub mod webhook;
 
 pub use benefit::{Benefit, Percent};
 pub use campaign::{Campaign, CampaignState, ClaimRefusal};

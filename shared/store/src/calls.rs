@@ -13,6 +13,7 @@ use crate::{
 use aws_sdk_dynamodb::{
     error::{ProvideErrorMetadata, SdkError},
     operation::{
+        delete_item::DeleteItemError, delete_item::builders::DeleteItemFluentBuilder,
         get_item::builders::GetItemFluentBuilder, put_item::PutItemError, put_item::builders::PutItemFluentBuilder,
         query::builders::QueryFluentBuilder, update_item::UpdateItemError,
         update_item::builders::UpdateItemFluentBuilder,
@@ -87,6 +88,22 @@ impl Store {
                 None => Err(failure(error)),
             },
         }
+    }
+
+    /// A delete. One whose condition fails has nothing to do.
+    pub(crate) async fn delete(&self, call: DeleteItemFluentBuilder) -> Result<(), StoreError> {
+        let call = call.return_consumed_capacity(ReturnConsumedCapacity::Total);
+        self.until_definite(|| async {
+            match call.clone().send().await {
+                Ok(output) => self.meter.count_write(output.consumed_capacity()),
+                Err(error) => match error.as_service_error() {
+                    Some(DeleteItemError::ConditionalCheckFailedException(_)) => {}
+                    _ => return Err(failure(error)),
+                },
+            }
+            Ok(())
+        })
+        .await
     }
 
     pub(crate) async fn get(&self, call: GetItemFluentBuilder) -> Result<Option<Item>, StoreError> {

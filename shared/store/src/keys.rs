@@ -2,8 +2,10 @@
 
 use crate::attributes::{Item, text};
 use mealticket_domain::{
-    CampaignNo, CouponKey, MemberNo, MerchantId, Ordinal, ProvinceDay, ProvinceMonth, StoreId, journal::StreamShard,
+    CampaignNo, CouponKey, MemberNo, MerchantId, Ordinal, ProvinceDay, ProvinceMonth, StoreId, Timestamp,
+    journal::StreamShard,
     statement::StatementId,
+    webhook::{EndpointId, MessageId},
 };
 
 /// A partition and sort key.
@@ -139,6 +141,7 @@ pub(crate) const MERCHANT_PROFILE: &str = "PROFILE";
 pub(crate) const MERCHANT_STORE: &str = "STORE#";
 pub(crate) const MERCHANT_KEY: &str = "KEY#";
 pub(crate) const MERCHANT_SECRET: &str = "SECRET#";
+pub(crate) const MERCHANT_ENDPOINT: &str = "ENDPOINT#";
 
 pub(crate) fn merchant_profile(merchant: &MerchantId) -> Key {
     Key::new(merchant_partition(merchant), MERCHANT_PROFILE)
@@ -154,6 +157,10 @@ pub(crate) fn merchant_key(merchant: &MerchantId, kid: &str) -> Key {
 
 pub(crate) fn merchant_secret(merchant: &MerchantId, number: u32) -> Key {
     Key::new(merchant_partition(merchant), format!("{MERCHANT_SECRET}{number:05}"))
+}
+
+pub(crate) fn merchant_endpoint(merchant: &MerchantId, endpoint: &EndpointId) -> Key {
+    Key::new(merchant_partition(merchant), format!("{MERCHANT_ENDPOINT}{endpoint}"))
 }
 
 // stock
@@ -322,6 +329,58 @@ pub(crate) fn discrepancy_partition(merchant: &MerchantId) -> String {
 /// By webhook id: the same event repeated is the same discrepancy.
 pub(crate) fn discrepancy(merchant: &MerchantId, webhook_id: &str) -> Key {
     Key::new(discrepancy_partition(merchant), webhook_id)
+}
+
+/// What is due, by endpoint and time: an endpoint's own is read without passing by that of others.
+pub(crate) fn due_partition(shard: u16) -> String {
+    format!("DUE#{shard:02}")
+}
+
+/// Twelve digits, so that text order is time order. `name` keeps apart what is due in the same second.
+pub(crate) fn due(shard: u16, endpoint: &EndpointId, at: Timestamp, attempt: u8, name: &MessageId) -> Key {
+    Key::new(due_partition(shard), format!("{endpoint}#{:012}#{attempt:02}#{name}", at.unix_seconds()))
+}
+
+/// After everything of an endpoint that is due by `at`: no digit and no letter is greater than a tilde.
+pub(crate) fn due_end(endpoint: &EndpointId, at: Timestamp) -> String {
+    format!("{endpoint}#{:012}#~", at.unix_seconds())
+}
+
+/// After everything of an endpoint.
+pub(crate) fn due_end_of(endpoint: &EndpointId) -> String {
+    format!("{endpoint}#~")
+}
+
+/// The endpoint and the second of a due entry's sort key, if it names them.
+pub(crate) fn read_due(sk: &str) -> Option<(EndpointId, Timestamp)> {
+    let mut parts = sk.split('#');
+    let (endpoint, at) = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
+    Some((endpoint, Timestamp::from_unix_seconds(at)?))
+}
+
+/// Who works a part of the due index.
+pub(crate) fn due_worker(shard: u16) -> Key {
+    Key::new(format!("DUE_WORKER#{shard:02}"), "LEASE")
+}
+
+pub(crate) fn deliveries(endpoint: &EndpointId) -> String {
+    format!("DELIVERIES#{endpoint}")
+}
+
+/// By message, whose name begins with its time.
+pub(crate) fn delivery(endpoint: &EndpointId, message: &MessageId) -> Key {
+    Key::new(deliveries(endpoint), message.as_str())
+}
+
+pub(crate) const DEAD_LETTERS: &str = "DEAD_LETTERS";
+
+pub(crate) fn dead_letter(endpoint: &EndpointId, message: &MessageId) -> Key {
+    Key::new(DEAD_LETTERS, format!("{endpoint}#{message}"))
+}
+
+/// All dead letters of an endpoint.
+pub(crate) fn dead_letters_of(endpoint: &EndpointId) -> String {
+    format!("{endpoint}#")
 }
 
 fn hex(bytes: &[u8]) -> String {

@@ -10,6 +10,8 @@ pub mod claim;
 mod clauses;
 pub mod clock;
 pub mod coupons;
+pub mod deliveries;
+pub mod endpoints;
 mod error;
 pub mod hold;
 mod items;
@@ -53,7 +55,7 @@ pub struct Tables {
     pub stock: String,
     /// `ledger`: the journal's pages.
     pub ledger: String,
-    /// `messages`: webhook receipts and discrepancies.
+    /// `messages`: webhooks received and sent, discrepancies.
     pub messages: String,
 }
 

@@ -119,13 +119,31 @@ fn time(raw: &Value) -> Option<Timestamp> {
     Timestamp::from_unix_seconds(seconds)
 }
 
+/// A coupon as it was, if it was there, and as it is.
+pub type Became = (Option<Coupon>, Coupon);
+
+/// The coupon that a record is about, before and after, and when it was written; `None` when it is about something else, or
+/// tells of it what cannot be read: that is in the journal, put aside, and told of when it is posted from there.
+pub fn coupon_of(record: &Value) -> Option<(Became, Timestamp)> {
+    let images = Raw::deserialize(record).ok()?.dynamodb;
+    let became = became(images.old_image.map(Item::from), images.new_image.map(Item::from)).ok()??;
+    let at = time(record).unwrap_or(became.1.claimed_at);
+    Some((became, at))
+}
+
 /// What happened when an item of `members` became another; why it cannot be told, when it cannot.
 pub fn content(old: Option<serde_dynamo::Item>, new: Option<serde_dynamo::Item>) -> Result<Content, String> {
-    let (old, new) = (old.map(Item::from), new.map(Item::from));
+    let Some((before, after)) = became(old.map(Item::from), new.map(Item::from))? else { return Ok(Content::Nothing) };
+    let change = Change::between(before.as_ref(), after).map_err(|error| error.to_string())?;
+    Ok(if change.is_empty() { Content::Nothing } else { Content::Coupon(Box::new(change)) })
+}
+
+/// The coupon that an item was and is; none when it is a member's profile.
+fn became(old: Option<Item>, new: Option<Item>) -> Result<Option<Became>, String> {
     let image = new.as_ref().or(old.as_ref()).ok_or("no image")?;
     let key = |name: &str| image.get(name).and_then(|value| value.as_s().ok()).map_or("", String::as_str);
     if key("sk") == keys::PROFILE {
-        return Ok(Content::Nothing);
+        return Ok(None);
     }
     if !key("sk").starts_with(keys::COUPONS) {
         return Err("an unknown kind of item".to_owned());
@@ -135,6 +153,5 @@ pub fn content(old: Option<serde_dynamo::Item>, new: Option<serde_dynamo::Item>)
     };
     let after = coupon(new.as_ref().ok_or("a coupon was deleted")?)?;
     let before = old.as_ref().map(coupon).transpose()?;
-    let change = Change::between(before.as_ref(), after).map_err(|error| error.to_string())?;
-    Ok(if change.is_empty() { Content::Nothing } else { Content::Coupon(Box::new(change)) })
+    Ok(Some((before, after)))
 }

@@ -9,9 +9,11 @@
     reason = "this crate is test code: a broken world must stop the test"
 )]
 
+pub mod courier;
 pub mod faults;
 pub mod stream;
 pub mod world;
 
+pub use courier::ScriptedCourier;
 pub use faults::{Fate, Faults, Seen};
 pub use world::World;

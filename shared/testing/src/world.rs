@@ -16,6 +16,7 @@ use mealticket_local::{
     environment::{Local, local_config},
     issuer::Issuer,
     key_file::KeyFile,
+    receiver::Receiver,
     seed::Seed,
     stack::client,
     template::Template,
@@ -55,6 +56,8 @@ pub struct Seeded {
     /// The operators' identity provider.
     pub issuer: Issuer,
     keys: String,
+    /// Where the merchants' endpoints are said to be. Worlds send nothing there: they have couriers of their own.
+    _receiver: Receiver,
 }
 
 /// The seed in tables, loaded once a process.
@@ -77,10 +80,13 @@ impl Seeded {
         let issuer = issuer(&keys);
         let local = Local { secrets: Path::new("unused"), strict: true, operators: &issuer.url() };
         let config = local_config(&template.functions().unwrap(), &local).unwrap();
-        seed.load(&Store::new(client(&engine.url()), config.tables.clone(), Clock::system()), &keys).await.unwrap();
+        let store = Store::new(client(&engine.url()), config.tables.clone(), Clock::system());
+        seed.load(&store, &keys).await.unwrap();
+        let receiver = Receiver::start().await.unwrap();
+        seed.load_endpoints(&store, &keys, &receiver).await.unwrap();
         let snapshot = snapshot_file();
         engine.snapshot(&snapshot).unwrap();
-        Seeded { snapshot, keys: serde_json::to_string(&keys).unwrap(), config, issuer }
+        Seeded { snapshot, keys: serde_json::to_string(&keys).unwrap(), config, issuer, _receiver: receiver }
     }
 }
 

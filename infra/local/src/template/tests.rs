@@ -1,5 +1,6 @@
 use super::*;
 use crate::workspace;
+use mealticket_domain::webhook::DUE_SHARDS;
 use std::collections::BTreeSet;
 
 fn template() -> Template {
@@ -104,7 +105,7 @@ fn every_function_has_a_role_of_its_own_with_exact_actions() {
             }
         }
     }
-    assert_eq!(roles.len(), 10);
+    assert_eq!(roles.len(), 13);
 }
 
 #[test]
@@ -130,7 +131,7 @@ fn a_broken_template_is_refused_in_one_line_that_names_the_resource() {
 }
 
 #[test]
-fn a_mapping_never_gives_up_a_batch_and_names_its_shard() {
+fn a_mapping_never_gives_up_a_batch_and_the_journals_names_its_shard() {
     let template = template();
     let mappings: Vec<_> = template.resources("AWS::Lambda::EventSourceMapping").collect();
     assert!(mappings.len() <= 2, "a stream's shard serves two readers well");
@@ -141,12 +142,14 @@ fn a_mapping_never_gives_up_a_batch_and_names_its_shard() {
             ("ParallelizationFactor", json!(1)),
             ("MaximumRetryAttempts", json!(-1)),
             ("MaximumRecordAgeInSeconds", json!(-1)),
-            ("FunctionResponseTypes", json!(["ReportBatchItemFailures"])),
+            ("BisectBatchOnFunctionError", json!(true)),
         ] {
             assert_eq!(properties[property], value, "{id}: {property}");
         }
-        assert!(properties["TumblingWindowInSeconds"].as_u64().is_some_and(|window| window > 0), "{id}");
     }
+    let journal = &template.document()["Resources"]["PostLedgerMapping"]["Properties"];
+    assert_eq!(journal["FunctionResponseTypes"], json!(["ReportBatchItemFailures"]));
+    assert!(journal["TumblingWindowInSeconds"].as_u64().is_some_and(|window| window > 0));
 }
 
 #[test]
@@ -163,6 +166,15 @@ fn every_function_is_reached_by_a_route_a_stream_or_a_schedule() {
     let reached: BTreeSet<String> = routed.chain(mapped).chain(scheduled).chain(by_hand).collect();
     let all: BTreeSet<String> = template.functions().unwrap().into_iter().map(|function| function.name).collect();
     assert_eq!(reached, all);
+}
+
+#[test]
+fn every_part_of_the_due_index_has_a_run_a_minute() {
+    let schedules = template().schedules().unwrap();
+    let runs = schedules.into_iter().filter(|schedule| schedule.function == "deliver-webhooks");
+    let inputs: Vec<_> = runs.map(|schedule| (schedule.every.as_secs(), schedule.input.unwrap())).collect();
+    let expected: Vec<_> = (0..DUE_SHARDS).map(|shard| (60, json!({ "shard": shard, "for_seconds": 50 }))).collect();
+    assert_eq!(inputs, expected);
 }
 
 #[test]

@@ -5,13 +5,24 @@ use mealticket_domain::Timestamp;
 use mealticket_store::Clock;
 use serde_json::{Value, json};
 
-/// What EventBridge sends a function at its time.
+/// What EventBridge sends a function at its time: what the rule says, or else the time.
 pub fn event(schedule: &ScheduleSpec, time: Timestamp) -> Value {
-    json!({
-        "version": "0", "id": format!("tick-{}", time.unix_seconds()), "detail-type": "Scheduled Event",
-        "source": "aws.events", "account": "000000000000", "region": "local", "time": time.to_string(),
-        "resources": [format!("arn:local:events:local:000000000000:rule/{}", schedule.function)], "detail": {},
+    schedule.input.clone().unwrap_or_else(|| {
+        json!({
+            "version": "0", "id": format!("tick-{}", time.unix_seconds()), "detail-type": "Scheduled Event",
+            "source": "aws.events", "account": "000000000000", "region": "local", "time": time.to_string(),
+            "resources": [format!("arn:local:events:local:000000000000:rule/{}", schedule.function)], "detail": {},
+        })
     })
+}
+
+/// The same for a run that does what is due and then ends, also of a function that would stay for more.
+pub fn event_once(schedule: &ScheduleSpec, time: Timestamp) -> Value {
+    let mut event = event(schedule, time);
+    if let Some(stay) = event.get_mut("for_seconds") {
+        *stay = json!(0);
+    }
+    event
 }
 
 /// Invokes a function at its rate, until the runtime ends. A run that fails is in the function's log, and the next comes.

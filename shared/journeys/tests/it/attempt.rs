@@ -104,6 +104,7 @@ pub(crate) async fn invoke(deps: &Deps, function: &str, event: &Value) -> Reply 
         "read-wallet" => run::answer(deps, event, read_wallet::handle).await,
         "redeem-code" => run::answer(deps, event, redeem_code::handle).await,
         "read-books" => run::answer(deps, event, read_books::handle).await,
+        "manage-webhooks" => run::answer(deps, event, manage_webhooks::handle).await,
         "accept-merchant-callback" => run::answer(deps, event, accept_merchant_callback::handle).await,
         other => panic!("no function {other}"),
     };

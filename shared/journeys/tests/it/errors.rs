@@ -57,6 +57,8 @@ fn exclude_each_other(route: &str, first: Code, second: Code) -> bool {
         || (route == "POST /v1/holds" && both(Code::IdempotencyKeyReused, Code::CodeHeld))
         // Ended, or not yet begun; a coupon likewise.
         || both(Code::CampaignEnded, Code::NotStarted)
+        // An endpoint that is there is not one too many.
+        || both(Code::EndpointLimit, Code::EndpointExists)
         // A campaign's stock is in one of these states.
         || both(Code::DayStockExhausted, Code::StockSettling)
         || both(Code::DayStockExhausted, Code::SoldOut)

@@ -9,12 +9,12 @@ use mealticket_local::{
     template::Template,
     workspace,
 };
-use mealticket_store::Store;
-use mealticket_testing::{Faults, Seen, World, world::streams};
+use mealticket_testing::{Faults, ScriptedCourier, Seen, World, world::streams};
 use serde_json::Value;
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::Path,
+    sync::Arc,
 };
 
 /// `409-code_held--why.json` is a refusal 409 with the code `code_held`; `201-claims.json` a success 201.
@@ -61,7 +61,8 @@ fn what_lambda_asks_of_the_stream() -> impl Iterator<Item = Seen> {
 }
 
 /// Hands an event to a function that nobody asks over HTTP. Gives its reply.
-async fn trigger(store: &Store, url: &str, function: &str, event: Value) -> Value {
+async fn trigger(deps: &Deps, url: &str, function: &str, event: Value) -> Value {
+    let store = &deps.store;
     match function {
         "post-ledger" => {
             let batch = serde_json::from_value(event).unwrap();
@@ -70,6 +71,15 @@ async fn trigger(store: &Store, url: &str, function: &str, event: Value) -> Valu
         "rebuild-ledger" => serde_json::to_value(rebuild_ledger::rebuild(store).await.unwrap()).unwrap(),
         "fold-books" => serde_json::to_value(fold_books::work(store).await.unwrap()).unwrap(),
         "sweep-stock" => serde_json::to_value(sweep_stock::sweep(store, &streams(url)).await.unwrap()).unwrap(),
+        "queue-webhooks" => {
+            let batch = serde_json::from_value(event).unwrap();
+            serde_json::to_value(queue_webhooks::handle(deps, batch).await.unwrap()).unwrap()
+        }
+        "deliver-webhooks" => {
+            let courier = Arc::new(ScriptedCourier::answering(500));
+            let shift = serde_json::from_value(event).unwrap();
+            serde_json::to_value(deliver_webhooks::work(deps, &courier, shift).await.unwrap()).unwrap()
+        }
         other => panic!("no function {other}"),
     }
 }
@@ -95,7 +105,10 @@ async fn the_samples_ask_of_the_tables_exactly_what_the_roles_allow() {
                     world.store().clock().set(time.parse().unwrap());
                 }
             }
-            trigger(&deps.store, &faults.url, &function(&file), event).await;
+            if function(&file) == "deliver-webhooks" {
+                crate::webhooks::queue_all(&world).await;
+            }
+            trigger(&deps, &faults.url, &function(&file), event).await;
         }
         asked.entry(function(&file)).or_default().extend(faults.seen());
     }
@@ -124,7 +137,7 @@ async fn every_sample_gives_the_result_in_its_name() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-    assert_eq!(functions.len(), 6);
+    assert_eq!(functions.len(), 7);
     assert!(files.len() >= 40, "{}", files.len());
 }
 
@@ -147,7 +160,7 @@ async fn a_sample_of_the_stream_is_posted_once_however_often_it_comes() {
         let event: Value = serde_json::from_str(&std::fs::read_to_string(&file).unwrap()).unwrap();
         let shard = event["shardId"].as_str().unwrap().parse().unwrap();
         for _ in 0..2 {
-            let reply = trigger(world.store(), &world.engine.url(), "post-ledger", event.clone()).await;
+            let reply = trigger(&world.deps, &world.engine.url(), "post-ledger", event.clone()).await;
             assert_eq!(reply, serde_json::json!({ "state": {}, "batchItemFailures": [] }), "{}", file.display());
         }
         let mark = world.another_environment().mark(&shard).await.unwrap();

@@ -21,3 +21,4 @@ mod privacy;
 mod province;
 mod story;
 mod tokens;
+mod webhooks;

@@ -1,6 +1,7 @@
 //! Requests with exactly the defects asked for. With none, a request that succeeds.
 
 mod books;
+mod webhooks;
 
 use crate::attempt::Attempt;
 use aws_sdk_dynamodb::types::AttributeValue;
@@ -53,6 +54,9 @@ pub(crate) async fn build(world: &World, route: &str, defects: &[Code]) -> Attem
         ("POST", "/v1/redemptions/{redemption_id}/reversals") => reversal(world, &has).await,
         (_, path) if path.starts_with("/v1/statements") || path.starts_with("/v1/daily-bills") => {
             books::merchants(world, method, path, &has).await
+        }
+        (_, path) if path.contains("/endpoints") || path.contains("/deliveries") => {
+            webhooks::about(world, method, path, &has).await
         }
         (_, path) if path.starts_with("/v1/admin/") => books::operators(world, method, path, &has).await,
         ("POST", "/v1/merchants/{merchant_id}/callbacks") => return callback(world, &has).await,

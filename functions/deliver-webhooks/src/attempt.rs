@@ -1,0 +1,242 @@
+//! One due entry: each of its messages attempted once, and what became of it written down.
+
+use crate::{
+    ATTEMPT_SECONDS, Right,
+    courier::{Courier, SignedHeaders},
+};
+use mealticket_api::{
+    Deps,
+    vault::Sealed,
+    webhook::{ID_HEADER, SIGNATURE_HEADER, TIMESTAMP_HEADER, WebhookSecret},
+};
+use mealticket_domain::{
+    MerchantId, Timestamp,
+    webhook::{
+        Answer, Endpoint, EndpointId, EndpointUrl, Failure, Message, OffReason, SwitchedOff, Verdict, next_attempt_at,
+    },
+};
+use mealticket_store::{
+    StoreError,
+    deliveries::{Attempt, Delivery, Due, DueKey, Outcome},
+};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+};
+use tokio::time::Instant;
+
+/// What a due entry came to.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Settled {
+    /// Messages that arrived.
+    pub(crate) delivered: u64,
+    /// Attempts that are followed by another.
+    pub(crate) failed: u64,
+    /// Messages that were given up.
+    pub(crate) dead: u64,
+    /// Whether the endpoint should be asked less.
+    pub(crate) slow_down: bool,
+    /// Whether every message is settled, and the entry gone.
+    pub(crate) is_whole: bool,
+}
+
+/// Makes attempts in the name of one run.
+pub(crate) struct Attempts<C> {
+    deps: Deps,
+    courier: Arc<C>,
+    pub(crate) right: Right,
+    /// What this run knows of endpoints better than the catalog that it remembers.
+    health: Arc<Mutex<HashMap<EndpointId, Health>>>,
+}
+
+impl<C> Clone for Attempts<C> {
+    fn clone(&self) -> Self {
+        Attempts {
+            deps: self.deps.clone(),
+            courier: Arc::clone(&self.courier),
+            right: self.right.clone(),
+            health: Arc::clone(&self.health),
+        }
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Health {
+    Works,
+    FailsSince(Timestamp),
+    Off,
+}
+
+impl<C: Courier> Attempts<C> {
+    pub(crate) fn new(deps: Deps, courier: Arc<C>, right: Right) -> Self {
+        Attempts { deps, courier, right, health: Arc::default() }
+    }
+
+    /// Attempts each message of an entry that was not attempted yet, one after the other, and takes the entry out.
+    pub(crate) async fn settle(&self, key: &DueKey, due: &Due) -> Result<Settled, StoreError> {
+        let mut settled = Settled::default();
+        for message in &due.messages {
+            if !self.right.lasts(self.deps.now(), ATTEMPT_SECONDS) {
+                return Ok(settled);
+            }
+            self.settle_one(due, message, &mut settled).await?;
+        }
+        self.deps.store.remove_due(key).await?;
+        settled.is_whole = true;
+        Ok(settled)
+    }
+
+    async fn settle_one(&self, due: &Due, message: &Message, settled: &mut Settled) -> Result<(), StoreError> {
+        let known = self.deps.store.delivery(&due.endpoint, &message.id).await?;
+        let before = known.as_ref().map(Delivery::made);
+        // Attempted already; or the entry was written for an attempt whose own entry is still there.
+        let is_settled = known.as_ref().is_some_and(|known| known.outcome != Outcome::Pending);
+        if is_settled || before.unwrap_or(0) + 1 != due.attempt {
+            return Ok(());
+        }
+        let mut delivery = known.unwrap_or_else(|| Delivery {
+            merchant: due.merchant.clone(),
+            endpoint: due.endpoint.clone(),
+            message: message.clone(),
+            outcome: Outcome::Pending,
+            given_up: None,
+            attempts: Vec::new(),
+            schedule_from: 0,
+            next_at: None,
+        });
+        let endpoint = self.endpoint(&due.merchant, &due.endpoint).await?;
+        let Some(endpoint) = endpoint.filter(|endpoint| endpoint.off.is_none()) else {
+            delivery.given_up = Some("endpoint_off".to_owned());
+            return self.give_up(delivery, before, settled).await;
+        };
+        let attempt = self.attempt(&endpoint, &delivery.message).await;
+        let verdict = attempt.answer.verdict();
+        delivery.attempts.push(attempt);
+        self.note_health(&due.merchant, &endpoint, verdict).await?;
+        let now = self.deps.now();
+        let next_at = match verdict {
+            Verdict::Delivered => {
+                (delivery.outcome, delivery.next_at) = (Outcome::Delivered, None);
+                self.deps.store.settle_delivery(&delivery, before, now).await?;
+                settled.delivered += 1;
+                return Ok(());
+            }
+            Verdict::Gone => None,
+            Verdict::Again { slow_down, after } => {
+                settled.slow_down |= slow_down;
+                let made = delivery.made().saturating_sub(delivery.schedule_from);
+                next_attempt_at(made, now, after, message.id.chance(due.attempt))
+            }
+        };
+        let Some(next_at) = next_at else { return self.give_up(delivery, before, settled).await };
+        let again = Due::again(due.merchant.clone(), due.endpoint.clone(), message.clone(), due.attempt + 1);
+        self.deps.store.put_due(&again, next_at).await?;
+        delivery.next_at = Some(next_at);
+        self.deps.store.settle_delivery(&delivery, before, now).await?;
+        settled.failed += 1;
+        Ok(())
+    }
+
+    async fn give_up(
+        &self,
+        mut delivery: Delivery,
+        before: Option<u8>,
+        settled: &mut Settled,
+    ) -> Result<(), StoreError> {
+        let now = self.deps.now();
+        (delivery.outcome, delivery.next_at) = (Outcome::Dead, None);
+        self.deps.store.put_dead_letter(&delivery, now).await?;
+        self.deps.store.settle_delivery(&delivery, before, now).await?;
+        let (endpoint, message) = (&delivery.endpoint, &delivery.message.id);
+        tracing::warn!(merchant = %delivery.merchant, %endpoint, %message, attempts = delivery.made(), "dead letter");
+        settled.dead += 1;
+        Ok(())
+    }
+
+    async fn attempt(&self, endpoint: &Endpoint, message: &Message) -> Attempt {
+        let (at, began) = (self.deps.now(), Instant::now());
+        let answer = match self.headers(endpoint, message, at) {
+            Ok((url, headers)) => self.courier.post(&url, headers, &message.body).await,
+            Err(failure) => Answer::Failed(failure),
+        };
+        let duration_ms = u32::try_from(began.elapsed().as_millis()).unwrap_or(u32::MAX);
+        Attempt { at, answer, duration_ms }
+    }
+
+    /// The address, checked anew, and the headers of a message: one signature for each secret that signs now.
+    fn headers(
+        &self,
+        endpoint: &Endpoint,
+        message: &Message,
+        now: Timestamp,
+    ) -> Result<(EndpointUrl, SignedHeaders), Failure> {
+        let stays_here = self.deps.stack.config.webhooks_stay_here;
+        let url = EndpointUrl::read(&endpoint.url, stays_here).map_err(|_| Failure::AddressRefused)?;
+        let sign = |sealed: &[u8]| {
+            let plain = self.deps.stack.vault.open(Sealed::EndpointSecret, sealed)?;
+            let secret = WebhookSecret::read(&String::from_utf8(plain).ok()?).ok()?;
+            Some(secret.sign(message.id.as_str(), now.unix_seconds(), message.body.as_bytes()))
+        };
+        let signatures: Vec<String> = endpoint.signing(now).filter_map(|secret| sign(&secret.sealed)).collect();
+        if signatures.is_empty() {
+            tracing::error!(endpoint = %endpoint.id, "no secret of an endpoint opens");
+            return Err(Failure::Unsigned);
+        }
+        Ok((
+            url,
+            [
+                (ID_HEADER, message.id.to_string()),
+                (TIMESTAMP_HEADER, now.unix_seconds().to_string()),
+                (SIGNATURE_HEADER, signatures.join(" ")),
+            ],
+        ))
+    }
+
+    /// An endpoint as the catalog remembers it, and as this run knows it better.
+    async fn endpoint(&self, merchant: &MerchantId, id: &EndpointId) -> Result<Option<Endpoint>, StoreError> {
+        let record = self.deps.store.merchant(merchant).await?;
+        let found = record.and_then(|record| record.endpoints.iter().find(|endpoint| endpoint.id == *id).cloned());
+        let Some(mut endpoint) = found else { return Ok(None) };
+        match self.health.lock().unwrap_or_else(PoisonError::into_inner).get(id) {
+            Some(Health::Off) => return Ok(None),
+            Some(Health::Works) => endpoint.failing_since = None,
+            Some(Health::FailsSince(since)) => endpoint.failing_since = Some(*since),
+            None => {}
+        }
+        Ok(Some(endpoint))
+    }
+
+    /// Notes in the catalog when an endpoint begins to fail and when it works again, and switches it off when it is gone or has
+    /// failed for too long. Nothing is written while nothing changes.
+    async fn note_health(
+        &self,
+        merchant: &MerchantId,
+        endpoint: &Endpoint,
+        verdict: Verdict,
+    ) -> Result<(), StoreError> {
+        let (store, now) = (&self.deps.store, self.deps.now());
+        let health = match verdict {
+            Verdict::Delivered if endpoint.failing_since.is_none() => return Ok(()),
+            Verdict::Delivered => {
+                store.endpoint_works(merchant, &endpoint.id).await?;
+                Health::Works
+            }
+            Verdict::Again { .. } if !endpoint.has_failed_too_long(now) => match endpoint.failing_since {
+                Some(_) => return Ok(()),
+                None => {
+                    store.endpoint_fails(merchant, &endpoint.id, now).await?;
+                    Health::FailsSince(now)
+                }
+            },
+            Verdict::Gone | Verdict::Again { .. } => {
+                let reason = if verdict == Verdict::Gone { OffReason::Gone } else { OffReason::Failing };
+                if store.switch_off(merchant, &endpoint.id, SwitchedOff { at: now, reason }).await? {
+                    tracing::error!(%merchant, endpoint = %endpoint.id, reason = reason.as_str(), "endpoint switched off");
+                }
+                Health::Off
+            }
+        };
+        self.health.lock().unwrap_or_else(PoisonError::into_inner).insert(endpoint.id.clone(), health);
+        Ok(())
+    }
+}

@@ -1,0 +1,189 @@
+//! 通知发送: sends what is due to merchants' systems, until it arrives or is given up.
+//!
+//! A run has one part of the due index to itself and works it for most of a minute, many attempts at once. Each endpoint has a
+//! bound of its own, which falls when it answers badly and grows when it answers well: one that hangs holds up nobody.
+//! What became of an attempt is written before its due entry is taken out, so a run that is cut off leaves an attempt that
+//! is made again, and never one that is forgotten.
+
+mod attempt;
+pub mod courier;
+mod hand;
+
+use attempt::{Attempts, Settled};
+use courier::{ATTEMPT_TIMEOUT, Courier};
+use hand::Hand;
+use mealticket_api::{ApiError, Deps, random};
+use mealticket_domain::Timestamp;
+use mealticket_store::{
+    Store, StoreError,
+    deliveries::{Due, DueKey, Worker},
+};
+use serde::{Deserialize, Serialize};
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+use tokio::{task::JoinSet, time::Instant};
+
+/// What a run is asked to do.
+#[derive(Debug, Clone, Copy, Deserialize)]
+pub struct Shift {
+    /// Which part of the due index.
+    pub shard: u16,
+    /// For how long it stays when nothing is due; 0 ends it then.
+    pub for_seconds: u64,
+}
+
+/// What a run did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Worked {
+    /// Messages that arrived.
+    pub delivered: u64,
+    /// Attempts that failed and are followed by another.
+    pub failed: u64,
+    /// Messages that were given up.
+    pub dead: u64,
+    /// Due entries that could not be settled, and wait for the next run.
+    pub left: u64,
+    /// Whether another run has this part of the index.
+    pub busy: bool,
+}
+
+/// How often the index is looked at while attempts are under way.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+/// How often it is looked at while nothing is due.
+const IDLE: Duration = Duration::from_secs(1);
+/// Seconds for which the part must still be ours when an attempt begins: the attempt, and the writes after it.
+const ATTEMPT_SECONDS: u32 = ATTEMPT_TIMEOUT.as_secs() as u32 + 10;
+/// Seconds of the lease below which it is asked for again: it has sixty.
+const RENEW_BELOW_SECONDS: u32 = ATTEMPT_SECONDS + 15;
+
+/// Works a part of the due index.
+pub async fn work<C: Courier>(deps: &Deps, courier: &Arc<C>, shift: Shift) -> Result<Worked, StoreError> {
+    let until = Instant::now() + Duration::from_secs(shift.for_seconds);
+    let holder = random::name().map_err(unexpected)?;
+    let Some(worker) = deps.store.lease_due(shift.shard, &holder).await? else {
+        return Ok(Worked { busy: true, ..Worked::default() });
+    };
+    let right = Right(Arc::new(Mutex::new(Some(worker))));
+    let mut run = Run {
+        attempts: Attempts::new(deps.clone(), Arc::clone(courier), right.clone()),
+        tasks: JoinSet::new(),
+        hand: Hand::default(),
+        worked: Worked::default(),
+    };
+    let outcome = run.work(&deps.store, shift, &holder, until).await;
+    // Attempts that are under way end within their timeout, and say what became of them.
+    while let Some(ended) = run.tasks.join_next().await {
+        run.ended(ended);
+    }
+    if let Some(worker) = right.worker() {
+        deps.store.return_due(&worker).await?;
+    }
+    let Worked { delivered, failed, dead, left, .. } = run.worked;
+    tracing::info!(shard = shift.shard, delivered, failed, dead, left, "delivered");
+    outcome.map(|()| run.worked)
+}
+
+fn unexpected(error: ApiError) -> StoreError {
+    StoreError::Unexpected { source: error.code().as_str().into() }
+}
+
+/// The right to a part of the index, as the attempts under way see it.
+#[derive(Clone)]
+struct Right(Arc<Mutex<Option<Worker>>>);
+
+impl Right {
+    fn worker(&self) -> Option<Worker> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn lasts(&self, now: Timestamp, seconds: u32) -> bool {
+        self.worker().is_some_and(|worker| worker.lasts(now, seconds))
+    }
+
+    fn becomes(&self, worker: Option<Worker>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = worker;
+    }
+}
+
+struct Run<C> {
+    attempts: Attempts<C>,
+    tasks: JoinSet<(DueKey, Due, Result<Settled, StoreError>)>,
+    hand: Hand,
+    worked: Worked,
+}
+
+impl<C: Courier> Run<C> {
+    async fn work(&mut self, store: &Store, shift: Shift, holder: &str, until: Instant) -> Result<(), StoreError> {
+        loop {
+            if !self.attempts.right.lasts(store.clock().now(), RENEW_BELOW_SECONDS) {
+                let worker = store.lease_due(shift.shard, holder).await?;
+                self.attempts.right.becomes(worker.clone());
+                if worker.is_none() {
+                    return Ok(());
+                }
+            }
+            let taken = self.take(store, shift.shard).await?;
+            let look_again_at = Instant::now() + LOOK_EVERY;
+            while let Ok(Some(ended)) = tokio::time::timeout_at(look_again_at, self.tasks.join_next()).await {
+                self.ended(ended);
+            }
+            let is_over = Instant::now() >= until;
+            match (self.tasks.is_empty(), taken) {
+                (true, 0) if is_over => return Ok(()),
+                (true, 0) => tokio::time::sleep_until(until.min(Instant::now() + IDLE)).await,
+                // What is due when the time is over is for the next run.
+                _ if is_over && shift.for_seconds > 0 => return Ok(()),
+                _ => {}
+            }
+        }
+    }
+
+    /// Takes what is due, endpoint by endpoint, as much as each has room for. Gives how many entries.
+    async fn take(&mut self, store: &Store, shard: u16) -> Result<usize, StoreError> {
+        let mut taken = 0;
+        let now = store.clock().now();
+        let mut after = None;
+        while let Some((endpoint, first_at)) = store.next_endpoint_queued(shard, after.as_ref()).await? {
+            let room = self.hand.room(&endpoint);
+            if room > 0 && first_at <= now {
+                let known = self.hand.known(&endpoint);
+                for (key, due) in store.due(shard, &endpoint, now, known + room).await? {
+                    if self.hand.room(&endpoint) > 0 && self.hand.take(&key, &endpoint) {
+                        taken += 1;
+                        let attempts = self.attempts.clone();
+                        self.tasks.spawn(async move {
+                            let settled = attempts.settle(&key, &due).await;
+                            (key, due, settled)
+                        });
+                    }
+                }
+            }
+            after = Some(endpoint);
+        }
+        Ok(taken)
+    }
+
+    fn ended(&mut self, ended: Result<(DueKey, Due, Result<Settled, StoreError>), tokio::task::JoinError>) {
+        // A task that panicked is not known by its key: its entry stays in hand, and is the next run's.
+        let Ok((key, due, settled)) = ended else {
+            self.worked.left += 1;
+            return;
+        };
+        match settled {
+            Ok(settled) => {
+                self.worked.delivered += settled.delivered;
+                self.worked.failed += settled.failed;
+                self.worked.dead += settled.dead;
+                self.worked.left += u64::from(!settled.is_whole);
+                self.hand.ended(&key, &due.endpoint, &settled);
+            }
+            Err(error) => {
+                tracing::error!(endpoint = %due.endpoint, %error, "not settled");
+                self.worked.left += 1;
+                self.hand.set_aside(&due.endpoint);
+            }
+        }
+    }
+}

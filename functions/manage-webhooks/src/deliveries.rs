@@ -1,0 +1,138 @@
+//! `/v1/admin/deliveries…`: what was sent and what was given up, and sending it again.
+
+use crate::views::{DeliveryView, delivery_id, read_delivery_id};
+use mealticket_api::{ApiError, Code, Deps, Request, Response, auth::operator::Operator, json, views::ListView};
+use mealticket_domain::webhook::EndpointId;
+use mealticket_store::{
+    deliveries::{Delivery, Outcome},
+    merchants::MerchantRecord,
+};
+use serde::{Deserialize, Serialize};
+
+/// Attempts of one delivery, however often it is sent again: its item stays within 10 KB.
+const ATTEMPTS_OF_DELIVERY_MAX: u8 = 100;
+/// Dead letters that one request sends again.
+const REPLAYED_AT_ONCE: usize = 100;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ReplayRequest {}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ReplayDeadLettersRequest {
+    endpoint_id: String,
+}
+
+#[derive(Serialize)]
+struct ReplayedView {
+    delivery_id: String,
+    queued: bool,
+}
+
+#[derive(Serialize)]
+struct AllReplayedView {
+    queued: usize,
+    /// Whether there are more: the same request again goes on.
+    more: bool,
+}
+
+/// An endpoint's deliveries, newest first; without an endpoint, everybody's dead letters.
+pub(crate) async fn list(deps: &Deps, request: &Request) -> Result<Response, ApiError> {
+    request.only_query(&["endpoint_id", "outcome", "limit", "cursor"])?;
+    let endpoint: Option<EndpointId> = json::parsed_if("endpoint_id", request.query("endpoint_id"))?;
+    let outcome: Option<Outcome> = json::parsed_if("outcome", request.query("outcome"))?;
+    match endpoint {
+        Some(endpoint) => page(deps, request, &endpoint, outcome).await,
+        None if outcome.is_none_or(|outcome| outcome == Outcome::Dead) => dead_letters(deps, request).await,
+        None => Err(ApiError::malformed("endpoint_id")),
+    }
+}
+
+/// The deliveries to an endpoint of the merchant who asks.
+pub(crate) async fn list_own(deps: &Deps, request: &Request, merchant: &MerchantRecord) -> Result<Response, ApiError> {
+    request.only_query(&["endpoint_id", "outcome", "limit", "cursor"])?;
+    let endpoint = request.query("endpoint_id").ok_or_else(|| ApiError::malformed("endpoint_id"))?;
+    let outcome: Option<Outcome> = json::parsed_if("outcome", request.query("outcome"))?;
+    let own = merchant.endpoints.iter().find(|known| known.id.as_str() == endpoint);
+    let own = own.ok_or_else(|| ApiError::from(Code::EndpointNotFound))?;
+    page(deps, request, &own.id, outcome).await
+}
+
+async fn page(
+    deps: &Deps,
+    request: &Request,
+    endpoint: &EndpointId,
+    outcome: Option<Outcome>,
+) -> Result<Response, ApiError> {
+    let limit = usize::from(request.page_limit()?);
+    let after = request.query("cursor").map(|cursor| read_delivery_id(cursor).map(|(_, message)| message));
+    let after = after.transpose().map_err(|_| ApiError::malformed("cursor"))?;
+    let after = after.as_ref().map(|message| message.as_str());
+    let (found, next) = deps.store.deliveries(endpoint, outcome, after, limit).await?;
+    let next = next.and_then(|message| Some(delivery_id(endpoint, &message.parse().ok()?)));
+    Response::ok(&ListView { items: found.iter().map(DeliveryView::new).collect(), next })
+}
+
+async fn dead_letters(deps: &Deps, request: &Request) -> Result<Response, ApiError> {
+    let limit = usize::from(request.page_limit()?);
+    let after = request.query("cursor").map(read_delivery_id).transpose();
+    let after = after.map_err(|_| ApiError::malformed("cursor"))?;
+    let after = after.map(|(endpoint, message)| format!("{endpoint}#{message}"));
+    let (letters, next) = deps.store.dead_letters(None, after.as_deref(), limit).await?;
+    let next = letters.last().filter(|_| next.is_some()).map(|(endpoint, message)| delivery_id(endpoint, message));
+    let dead = dead(deps, letters).await?;
+    Response::ok(&ListView { items: dead.iter().map(DeliveryView::new).collect(), next })
+}
+
+/// The deliveries that these letters are of. One that was sent again meanwhile is no dead letter any more.
+async fn dead(
+    deps: &Deps,
+    letters: Vec<(EndpointId, mealticket_domain::webhook::MessageId)>,
+) -> Result<Vec<Delivery>, ApiError> {
+    let mut found = Vec::with_capacity(letters.len());
+    for (endpoint, message) in letters {
+        found.extend(deps.store.delivery(&endpoint, &message).await?);
+    }
+    found.retain(|delivery| delivery.outcome == Outcome::Dead);
+    Ok(found)
+}
+
+/// Sends a delivery again, whatever it has come to, and begins its schedule anew. Asked twice it is sent once, unless it arrived in between.
+pub(crate) async fn replay(
+    deps: &Deps,
+    request: &Request,
+    operator: &Operator,
+    id: &str,
+) -> Result<Response, ApiError> {
+    let ReplayRequest {} = json::read(request.body()?)?;
+    let unknown = || ApiError::from(Code::DeliveryNotFound);
+    let (endpoint, message) = read_delivery_id(id).map_err(|_| unknown())?;
+    let delivery = deps.store.delivery(&endpoint, &message).await?.ok_or_else(unknown)?;
+    if delivery.made() >= ATTEMPTS_OF_DELIVERY_MAX {
+        return Err(Code::ReplayLimit.into());
+    }
+    // Somebody was quicker: it has been sent again, or has come to something.
+    let queued = deps.store.replay(&delivery, deps.now()).await?;
+    tracing::info!(delivery = id, by = operator.subject, "sent again");
+    Response::accepted(&ReplayedView { delivery_id: id.to_owned(), queued })
+}
+
+/// Sends an endpoint's dead letters again, a hundred at a time.
+pub(crate) async fn replay_dead_letters(
+    deps: &Deps,
+    request: &Request,
+    operator: &Operator,
+) -> Result<Response, ApiError> {
+    let asked: ReplayDeadLettersRequest = json::read(request.body()?)?;
+    let endpoint: EndpointId = json::parsed("endpoint_id", &asked.endpoint_id)?;
+    let (letters, next) = deps.store.dead_letters(Some(&endpoint), None, REPLAYED_AT_ONCE).await?;
+    let mut queued = 0;
+    for delivery in dead(deps, letters).await? {
+        if delivery.made() < ATTEMPTS_OF_DELIVERY_MAX && deps.store.replay(&delivery, deps.now()).await? {
+            queued += 1;
+        }
+    }
+    tracing::info!(%endpoint, queued, by = operator.subject, "dead letters sent again");
+    Response::accepted(&AllReplayedView { queued, more: next.is_some() && queued > 0 })
+}

@@ -1,0 +1,165 @@
+//! `/v1/admin/merchants/{merchant_id}/endpoints…`: where a merchant is told, and what its messages are signed with.
+
+use crate::views::{EndpointView, NewSecretView};
+use mealticket_api::{
+    ApiError, Code, Deps, Request, Response, auth::operator::Operator, json, random, vault::Sealed, views::ListView,
+    webhook::WebhookSecret,
+};
+use mealticket_domain::{
+    MerchantId,
+    webhook::{Endpoint, EndpointId, EndpointSecret, EndpointUrl, MessageKind, OffReason, SwitchedOff},
+};
+use serde::Deserialize;
+use std::collections::BTreeSet;
+
+/// Endpoints of one merchant: each is told separately, and the catalog's query reads them all.
+const ENDPOINTS_MAX: usize = 8;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AddEndpointRequest {
+    endpoint_id: String,
+    url: String,
+    events: Vec<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RotateEndpointRequest {
+    version: u32,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SwitchEndpointRequest {}
+
+/// A merchant's endpoints, in the order of their ids.
+pub(crate) async fn list(deps: &Deps, request: &Request, merchant: &str) -> Result<Response, ApiError> {
+    request.only_query(&[])?;
+    let merchant = known(deps, merchant).await?;
+    let endpoints = deps.store.endpoints(&merchant).await?;
+    Response::ok(&ListView { items: endpoints.iter().map(EndpointView::new).collect(), next: None })
+}
+
+/// Registers an endpoint under the caller's id for it. The same again is the same answer, secret and all, until that is rotated.
+pub(crate) async fn add(
+    deps: &Deps,
+    request: &Request,
+    operator: &Operator,
+    merchant: &str,
+) -> Result<Response, ApiError> {
+    let asked: AddEndpointRequest = json::read_with_list(request.body()?, "events")?;
+    let id: EndpointId = json::parsed("endpoint_id", &asked.endpoint_id)?;
+    let url = EndpointUrl::read(&asked.url, deps.stack.config.webhooks_stay_here)
+        .map_err(|error| ApiError::malformed("url").because(error.to_string()))?;
+    let kinds = asked.events.iter().map(|kind| json::parsed::<MessageKind>("events", kind));
+    let subscribed: BTreeSet<MessageKind> = kinds.collect::<Result<_, _>>()?;
+    if subscribed.is_empty() {
+        return Err(ApiError::malformed("events"));
+    }
+    let merchant = known(deps, merchant).await?;
+    let others = deps.store.endpoints(&merchant).await?;
+    if others.len() >= ENDPOINTS_MAX && others.iter().all(|other| other.id != id) {
+        return Err(ApiError::from(Code::EndpointLimit));
+    }
+    let secret = EndpointSecret { sealed: new_secret(deps)?, since_version: 1, until: None };
+    let endpoint = Endpoint {
+        id,
+        url: url.to_string(),
+        subscribed,
+        version: 1,
+        secrets: vec![secret],
+        off: None,
+        failing_since: None,
+    };
+    let standing = deps.store.add_endpoint(&merchant, &endpoint).await?;
+    let is_same = |other: &Endpoint| (&other.url, &other.subscribed) == (&endpoint.url, &endpoint.subscribed);
+    let endpoint = match standing {
+        None => endpoint.clone(),
+        Some(standing) if is_same(&standing) => standing,
+        Some(_) => return Err(Code::EndpointExists.into()),
+    };
+    tracing::info!(%merchant, endpoint = %endpoint.id, by = operator.subject, "endpoint registered");
+    Response::created(&answer(deps, &endpoint)?)
+}
+
+/// Gives an endpoint a new secret; the one before signs for 24 hours more. The same again, for the same version, is the same answer.
+pub(crate) async fn rotate(
+    deps: &Deps,
+    request: &Request,
+    operator: &Operator,
+    merchant: &str,
+    id: &str,
+) -> Result<Response, ApiError> {
+    let RotateEndpointRequest { version } = json::read(request.body()?)?;
+    let (merchant, mut endpoint) = found(deps, merchant, id).await?;
+    let is_done = |endpoint: &Endpoint| {
+        endpoint.newest().is_some_and(|newest| Some(newest.since_version) == version.checked_add(1))
+    };
+    if !is_done(&endpoint) {
+        if endpoint.version != version {
+            return Err(Code::EndpointChanged.into());
+        }
+        let rotated = endpoint.rotated(new_secret(deps)?, deps.now());
+        match deps.store.change_endpoint(&merchant, version, &rotated).await? {
+            // A repeated write finds its own work; so does whoever asked at the same time.
+            Some(standing) if is_done(&standing) => endpoint = standing,
+            Some(_) => return Err(Code::EndpointChanged.into()),
+            None => endpoint = rotated,
+        }
+        tracing::info!(%merchant, endpoint = id, by = operator.subject, "endpoint's secret rotated");
+    }
+    Response::ok(&answer(deps, &endpoint)?)
+}
+
+/// Switches an endpoint on or off. It is so already: nothing changes.
+pub(crate) async fn switch(
+    deps: &Deps,
+    request: &Request,
+    operator: &Operator,
+    (merchant, id): (&str, &str),
+    on: bool,
+) -> Result<Response, ApiError> {
+    let SwitchEndpointRequest {} = json::read(request.body()?)?;
+    let (merchant, endpoint) = found(deps, merchant, id).await?;
+    if endpoint.off.is_none() == on {
+        return Response::ok(&EndpointView::new(&endpoint));
+    }
+    let off = (!on).then(|| SwitchedOff { at: deps.now(), reason: OffReason::Operator });
+    let seen = endpoint.version;
+    let switched = Endpoint { off, failing_since: None, version: seen + 1, ..endpoint };
+    let standing = deps.store.change_endpoint(&merchant, seen, &switched).await?;
+    if standing.is_some_and(|standing| standing.off.is_none() != on) {
+        return Err(Code::EndpointChanged.into());
+    }
+    tracing::info!(%merchant, endpoint = id, by = operator.subject, on, "endpoint switched");
+    Response::ok(&EndpointView::new(&switched))
+}
+
+async fn known(deps: &Deps, merchant: &str) -> Result<MerchantId, ApiError> {
+    let unknown = || ApiError::from(Code::MerchantNotFound);
+    let id: MerchantId = merchant.parse().map_err(|_| unknown())?;
+    let record = deps.store.merchant(&id).await?.ok_or_else(unknown)?;
+    Ok(record.merchant.id.clone())
+}
+
+async fn found(deps: &Deps, merchant: &str, id: &str) -> Result<(MerchantId, Endpoint), ApiError> {
+    let merchant = known(deps, merchant).await?;
+    let unknown = || ApiError::from(Code::EndpointNotFound);
+    let id: EndpointId = id.parse().map_err(|_| unknown())?;
+    let endpoint = deps.store.endpoint(&merchant, &id).await?.ok_or_else(unknown)?;
+    Ok((merchant, endpoint))
+}
+
+fn new_secret(deps: &Deps) -> Result<Vec<u8>, ApiError> {
+    let text = WebhookSecret::text_of(&random::bytes()?);
+    deps.stack.vault.seal(Sealed::EndpointSecret, text.as_bytes())
+}
+
+/// An endpoint with its newest secret, which nobody is shown again.
+fn answer(deps: &Deps, endpoint: &Endpoint) -> Result<NewSecretView, ApiError> {
+    let sealed = endpoint.newest().map(|secret| secret.sealed.as_slice()).unwrap_or_default();
+    let plain = deps.stack.vault.open(Sealed::EndpointSecret, sealed).and_then(|plain| String::from_utf8(plain).ok());
+    let secret = plain.ok_or_else(|| ApiError::internal("an endpoint's secret does not open"))?;
+    Ok(NewSecretView { endpoint: EndpointView::new(endpoint), secret })
+}

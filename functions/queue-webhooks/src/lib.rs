@@ -1,0 +1,41 @@
+//! 通知排队: what happens to coupons, queued for the merchants' systems that subscribe to it, from the stream of `members`.
+//!
+//! A batch that is delivered again is queued again, under the same names, and whoever sends looks first whether it was sent.
+//! So nothing is remembered here, and the mapping may retry without end, bisect and overlap.
+
+use lambda_runtime::Error;
+use mealticket_api::Deps;
+use mealticket_domain::{MerchantId, webhook::Message};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+/// A batch of one shard's records, each read by itself: one that makes no sense must not hold up the others.
+#[derive(Debug, Deserialize)]
+pub struct Batch {
+    #[serde(rename = "Records", default)]
+    records: Vec<Value>,
+}
+
+/// What a batch came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Queued {
+    /// Messages that were queued, one for each endpoint.
+    pub messages: usize,
+}
+
+/// Queues what a batch gives rise to. An error is the whole batch's: it comes again.
+pub async fn handle(deps: &Deps, batch: Batch) -> Result<Queued, Error> {
+    let mut by_merchant: BTreeMap<MerchantId, Vec<Message>> = BTreeMap::new();
+    for record in &batch.records {
+        if let Some((merchant, messages)) = deps.store.messages_of(record, &deps.stack.ids).await? {
+            by_merchant.entry(merchant).or_default().extend(messages);
+        }
+    }
+    let mut queued = Queued { messages: 0 };
+    for (merchant, messages) in by_merchant {
+        queued.messages += deps.store.queue_messages(&merchant, &messages).await?;
+    }
+    tracing::info!(received = batch.records.len(), messages = queued.messages, "queued");
+    Ok(queued)
+}

@@ -1,0 +1,20 @@
+//! Webhooks out (C3): what merchants' systems are told, where, and how often it is tried.
+//!
+//! **Every event of a subscription is delivered at least once, under an id that stays the same, or it is listed as a dead
+//! letter.** What is told follows from what was written; an answer decides what is tried next.
+
+mod address;
+mod answer;
+mod endpoint;
+mod message;
+
+pub use address::is_public;
+pub use answer::{ATTEMPTS_MAX, Answer, Failure, RETRY_AFTER_SECONDS_MAX, Verdict, next_attempt_at};
+pub use endpoint::{
+    DUE_SHARDS, Endpoint, EndpointId, EndpointSecret, EndpointUrl, FAILING_SECONDS_MAX, OffReason, ROTATION_SECONDS,
+    SwitchedOff, UrlError,
+};
+pub use message::{MESSAGE_ID_BYTES, Message, MessageId, MessageKind, messages_between, statement_closed};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,267 @@
+//! What a merchant's system is told.
+
+use crate::{
+    code::IdCipher,
+    coupon::{Coupon, Redemption},
+    ids::{CROCKFORD, IdError},
+    journal::{CouponEvent, PastRewritten, events_between},
+    statement::StatementId,
+    timestamp::Timestamp,
+};
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+use std::{fmt, str::FromStr};
+
+/// What a message is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum MessageKind {
+    /// A member claimed a coupon.
+    CouponIssued,
+    /// A coupon was redeemed.
+    CouponRedeemed,
+    /// A redemption was undone.
+    CouponReversed,
+    /// A coupon was taken back.
+    CouponDeactivated,
+    /// A statement was closed.
+    StatementClosed,
+}
+
+impl MessageKind {
+    /// All of them.
+    pub const ALL: [MessageKind; 5] = [
+        MessageKind::CouponIssued,
+        MessageKind::CouponRedeemed,
+        MessageKind::CouponReversed,
+        MessageKind::CouponDeactivated,
+        MessageKind::StatementClosed,
+    ];
+
+    /// The `type` of the message.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            MessageKind::CouponIssued => "coupon.issued",
+            MessageKind::CouponRedeemed => "coupon.redeemed",
+            MessageKind::CouponReversed => "coupon.reversed",
+            MessageKind::CouponDeactivated => "coupon.deactivated",
+            MessageKind::StatementClosed => "statement.closed",
+        }
+    }
+}
+
+impl FromStr for MessageKind {
+    type Err = IdError;
+    fn from_str(text: &str) -> Result<Self, IdError> {
+        MessageKind::ALL.into_iter().find(|known| known.as_str() == text).ok_or(IdError)
+    }
+}
+
+/// A message's name: the `webhook-id` of every attempt. It begins with the time, so that text order is time order, and follows
+/// from what happened alone: whoever works the same event out again gives it the same name.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct MessageId(String);
+
+const PREFIX: &str = "msg_";
+/// `msg_`, the Unix time in seven symbols of base 32 (until the year 3058), and 80 bits of a hash in sixteen.
+pub const MESSAGE_ID_BYTES: usize = PREFIX.len() + 7 + 16;
+
+impl MessageId {
+    fn of(at: Timestamp, parts: &[&str]) -> Self {
+        let mut hash = Sha256::new();
+        for part in parts {
+            hash.update((part.len() as u64).to_be_bytes());
+            hash.update(part.as_bytes());
+        }
+        let bits = hash.finalize().iter().take(10).fold(0u128, |bits, byte| bits << 8 | u128::from(*byte));
+        let seconds = u128::try_from(at.unix_seconds().max(0)).unwrap_or(0);
+        let mut text = PREFIX.to_owned();
+        for (number, symbols) in [(seconds, 7u32), (bits, 16)] {
+            for place in (0..symbols).rev() {
+                let symbol = CROCKFORD.get((number >> (5 * place)) as usize & 31).copied().unwrap_or(b'0');
+                text.push(char::from(symbol.to_ascii_lowercase()));
+            }
+        }
+        MessageId(text)
+    }
+
+    /// The name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// A number that is the same whenever it is asked for, and different for most messages.
+    pub fn chance(&self, attempt: u8) -> u64 {
+        let step = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
+        self.0.bytes().chain([attempt]).fold(0xcbf2_9ce4_8422_2325, step)
+    }
+}
+
+impl FromStr for MessageId {
+    type Err = IdError;
+    fn from_str(text: &str) -> Result<Self, IdError> {
+        let known = |byte: u8| CROCKFORD.contains(&byte.to_ascii_uppercase()) && !byte.is_ascii_uppercase();
+        let rest = text.strip_prefix(PREFIX).ok_or(IdError)?;
+        let is_one = text.len() == MESSAGE_ID_BYTES && rest.bytes().all(known);
+        if is_one { Ok(MessageId(text.to_owned())) } else { Err(IdError) }
+    }
+}
+
+impl fmt::Display for MessageId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A message, ready to be sent: the same bytes at every attempt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Message {
+    /// Its name.
+    pub id: MessageId,
+    /// What it is about.
+    pub kind: MessageKind,
+    /// Its body: JSON. No member, no code, no person is in it.
+    pub body: String,
+}
+
+#[derive(Serialize)]
+struct Envelope<T> {
+    r#type: &'static str,
+    timestamp: Timestamp,
+    data: T,
+}
+
+/// What is told of a coupon.
+#[derive(Serialize)]
+struct CouponData<'a> {
+    coupon_id: &'a str,
+    campaign_id: String,
+    /// 1 for the first thing that ever happened to the coupon, then one more for each: receivers sort by it.
+    sequence: usize,
+    uses_left: u8,
+    #[serde(flatten)]
+    what: What<'a>,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum What<'a> {
+    Issued {
+        claimed_at: Timestamp,
+        valid_from: Timestamp,
+        valid_until: Timestamp,
+    },
+    Redeemed {
+        redemption_id: String,
+        redeemed_at: Timestamp,
+        #[serde(flatten)]
+        order: OrderData<'a>,
+    },
+    Reversed {
+        redemption_id: String,
+        reversed_at: Timestamp,
+        #[serde(flatten)]
+        order: OrderData<'a>,
+    },
+    Deactivated {
+        deactivated_at: Timestamp,
+    },
+}
+
+#[derive(Serialize)]
+struct OrderData<'a> {
+    store_id: &'a str,
+    order_no: &'a str,
+    amount_fen: u64,
+    discount_fen: u64,
+}
+
+impl<'a> OrderData<'a> {
+    fn of(redemption: &'a Redemption) -> Self {
+        OrderData {
+            store_id: redemption.store_id.as_str(),
+            order_no: redemption.order_no.as_str(),
+            amount_fen: redemption.amount.get(),
+            discount_fen: redemption.discount.get(),
+        }
+    }
+}
+
+/// How many things have happened to a coupon.
+fn happened(coupon: &Coupon) -> usize {
+    let reversed = coupon.redemptions.iter().filter(|redemption| redemption.reversal.is_some()).count();
+    1 + coupon.redemptions.len() + reversed + usize::from(coupon.deactivated_at.is_some())
+}
+
+/// The messages of what happened to a coupon between two of its states, in order. `written_at` is when the later one was
+/// written, as the stream tells: it is the same whenever the record is read.
+pub fn messages_between(
+    before: Option<&Coupon>,
+    after: &Coupon,
+    written_at: Timestamp,
+    ids: &IdCipher,
+) -> Result<Vec<Message>, PastRewritten> {
+    let coupon_id = ids.coupon_id(after.key);
+    let mut sequence = before.map_or(0, happened);
+    let mut messages = Vec::new();
+    let mut tell = |kind: MessageKind, index: usize, what: What<'_>| {
+        sequence += 1;
+        let campaign_id = after.key.campaign.to_string();
+        let data = CouponData { coupon_id: &coupon_id, campaign_id, sequence, uses_left: after.uses_left, what };
+        let id = MessageId::of(written_at, &[&coupon_id, kind.as_str(), &index.to_string()]);
+        messages.push(message(id, kind, written_at, &data));
+    };
+    for event in events_between(before, after)? {
+        match event {
+            CouponEvent::Claimed => {
+                let (valid_from, valid_until) = (after.valid_from, after.valid_until);
+                tell(
+                    MessageKind::CouponIssued,
+                    0,
+                    What::Issued { claimed_at: after.claimed_at, valid_from, valid_until },
+                );
+            }
+            CouponEvent::Redeemed(index) => {
+                let Some(redemption) = after.redemptions.get(index) else { continue };
+                let (redemption_id, order) = (ids.redemption_id(after.key, index), OrderData::of(redemption));
+                let what = What::Redeemed { redemption_id, redeemed_at: redemption.at, order };
+                tell(MessageKind::CouponRedeemed, index, what);
+            }
+            CouponEvent::Reversed(index) => {
+                let Some(redemption) = after.redemptions.get(index) else { continue };
+                let Some(reversal) = &redemption.reversal else { continue };
+                let (redemption_id, order) = (ids.redemption_id(after.key, index), OrderData::of(redemption));
+                let what = What::Reversed { redemption_id, reversed_at: reversal.at, order };
+                tell(MessageKind::CouponReversed, index, what);
+            }
+        }
+    }
+    if let Some(deactivated_at) = after.deactivated_at
+        && before.is_none_or(|before| before.deactivated_at.is_none())
+    {
+        tell(MessageKind::CouponDeactivated, 0, What::Deactivated { deactivated_at });
+    }
+    Ok(messages)
+}
+
+/// The message that a statement was closed.
+pub fn statement_closed(statement: &StatementId, no: u32, closing_fen: i64, closed_at: Timestamp) -> Message {
+    #[derive(Serialize)]
+    struct StatementData {
+        statement_id: String,
+        month: String,
+        no: u32,
+        closing_fen: i64,
+        closed_at: Timestamp,
+    }
+    let statement_id = statement.to_string();
+    let id = MessageId::of(closed_at, &[&statement_id, MessageKind::StatementClosed.as_str()]);
+    let month = statement.month.to_string();
+    let data = StatementData { statement_id, month, no, closing_fen, closed_at };
+    message(id, MessageKind::StatementClosed, closed_at, &data)
+}
+
+fn message(id: MessageId, kind: MessageKind, timestamp: Timestamp, data: &impl Serialize) -> Message {
+    // Maps with text keys, numbers and texts: serialising them cannot fail.
+    let body = serde_json::to_string(&Envelope { r#type: kind.as_str(), timestamp, data }).unwrap_or_default();
+    Message { id, kind, body }
+}

@@ -1,0 +1,300 @@
+//! Webhooks on their way: what is due, what became of it, and what nobody took.
+//!
+//! A **due entry** is a few messages for one endpoint at one time; it stands until each of them is settled. A **delivery** is a
+//! message to an endpoint with its attempts, written when the first has been made. It alone says how many there were, so a due
+//! entry that is there twice, or late, does nothing: messages are queued, settled and given up in an order in which every
+//! crash leaves one entry too many and never one too few.
+
+mod due;
+mod queue;
+
+pub use due::{DUE_MESSAGES_MAX, Due, DueKey, Worker, shard_of};
+
+use crate::{
+    Store,
+    attributes::{Item, Reader, instant, item, number, text},
+    calls::Write,
+    clauses::{IS_NEW, all},
+    error::StoreError,
+    keys,
+};
+use aws_sdk_dynamodb::types::AttributeValue;
+use mealticket_domain::{
+    MerchantId, Timestamp,
+    webhook::{Answer, EndpointId, Message, MessageId, MessageKind},
+};
+
+/// A delivery is remembered for 30 days after it arrived, so that it can be looked up and sent again.
+const DELIVERED_SECONDS: i64 = 30 * 86_400;
+/// A dead letter waits 90 days for somebody to send it again.
+const DEAD_SECONDS: i64 = 90 * 86_400;
+
+/// This many attempts were made, as we assumed.
+const ATTEMPTS_ARE_AS_SEEN: &str = "made = :made";
+/// It is not over.
+const IS_PENDING: &str = "outcome = :pending";
+
+/// The letter is not one of a later death: a delete whose answer was lost may land late.
+const DIED_BEFORE: &str = "dead_at < :now";
+
+/// What a delivery has come to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// It is tried again.
+    Pending,
+    /// It arrived.
+    Delivered,
+    /// It was given up.
+    Dead,
+}
+
+impl Outcome {
+    /// The name in the table and on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Outcome::Pending => "pending",
+            Outcome::Delivered => "delivered",
+            Outcome::Dead => "dead",
+        }
+    }
+}
+
+impl std::str::FromStr for Outcome {
+    type Err = mealticket_domain::ids::IdError;
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let all = [Outcome::Pending, Outcome::Delivered, Outcome::Dead];
+        all.into_iter().find(|known| known.as_str() == text).ok_or(mealticket_domain::ids::IdError)
+    }
+}
+
+/// One attempt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Attempt {
+    /// When it began.
+    pub at: Timestamp,
+    /// How it ended.
+    pub answer: Answer,
+    /// Milliseconds until then.
+    pub duration_ms: u32,
+}
+
+/// A message to an endpoint, with its attempts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Delivery {
+    /// Whose endpoint.
+    pub merchant: MerchantId,
+    /// The endpoint.
+    pub endpoint: EndpointId,
+    /// What is sent.
+    pub message: Message,
+    /// What it has come to.
+    pub outcome: Outcome,
+    /// Why it was given up without an attempt, if it was.
+    pub given_up: Option<String>,
+    /// Every attempt, in order.
+    pub attempts: Vec<Attempt>,
+    /// Attempts that were made before it was last sent again by hand: the schedule begins after them.
+    pub schedule_from: u8,
+    /// When the next attempt is due.
+    pub next_at: Option<Timestamp>,
+}
+
+/// A page of deliveries, and where the next begins.
+pub type DeliveryPage = (Vec<Delivery>, Option<String>);
+
+impl Delivery {
+    /// How many attempts there were.
+    pub fn made(&self) -> u8 {
+        u8::try_from(self.attempts.len()).unwrap_or(u8::MAX)
+    }
+}
+
+impl Store {
+    /// A delivery, if an attempt was made or it was given up.
+    pub async fn delivery(&self, endpoint: &EndpointId, message: &MessageId) -> Result<Option<Delivery>, StoreError> {
+        let call = self.client.get_item().table_name(&self.tables.messages).consistent_read(true);
+        let found = self.get(call.set_key(Some(keys::delivery(endpoint, message).attributes()))).await?;
+        found.as_ref().map(|item| read_delivery(endpoint, item)).transpose()
+    }
+
+    /// Writes what a delivery has come to, if nobody was quicker: `before` is how many attempts it had, none when it was not
+    /// there.
+    pub async fn settle_delivery(
+        &self,
+        delivery: &Delivery,
+        before: Option<u8>,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let call = self.client.put_item().table_name(&self.tables.messages);
+        let call = call.set_item(Some(delivery_item(delivery, now)));
+        let call = match before {
+            None => call.condition_expression(IS_NEW),
+            Some(made) => call
+                .condition_expression(all(&[ATTEMPTS_ARE_AS_SEEN, IS_PENDING]))
+                .expression_attribute_values(":made", number(made))
+                .expression_attribute_values(":pending", text(Outcome::Pending.as_str())),
+        };
+        Ok(matches!(self.put(call).await?, Write::Done(_)))
+    }
+
+    /// Lists a delivery as a dead letter. Before it is settled as one: a letter too many is found out when it is read.
+    pub async fn put_dead_letter(&self, delivery: &Delivery, now: Timestamp) -> Result<(), StoreError> {
+        let attributes = item([
+            ("merchant_id", Some(text(delivery.merchant.as_str()))),
+            ("dead_at", Some(instant(now))),
+            ("expires_at", Some(instant(now.plus_seconds(DEAD_SECONDS)))),
+        ]);
+        let call = self.client.put_item().table_name(&self.tables.messages);
+        let item = keys::dead_letter(&delivery.endpoint, &delivery.message.id).with(attributes);
+        self.put(call.set_item(Some(item))).await.map(drop)
+    }
+
+    /// Dead letters after `after`, of one endpoint or of all: `limit` at the most.
+    pub async fn dead_letters(
+        &self,
+        endpoint: Option<&EndpointId>,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<(Vec<(EndpointId, MessageId)>, Option<String>), StoreError> {
+        let prefix = endpoint.map(keys::dead_letters_of).unwrap_or_default();
+        let call = match endpoint {
+            Some(_) => self.query_prefix(&self.tables.messages, keys::DEAD_LETTERS.to_owned(), &prefix),
+            None => self.query_partition(&self.tables.messages, keys::DEAD_LETTERS.to_owned()),
+        };
+        let from =
+            after.map(|sk| Item::from([("pk".to_owned(), text(keys::DEAD_LETTERS)), ("sk".to_owned(), text(sk))]));
+        let page = self.query(call.consistent_read(true).limit(bounded(limit)).set_exclusive_start_key(from)).await?;
+        let read = |item: &Item| {
+            let read = Reader::new(item, "dead letter");
+            let (endpoint, message) = read.str("sk")?.split_once('#').ok_or_else(|| read.corrupt("sk"))?;
+            let named = (endpoint.parse(), message.parse());
+            let (Ok(endpoint), Ok(message)) = named else { return Err(read.corrupt("sk")) };
+            Ok((endpoint, message))
+        };
+        let letters = page.items.iter().map(read).collect::<Result<_, _>>()?;
+        Ok((letters, last_sk(page.next)))
+    }
+
+    /// A page of an endpoint's deliveries, newest first.
+    pub async fn deliveries(
+        &self,
+        endpoint: &EndpointId,
+        outcome: Option<Outcome>,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<DeliveryPage, StoreError> {
+        let partition = keys::deliveries(endpoint);
+        let from =
+            after.map(|sk| Item::from([("pk".to_owned(), text(partition.as_str())), ("sk".to_owned(), text(sk))]));
+        let call = self.query_partition(&self.tables.messages, partition).scan_index_forward(false);
+        let mut call = call.limit(bounded(limit)).set_exclusive_start_key(from);
+        if let Some(outcome) = outcome {
+            call = call
+                .filter_expression("outcome = :outcome")
+                .expression_attribute_values(":outcome", text(outcome.as_str()));
+        }
+        let page = self.query(call).await?;
+        let found = page.items.iter().map(|item| read_delivery(endpoint, item)).collect::<Result<_, _>>()?;
+        Ok((found, last_sk(page.next)))
+    }
+
+    /// Begins the schedule of a delivery anew, whatever it has come to. Safe to repeat: each time leaves one more due entry for
+    /// the same attempt, and the first that is worked settles it.
+    pub async fn replay(&self, delivery: &Delivery, now: Timestamp) -> Result<bool, StoreError> {
+        let made = delivery.made();
+        if delivery.outcome != Outcome::Pending {
+            let again = Delivery {
+                outcome: Outcome::Pending,
+                given_up: None,
+                schedule_from: made,
+                next_at: Some(now),
+                ..delivery.clone()
+            };
+            let call = self.client.put_item().table_name(&self.tables.messages);
+            let call = call
+                .set_item(Some(delivery_item(&again, now)))
+                .condition_expression(all(&[ATTEMPTS_ARE_AS_SEEN, "outcome = :seen"]))
+                .expression_attribute_values(":made", number(made))
+                .expression_attribute_values(":seen", text(delivery.outcome.as_str()));
+            if !matches!(self.put(call).await?, Write::Done(_)) {
+                return Ok(false);
+            }
+        }
+        let due = Due::again(delivery.merchant.clone(), delivery.endpoint.clone(), delivery.message.clone(), made + 1);
+        self.put_due(&due, now).await?;
+        let call = self.client.delete_item().table_name(&self.tables.messages);
+        let call = call
+            .set_key(Some(keys::dead_letter(&delivery.endpoint, &delivery.message.id).attributes()))
+            .condition_expression(DIED_BEFORE)
+            .expression_attribute_values(":now", instant(now));
+        self.delete(call).await?;
+        Ok(true)
+    }
+}
+
+fn last_sk(next: Option<Item>) -> Option<String> {
+    next.and_then(|key| key.get("sk").and_then(|sk| sk.as_s().ok().cloned()))
+}
+
+fn bounded(limit: usize) -> i32 {
+    i32::try_from(limit).unwrap_or(i32::MAX)
+}
+
+fn delivery_item(delivery: &Delivery, now: Timestamp) -> Item {
+    let attempts = delivery.attempts.iter().map(|attempt| {
+        let (status, failure, retry_after) = match &attempt.answer {
+            Answer::Status { status, retry_after } => (Some(number(status)), None, retry_after.map(number)),
+            Answer::Failed(failure) => (None, Some(text(failure.as_str())), None),
+        };
+        AttributeValue::M(item([
+            ("at", Some(instant(attempt.at))),
+            ("status", status),
+            ("failure", failure),
+            ("retry_after", retry_after),
+            ("ms", Some(number(attempt.duration_ms))),
+        ]))
+    });
+    let kept = match delivery.outcome {
+        Outcome::Pending => None,
+        Outcome::Delivered => Some(DELIVERED_SECONDS),
+        Outcome::Dead => Some(DEAD_SECONDS),
+    };
+    keys::delivery(&delivery.endpoint, &delivery.message.id).with(item([
+        ("merchant_id", Some(text(delivery.merchant.as_str()))),
+        ("kind", Some(text(delivery.message.kind.as_str()))),
+        ("body", Some(text(&delivery.message.body))),
+        ("outcome", Some(text(delivery.outcome.as_str()))),
+        ("given_up", delivery.given_up.as_ref().map(text)),
+        ("made", Some(number(delivery.made()))),
+        ("attempts", Some(AttributeValue::L(attempts.collect()))),
+        ("schedule_from", Some(number(delivery.schedule_from))),
+        ("next_at", delivery.next_at.map(instant)),
+        ("expires_at", kept.map(|seconds| instant(now.plus_seconds(seconds)))),
+    ]))
+}
+
+fn read_delivery(endpoint: &EndpointId, item: &Item) -> Result<Delivery, StoreError> {
+    let read = Reader::new(item, "delivery");
+    let attempt = |item: &Item| -> Result<Attempt, StoreError> {
+        let read = Reader::new(item, "attempt");
+        let answer = match read.optional("status", Reader::number)? {
+            Some(status) => Answer::Status { status, retry_after: read.optional("retry_after", Reader::number)? },
+            None => Answer::Failed(read.parsed("failure")?),
+        };
+        Ok(Attempt { at: read.instant("at")?, answer, duration_ms: read.number("ms")? })
+    };
+    Ok(Delivery {
+        merchant: read.parsed("merchant_id")?,
+        endpoint: endpoint.clone(),
+        message: Message {
+            id: read.parsed("sk")?,
+            kind: read.parsed::<MessageKind>("kind")?,
+            body: read.str("body")?.to_owned(),
+        },
+        outcome: read.parsed("outcome")?,
+        given_up: read.optional("given_up", Reader::str)?.map(str::to_owned),
+        attempts: read.maps("attempts")?.into_iter().map(attempt).collect::<Result<_, _>>()?,
+        schedule_from: read.number("schedule_from")?,
+        next_at: read.optional("next_at", Reader::instant)?,
+    })
+}

@@ -1,0 +1,201 @@
+//! The due index: what is to be sent, by endpoint and second, in parts that one worker has at a time.
+
+use crate::{
+    Store,
+    attributes::{Item, Reader, instant, item, number, text},
+    calls::Write,
+    error::StoreError,
+    keys,
+};
+use aws_sdk_dynamodb::types::AttributeValue;
+use mealticket_domain::{
+    MerchantId, Timestamp,
+    webhook::{DUE_SHARDS, EndpointId, Message},
+};
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// Messages of one due entry: ten of some 400 bytes are four write units, 0.4 each.
+pub const DUE_MESSAGES_MAX: usize = 10;
+
+/// How long a worker has its part of the index to itself, unless it says again that it is there.
+const LEASE_SECONDS: i64 = 60;
+
+/// Messages for one endpoint that are due at one time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Due {
+    /// Whose endpoint.
+    pub merchant: MerchantId,
+    /// The endpoint.
+    pub endpoint: EndpointId,
+    /// Which attempt it is, from 1.
+    pub attempt: u8,
+    /// The messages, at least one.
+    pub messages: Vec<Message>,
+}
+
+/// Where a due entry stands.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct DueKey {
+    pub(super) shard: u16,
+    pub(super) sk: String,
+}
+
+/// A worker's right to a part of the due index.
+#[derive(Debug, Clone)]
+pub struct Worker {
+    /// The part.
+    pub shard: u16,
+    holder: String,
+    until: Timestamp,
+    until_instant: Instant,
+}
+
+/// The worker has had the part before, or nobody has it now.
+const IS_FREE_OR_OURS: &str = "attribute_not_exists(pk) OR holder = :holder OR lease_until <= :now";
+
+/// The part of the due index that an endpoint is in: FNV-1a of its id.
+pub fn shard_of(endpoint: &EndpointId) -> u16 {
+    let step = |hash: u32, byte: u8| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193);
+    let hash = endpoint.as_str().bytes().fold(0x811c_9dc5, step);
+    u16::try_from(hash % u32::from(DUE_SHARDS)).unwrap_or(0)
+}
+
+impl Due {
+    /// Another attempt at one message.
+    pub fn again(merchant: MerchantId, endpoint: EndpointId, message: Message, attempt: u8) -> Self {
+        Due { merchant, endpoint, attempt, messages: vec![message] }
+    }
+}
+
+impl Worker {
+    /// Whether the right lasts for `seconds` more, by either clock.
+    pub fn lasts(&self, now: Timestamp, seconds: u32) -> bool {
+        now.plus_seconds(seconds.into()) < self.until
+            && Instant::now() + Duration::from_secs(seconds.into()) < self.until_instant
+    }
+}
+
+impl Store {
+    /// Puts messages for an endpoint into the index, due at `at`.
+    pub async fn put_due(&self, due: &Due, at: Timestamp) -> Result<(), StoreError> {
+        let Some(first) = due.messages.first() else { return Ok(()) };
+        let messages = due.messages.iter().map(|message| {
+            AttributeValue::M(item([
+                ("id", Some(text(message.id.as_str()))),
+                ("kind", Some(text(message.kind.as_str()))),
+                ("body", Some(text(&message.body))),
+            ]))
+        });
+        let attributes = item([
+            ("merchant_id", Some(text(due.merchant.as_str()))),
+            ("attempt", Some(number(due.attempt))),
+            ("messages", Some(AttributeValue::L(messages.collect()))),
+        ]);
+        let key = keys::due(shard_of(&due.endpoint), &due.endpoint, at, due.attempt, &first.id);
+        let call = self.client.put_item().table_name(&self.tables.messages);
+        // The same entry again says the same: the key holds the second, the attempt and the first message.
+        self.put(call.set_item(Some(key.with(attributes)))).await.map(drop)
+    }
+
+    /// Takes a due entry out: everything in it is settled.
+    pub async fn remove_due(&self, key: &DueKey) -> Result<(), StoreError> {
+        let call = self.client.delete_item().table_name(&self.tables.messages);
+        let key = Item::from([
+            ("pk".to_owned(), text(keys::due_partition(key.shard))),
+            ("sk".to_owned(), text(key.sk.as_str())),
+        ]);
+        self.delete(call.set_key(Some(key))).await
+    }
+
+    /// The first endpoint after `after` that anything is queued for, and when the first of it is due.
+    pub async fn next_endpoint_queued(
+        &self,
+        shard: u16,
+        after: Option<&EndpointId>,
+    ) -> Result<Option<(EndpointId, Timestamp)>, StoreError> {
+        let from = after.map(keys::due_end_of).unwrap_or_default();
+        let call = self.due_query(shard, "pk = :pk AND sk > :from").limit(1);
+        let call = call.expression_attribute_values(":from", text(if from.is_empty() { " " } else { &from }));
+        let page = self.query(call).await?;
+        let Some(item) = page.items.first() else { return Ok(None) };
+        let read = Reader::new(item, "due entry");
+        keys::read_due(read.str("sk")?).ok_or_else(|| read.corrupt("sk")).map(Some)
+    }
+
+    /// What is due for an endpoint by `now`, oldest first: `limit` entries at the most.
+    pub async fn due(
+        &self,
+        shard: u16,
+        endpoint: &EndpointId,
+        now: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<(DueKey, Due)>, StoreError> {
+        let call = self.due_query(shard, "pk = :pk AND sk BETWEEN :from AND :until");
+        let call = call
+            .expression_attribute_values(":from", text(format!("{endpoint}#")))
+            .expression_attribute_values(":until", text(keys::due_end(endpoint, now)))
+            .limit(super::bounded(limit));
+        let page = self.query(call).await?;
+        page.items.iter().map(|item| read_due(shard, item)).collect()
+    }
+
+    /// What was written a moment ago may be missing, and what was taken out may be there: the one is seen when it is looked
+    /// again, the other is settled already.
+    fn due_query(
+        &self,
+        shard: u16,
+        condition: &str,
+    ) -> aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder {
+        let call = self.client.query().table_name(&self.tables.messages).key_condition_expression(condition);
+        call.expression_attribute_values(":pk", text(keys::due_partition(shard)))
+    }
+
+    /// Takes a part of the index for a worker, or says again that it is there. `None` when another has it.
+    pub async fn lease_due(&self, shard: u16, holder: &str) -> Result<Option<Worker>, StoreError> {
+        let (now, began) = (self.clock.now(), Instant::now());
+        let until = now.plus_seconds(LEASE_SECONDS);
+        let call = self.client.update_item().table_name(&self.tables.messages);
+        let call = call
+            .set_key(Some(keys::due_worker(shard).attributes()))
+            .condition_expression(IS_FREE_OR_OURS)
+            .update_expression("SET holder = :holder, lease_until = :until")
+            .expression_attribute_values(":holder", text(holder))
+            .expression_attribute_values(":now", instant(now))
+            .expression_attribute_values(":until", instant(until));
+        let until_instant = began + Duration::from_secs(LEASE_SECONDS.unsigned_abs());
+        Ok(match self.update(call).await? {
+            Write::Done(_) => Some(Worker { shard, holder: holder.to_owned(), until, until_instant }),
+            Write::Refused(_) => None,
+        })
+    }
+
+    /// Gives a part of the index back, if it is still the worker's.
+    pub async fn return_due(&self, worker: &Worker) -> Result<(), StoreError> {
+        let call = self.client.update_item().table_name(&self.tables.messages);
+        let call = call
+            .set_key(Some(keys::due_worker(worker.shard).attributes()))
+            .condition_expression("holder = :holder")
+            .update_expression("SET lease_until = :now")
+            .expression_attribute_values(":holder", text(worker.holder.as_str()))
+            .expression_attribute_values(":now", instant(self.clock.now()));
+        self.update(call).await.map(drop)
+    }
+}
+
+fn read_due(shard: u16, item: &Item) -> Result<(DueKey, Due), StoreError> {
+    let read = Reader::new(item, "due entry");
+    let sk = read.str("sk")?;
+    let (endpoint, _) = keys::read_due(sk).ok_or_else(|| read.corrupt("sk"))?;
+    let message = |item: &Item| -> Result<Message, StoreError> {
+        let read = Reader::new(item, "due message");
+        Ok(Message { id: read.parsed("id")?, kind: read.parsed("kind")?, body: read.str("body")?.to_owned() })
+    };
+    let due = Due {
+        merchant: read.parsed("merchant_id")?,
+        endpoint,
+        attempt: read.number("attempt")?,
+        messages: read.maps("messages")?.into_iter().map(message).collect::<Result<_, _>>()?,
+    };
+    Ok((DueKey { shard, sk: sk.to_owned() }, due))
+}
