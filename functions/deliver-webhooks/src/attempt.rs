@@ -21,7 +21,8 @@ use mealticket_store::{
 };
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 use tokio::time::Instant;
 
@@ -45,9 +46,15 @@ pub(crate) struct Attempts<C> {
     deps: Deps,
     courier: Arc<C>,
     pub(crate) right: Right,
-    /// What this run knows of endpoints better than the catalog that it remembers.
-    health: Arc<Mutex<HashMap<EndpointId, Health>>>,
+    /// Endpoints as they were read, or as this run left them, for a few seconds.
+    known: Arc<Mutex<Known>>,
 }
+
+/// Endpoints, and until when they are as good as new; `None` for one that is not there.
+type Known = HashMap<EndpointId, (Instant, Option<Endpoint>)>;
+
+/// How long an endpoint is remembered: what an operator changes is seen within this time.
+const KNOWN_FOR: Duration = Duration::from_secs(5);
 
 impl<C> Clone for Attempts<C> {
     fn clone(&self) -> Self {
@@ -55,21 +62,14 @@ impl<C> Clone for Attempts<C> {
             deps: self.deps.clone(),
             courier: Arc::clone(&self.courier),
             right: self.right.clone(),
-            health: Arc::clone(&self.health),
+            known: Arc::clone(&self.known),
         }
     }
 }
 
-#[derive(Clone, Copy)]
-enum Health {
-    Works,
-    FailsSince(Timestamp),
-    Off,
-}
-
 impl<C: Courier> Attempts<C> {
     pub(crate) fn new(deps: Deps, courier: Arc<C>, right: Right) -> Self {
-        Attempts { deps, courier, right, health: Arc::default() }
+        Attempts { deps, courier, right, known: Arc::default() }
     }
 
     /// Attempts each message of an entry that was not attempted yet, one after the other, and takes the entry out.
@@ -192,18 +192,24 @@ impl<C: Courier> Attempts<C> {
         ))
     }
 
-    /// An endpoint as the catalog remembers it, and as this run knows it better.
+    /// An endpoint, at most a few seconds old.
     async fn endpoint(&self, merchant: &MerchantId, id: &EndpointId) -> Result<Option<Endpoint>, StoreError> {
-        let record = self.deps.store.merchant(merchant).await?;
-        let found = record.and_then(|record| record.endpoints.iter().find(|endpoint| endpoint.id == *id).cloned());
-        let Some(mut endpoint) = found else { return Ok(None) };
-        match self.health.lock().unwrap_or_else(PoisonError::into_inner).get(id) {
-            Some(Health::Off) => return Ok(None),
-            Some(Health::Works) => endpoint.failing_since = None,
-            Some(Health::FailsSince(since)) => endpoint.failing_since = Some(*since),
-            None => {}
+        if let Some((until, endpoint)) = self.known().get(id)
+            && Instant::now() < *until
+        {
+            return Ok(endpoint.clone());
         }
-        Ok(Some(endpoint))
+        let endpoint = self.deps.store.endpoint(merchant, id).await?;
+        self.remember(id, endpoint.clone());
+        Ok(endpoint)
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn remember(&self, id: &EndpointId, endpoint: Option<Endpoint>) {
+        self.known().insert(id.clone(), (Instant::now() + KNOWN_FOR, endpoint));
     }
 
     /// Notes in the catalog when an endpoint begins to fail and when it works again, and switches it off when it is gone or has
@@ -215,28 +221,30 @@ impl<C: Courier> Attempts<C> {
         verdict: Verdict,
     ) -> Result<(), StoreError> {
         let (store, now) = (&self.deps.store, self.deps.now());
-        let health = match verdict {
+        let mut endpoint = endpoint.clone();
+        match verdict {
             Verdict::Delivered if endpoint.failing_since.is_none() => return Ok(()),
             Verdict::Delivered => {
                 store.endpoint_works(merchant, &endpoint.id).await?;
-                Health::Works
+                endpoint.failing_since = None;
             }
-            Verdict::Again { .. } if !endpoint.has_failed_too_long(now) => match endpoint.failing_since {
-                Some(_) => return Ok(()),
-                None => {
-                    store.endpoint_fails(merchant, &endpoint.id, now).await?;
-                    Health::FailsSince(now)
+            Verdict::Again { .. } if !endpoint.has_failed_too_long(now) => {
+                if endpoint.failing_since.is_some() {
+                    return Ok(());
                 }
-            },
+                store.endpoint_fails(merchant, &endpoint.id, now).await?;
+                endpoint.failing_since = Some(now);
+            }
             Verdict::Gone | Verdict::Again { .. } => {
                 let reason = if verdict == Verdict::Gone { OffReason::Gone } else { OffReason::Failing };
-                if store.switch_off(merchant, &endpoint.id, SwitchedOff { at: now, reason }).await? {
+                let off = SwitchedOff { at: now, reason };
+                if store.switch_off(merchant, &endpoint.id, off).await? {
                     tracing::error!(%merchant, endpoint = %endpoint.id, reason = reason.as_str(), "endpoint switched off");
                 }
-                Health::Off
+                endpoint.off = Some(off);
             }
-        };
-        self.health.lock().unwrap_or_else(PoisonError::into_inner).insert(endpoint.id.clone(), health);
+        }
+        self.remember(&endpoint.id.clone(), Some(endpoint));
         Ok(())
     }
 }

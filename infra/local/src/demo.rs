@@ -3,6 +3,7 @@
 //! step is checked.
 
 mod books;
+mod webhooks;
 
 use crate::{
     Result, StackError,
@@ -24,11 +25,23 @@ struct Story<'a> {
     step: usize,
 }
 
-/// Tells the story. An error names the first step that is wrong.
-pub async fn tell(stack: &mut Stack) -> Result<()> {
+/// Which story is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Tale {
+    /// From sign-up to the statement.
+    Main,
+    /// What a merchant's system is told.
+    Webhooks,
+}
+
+/// Tells a story. An error names the first step that is wrong.
+pub async fn tell(stack: &mut Stack, tale: Tale) -> Result<()> {
     let client = Client::new(&stack.ready.api)?;
     let mut story = Story { stack, client, member: String::new(), step: 0 };
     let member_id = story.sign_up().await?;
+    if tale == Tale::Webhooks {
+        return story.webhooks().await;
+    }
     let coupon = story.claim("cmp_0001", "demo-claim-0000001").await?;
     story.redeem(&coupon).await?;
     story.report().await?;

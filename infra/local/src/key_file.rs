@@ -66,17 +66,21 @@ impl KeyFile {
 
     /// New keys for those of these merchants that have none, and for the operators; true when there were any.
     pub fn add_missing(&mut self, merchants: &[&MerchantId]) -> Result<bool> {
-        let known = self.merchants.len();
+        let mut had_all = true;
         for merchant in merchants {
-            if !self.merchants.contains_key(merchant.as_str()) {
-                self.merchants.insert(merchant.to_string(), MerchantSecrets::generate()?);
+            let fresh = MerchantSecrets::generate()?;
+            match self.merchants.get_mut(merchant.as_str()) {
+                Some(known) if known.endpoint_secret.is_some() => continue,
+                Some(known) => known.endpoint_secret = fresh.endpoint_secret,
+                None => drop(self.merchants.insert(merchant.to_string(), fresh)),
             }
+            had_all = false;
         }
         let had_operators = self.operators.is_some();
         if !had_operators {
             self.operators = Some(OperatorSecrets::generate("op1")?);
         }
-        Ok(self.merchants.len() > known || !had_operators)
+        Ok(!had_all || !had_operators)
     }
 
     /// The key of the operator's identity provider.

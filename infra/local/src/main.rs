@@ -128,6 +128,9 @@ struct Up {
 
 #[derive(Args)]
 struct Demo {
+    /// Which story: `main`, from sign-up to the statement, or `webhooks`, what a merchant's system is told.
+    #[arg(long, value_enum, default_value_t = demo::Tale::Main)]
+    story: demo::Tale,
     /// Use release binaries.
     #[arg(long)]
     release: bool,
@@ -289,7 +292,7 @@ fn instant(text: &str) -> std::result::Result<Timestamp, String> {
 async fn tell_demo(demo: Demo) -> Result<()> {
     let options = Options { release: demo.release, no_build: demo.no_build, ..Options::default() };
     let mut stack = Stack::start(&options, &say).await?;
-    let told = demo::tell(&mut stack).await;
+    let told = demo::tell(&mut stack, demo.story).await;
     stack.stop().await;
     told?;
     print("Every step was as it should be.\n");
