@@ -6,6 +6,7 @@ use crate::{
         Run,
         environment::{Call, Reply, Who},
         scenario::Scenario,
+        webhooks::Receiver,
     },
     wire::{Fate, Passed},
 };
@@ -26,7 +27,7 @@ pub struct Operation {
 }
 
 /// The operations that change something.
-pub const OPERATIONS: [&str; 12] = [
+pub const OPERATIONS: [&str; 15] = [
     "claim, limit 1",
     "claim, limit 3",
     "claim, day limited",
@@ -39,6 +40,9 @@ pub const OPERATIONS: [&str; 12] = [
     "sweep",
     "fold",
     "close the month",
+    "queue webhooks",
+    "deliver webhooks",
+    "give a webhook up",
 ];
 
 /// Tries every fault at every call of every operation.
@@ -72,11 +76,16 @@ fn attempt(name: &str, plan: BTreeMap<usize, Fate>) -> (Vec<Passed>, Vec<String>
     Run::of(scenario, |run| async move {
         let mut mapping = run.mapping();
         let before = prepare(name, &run).await;
+        let receiver = if name == "give a webhook up" { Receiver::gone() } else { Receiver::new(0) };
+        let records = mapping.all();
         run.plan(plan);
         let failed = match name {
             "post" => mapping.deliver_at_once().await,
             "sweep" => run.sweep_until_done().await,
             "fold" | "close the month" => run.fold_until_done().await,
+            "queue webhooks" => run.queue_until_done(&records).await,
+            "deliver webhooks" => run.deliver_until_done(&receiver).await,
+            "give a webhook up" => run.deliver_until_done(&receiver).await,
             _ => {
                 let success = if name == "release" { 204 } else { 201 };
                 let reply = run.ask(last_call(name, &run, &before)).await;
@@ -89,6 +98,9 @@ fn attempt(name: &str, plan: BTreeMap<usize, Fate>) -> (Vec<Passed>, Vec<String>
         run.calm().await;
         let mut broken = run.examine(&mut mapping).await;
         broken.extend(failed);
+        if name.contains("webhook") {
+            broken.extend(run.see_it_through(&records, &receiver).await);
+        }
         if matches!(name, "fold" | "close the month") {
             broken.extend(run.close_books(&mut mapping).await);
         }
@@ -107,7 +119,11 @@ async fn prepare(name: &str, run: &Run) -> Vec<Reply> {
     match name {
         "redeem, second use" | "reverse" => replies.push(run.ask(redeem(&code, 1)).await.unwrap()),
         "release" => replies.push(run.ask(hold(&code)).await.unwrap()),
-        "post" => drop(run.ask(redeem(&code, 1)).await),
+        "post" | "queue webhooks" => drop(run.ask(redeem(&code, 1)).await),
+        "deliver webhooks" | "give a webhook up" => {
+            run.ask(redeem(&code, 1)).await;
+            run.queue_until_done(&run.mapping().all()).await;
+        }
         "fold" | "close the month" => {
             run.ask(redeem(&code, 1)).await;
             run.mapping().deliver_at_once().await;

@@ -8,6 +8,7 @@ mod closing;
 pub(crate) mod environment;
 mod mapping;
 pub(crate) mod scenario;
+pub(crate) mod webhooks;
 
 use crate::wire::{Fate, Network, Passed};
 use clients::Heard;
@@ -107,6 +108,9 @@ async fn simulate(province: &'static Province, seed: u64) -> Outcome {
     violations.extend(run.examine(&mut mapping).await);
     if run.scenario.closes_books() {
         violations.extend(run.close_books(&mut mapping).await);
+    }
+    if run.scenario.tells_merchants() {
+        violations.extend(run.tell(&mut mapping).await);
     }
     let heard = run.heard.lock().unwrap().iter().map(Heard::line).collect();
     Outcome { seed, scenario: format!("{:?}", run.scenario), violations, passed: run.network.passed(), heard }

@@ -366,6 +366,7 @@ pub fn answer(database: &Database, target: &str, body: &[u8]) -> (u16, String) {
         "GetItem" => run(body, |request| database.get_item(request)),
         "PutItem" => run(body, |request| database.put_item(request)),
         "UpdateItem" => run(body, |request| database.update_item(request)),
+        "DeleteItem" => run(body, |request| database.delete_item(request)),
         "Query" => run(body, |request| database.query(request)),
         "Scan" => run(body, |request| database.scan(request)),
         "ListStreams" => run(body, |request| database.list_streams(request)),

@@ -3,11 +3,12 @@
 use super::{Province, province};
 use crate::wire::Network;
 use aws_lambda_events::apigw::ApiGatewayV2httpRequest;
+use deliver_webhooks::Shift;
 use fold_books::Worked;
 use mealticket_api::{Deps, auth::member::MemberPrincipal, run};
 use mealticket_domain::{MemberAttributes, MemberNo, Timestamp};
 use mealticket_store::{Clock, Store};
-use mealticket_testing::stream;
+use mealticket_testing::{ScriptedCourier, stream};
 use serde_json::{Value, json};
 use std::{
     future::{Future, poll_fn},
@@ -203,6 +204,34 @@ impl Environments {
             async move { fold_books::work(&store).await.ok() }
         });
         folding.await?
+    }
+
+    /// Hands a batch of the stream to its second reader. Gives how many messages were queued; `None` when nothing came back.
+    pub(crate) async fn queue(&self, which: usize, records: &[Value]) -> Option<usize> {
+        let records = records.to_vec();
+        let queueing = self.within(self.backstage(which), |environment| {
+            let deps = environment.deps.clone();
+            async move {
+                let batch = serde_json::from_value(json!({ "Records": records })).unwrap();
+                queue_webhooks::handle(&deps, batch).await.ok().map(|queued| queued.messages)
+            }
+        });
+        queueing.await?
+    }
+
+    /// Works a part of the due index in one of the processes backstage.
+    pub(crate) async fn deliver(
+        &self,
+        which: usize,
+        courier: &Arc<ScriptedCourier>,
+        shift: Shift,
+    ) -> Option<deliver_webhooks::Worked> {
+        let courier = Arc::clone(courier);
+        let working = self.within(self.backstage(which), |environment| {
+            let deps = environment.deps.clone();
+            async move { deliver_webhooks::work(&deps, &courier, shift).await.ok() }
+        });
+        working.await?
     }
 
     /// Sets every clock right.

@@ -38,6 +38,12 @@ impl Mapping {
         &self.shard
     }
 
+    /// Every record so far.
+    pub(crate) fn all(&mut self) -> Vec<Value> {
+        self.read.extend(self.reader.read());
+        self.read.clone()
+    }
+
     /// Delivers what comes until there is an end to it.
     pub(crate) async fn run(&mut self) {
         loop {

@@ -140,6 +140,11 @@ impl Scenario {
         self.seed % 3 == 1
     }
 
+    /// Whether the merchants' systems are told in the end: three days of attempts take as long as all the rest.
+    pub(crate) fn tells_merchants(&self) -> bool {
+        self.seed % 6 == 2
+    }
+
     pub(crate) fn begins_at(&self) -> Timestamp {
         let noon: Timestamp = NOON.parse().unwrap();
         noon.province_day().plus_days(1).starts_at().plus_seconds(-self.begins)
