@@ -18,7 +18,7 @@ import sys
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 RECORD = ROOT / "docs/MUTATIONS.md"
-DOMAIN, STORE = "shared/domain/src/", "shared/store/src/"
+DOMAIN, STORE, API = "shared/domain/src/", "shared/store/src/", "shared/api/src/"
 
 # What is broken, where, and how. Each is one decision that keeps a promise.
 MUTATIONS = [

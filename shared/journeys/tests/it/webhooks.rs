@@ -1,9 +1,16 @@
 //! What merchants' systems are told: queued from the stream, sent until it arrives or is given up.
 
 mod courier;
+mod peers;
 
+use crate::attempt::Attempt;
+use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
+use base64::{Engine, engine::general_purpose::STANDARD};
 use deliver_webhooks::{Shift, Worked};
-use mealticket_api::webhook::{Headers, SenderKey, verify};
+use mealticket_api::{
+    vault::Sealed,
+    webhook::{Headers, SenderKey, WebhookSecret, verify},
+};
 use mealticket_domain::{
     MerchantId, Timestamp,
     webhook::{Answer, EndpointId, Failure, OffReason},
@@ -264,4 +271,37 @@ async fn a_part_of_the_index_has_one_worker_at_a_time() {
     // It ended without a word: its part is another's after a minute.
     world.pass_seconds(60);
     assert_eq!(work(&world, &courier).await.delivered, 1);
+}
+
+/// The merchant's keys for its webhooks to us, in this order, oldest first.
+async fn trust(world: &World, keys: &[String]) {
+    let mut record = world.store().merchant(&merchant()).await.unwrap().unwrap().as_ref().clone();
+    let vault = &world.deps.stack.vault;
+    record.webhook_secrets =
+        keys.iter().map(|key| vault.seal(Sealed::WebhookSecret, key.as_bytes()).unwrap()).collect();
+    world.store().put_merchant(&record).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_merchants_two_newest_keys_count_whether_they_are_secrets_or_public() {
+    let world = World::new().await;
+    let secret = |byte| WebhookSecret::text_of(&[byte; 32]);
+    let pair = Ed25519KeyPair::generate().unwrap();
+    let public = format!("whpk_{}", STANDARD.encode(pair.public_key()));
+    trust(&world, &[secret(1), secret(2), public]).await;
+    let deps = world.deps_elsewhere();
+    let body = json!({ "type": "shop.opened", "timestamp": world.now().to_string(), "data": {} }).to_string();
+    let at = world.now().unix_seconds();
+    let signed = |byte, id: &str| WebhookSecret::read(&secret(byte)).unwrap().sign(id, at, body.as_bytes());
+    let asymmetric = format!("v1a,{}", STANDARD.encode(pair.sign(format!("msg_3.{at}.{body}").as_bytes())));
+    for (id, signature, status) in
+        [("msg_1", signed(1, "msg_1"), 401), ("msg_2", signed(2, "msg_2"), 202), ("msg_3", asymmetric, 202)]
+    {
+        let attempt = Attempt { body: body.clone(), ..Attempt::new("POST", "/v1/merchants/mch_luckytea/callbacks") };
+        let attempt = attempt
+            .header("webhook-id", id)
+            .header("webhook-timestamp", &at.to_string())
+            .header("webhook-signature", &signature);
+        attempt.send(&deps).await.expect(status);
+    }
 }
