@@ -124,8 +124,9 @@ impl<C: Courier> Run<C> {
                     return Ok(());
                 }
             }
-            let taken = self.take(store, shift.shard).await?;
+            // From when it was looked: a look that took long is followed by the next at once, whoever hangs meanwhile.
             let look_again_at = Instant::now() + LOOK_EVERY;
+            let taken = self.take(store, shift.shard).await?;
             while let Ok(Some(ended)) = tokio::time::timeout_at(look_again_at, self.tasks.join_next()).await {
                 self.ended(ended);
             }

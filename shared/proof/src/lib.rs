@@ -7,6 +7,7 @@
     reason = "this crate is test code: a broken world must stop the test"
 )]
 
+pub mod deliveries;
 pub mod faults;
 pub mod hot;
 pub mod ledger;

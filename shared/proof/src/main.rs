@@ -10,6 +10,7 @@
 
 use clap::Parser;
 use mealticket_proof::{
+    deliveries::Told,
     ledger::{self, Plan},
     models,
     report::{self, Figures, Simulated},
@@ -57,6 +58,9 @@ struct Cli {
     /// Posts and folds twenty minutes at a hundred redemptions a second of a hundred merchants, alone.
     #[arg(long)]
     only_busy: bool,
+    /// Delivers webhooks through one worker, alone.
+    #[arg(long)]
+    only_webhooks: bool,
     /// Visits the models' states alone.
     #[arg(long)]
     only_models: bool,
@@ -79,6 +83,11 @@ fn main() -> ExitCode {
         let books = ledger::measure(plan, |what| eprintln!("{what}"));
         println!("{}", report::books(&books));
         return exit(books.holds());
+    }
+    if cli.only_webhooks {
+        let told = Told::measure();
+        println!("{}", report::webhooks(&told));
+        return exit(told.holds());
     }
     if cli.only_models {
         let reports = models::check_all(false);

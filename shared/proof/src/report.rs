@@ -1,6 +1,7 @@
 //! What the proof found, in plain words and figures: `docs/PROOF.md`.
 
 use crate::{
+    deliveries::Told,
     faults::{self, Operation},
     hot::{self, Sold},
     ledger::{self, Ledgered, Plan},
@@ -187,6 +188,19 @@ fn single_faults(operations: &[Operation]) -> String {
     let failed: usize = operations.iter().map(|operation| operation.failures.len()).sum();
     let _ = writeln!(text, "\n{tried} pairs of call and fault, {failed} broken promises.");
     text
+}
+
+/// The part about webhooks.
+pub fn webhooks(told: &Told) -> String {
+    let rows = [
+        ("deliveries a second, one worker on one thread, here", format!("{:.0}", told.throughput.per_second())),
+        ("deliveries a virtual second of 99 endpoints, none hangs", format!("{:.0}", told.undisturbed.per_second())),
+        ("the same, the hundredth hangs", format!("{:.0}", told.disturbed.per_second())),
+        ("kept", format!("{:.1} %", 100.0 * told.kept())),
+    ];
+    rows.iter().fold("| webhooks | |\n|---|--:|\n".to_owned(), |text, (what, figure)| {
+        text + &format!("| {what} | {figure} |\n")
+    })
 }
 
 /// The books' part.

@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests stop at what they did not expect")]
 
-use mealticket_proof::{faults, hot, ledger, models, races, rules, simulator, wire::Fate};
+use mealticket_proof::{deliveries, faults, hot, ledger, models, races, rules, simulator, wire::Fate};
 
 /// Seeds of a run of the tests; CI runs ten thousand (`.ci/run`).
 const SEEDS: u64 = 150;
@@ -77,4 +77,10 @@ fn a_month_of_books_is_what_was_made_up() {
     assert!(books.holds(), "{books:?}");
     assert_eq!((books.statements, books.wrong_statements), (20, 0));
     assert!(books.repeated > 0 && books.pages > 10);
+}
+
+#[test]
+fn one_endpoint_that_hangs_costs_the_other_ninety_nine_nothing_to_speak_of() {
+    let (undisturbed, disturbed) = deliveries::beside_one_that_hangs(10);
+    assert!(disturbed.per_second() >= 0.95 * undisturbed.per_second(), "{disturbed:?} {undisturbed:?}");
 }
