@@ -40,6 +40,15 @@ async fn the_demo_tells_its_whole_story() {
 
 #[tokio::test]
 #[ignore = "needs the functions' binaries: run `cargo stack test`"]
+async fn the_demo_tells_the_story_of_webhooks() {
+    let output = run(stack().args(["demo", "--no-build", "--story", "webhooks"])).await;
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let told = String::from_utf8_lossy(&output.stdout);
+    assert!(told.contains("19. ") && told.ends_with("Every step was as it should be.\n"), "{told}");
+}
+
+#[tokio::test]
+#[ignore = "needs the functions' binaries: run `cargo stack test`"]
 async fn every_route_of_openapi_refuses_a_stranger_and_the_gateway_knows_no_other() {
     let province = Province::up(&[]).await;
     let text = std::fs::read_to_string(workspace::openapi()).unwrap();
