@@ -29,7 +29,7 @@ pub(crate) async fn take_effect(
     let (broken, report) = match event {
         Event::Other(_) => return Ok(()),
         Event::Malformed(_) => (broken(Code::MalformedRequest.as_str()), None),
-        Event::Reversed(report) => match reversal::reverse(deps, merchant, report).await? {
+        Event::Reversed(report) => match reversal::reverse(deps, merchant, webhook_id, report).await? {
             Ok(()) => return Ok(()),
             Err(broken) => (broken, None),
         },
@@ -38,15 +38,28 @@ pub(crate) async fn take_effect(
             Err(broken) => (broken, Some(report)),
         },
     };
+    record(deps, merchant, webhook_id, event.kind(), &broken, report).await
+}
+
+/// Records what does not add up, with what is known of it.
+async fn record(
+    deps: &Deps,
+    merchant: &MerchantRecord,
+    webhook_id: &str,
+    event_type: &str,
+    broken: &Broken,
+    report: Option<&RedeemedReport>,
+) -> Result<(), ApiError> {
     let order_no = report.and_then(|report| report.order.order_no.parse::<OrderNo>().ok());
     let found = Discrepancy {
         webhook_id: webhook_id.to_owned(),
-        event_type: event.kind().to_owned(),
+        event_type: event_type.to_owned(),
         reason: broken.reason.to_owned(),
         coupon_id: broken.place.map(|place| deps.stack.ids.coupon_id(place)),
         order_no: order_no.map(|order_no| order_no.to_string()),
         redeemed_at: report.and_then(|report| report.redeemed_at.parse().ok()),
         received_at: deps.now(),
+        settled_at: None,
     };
     tracing::warn!(merchant = %merchant.merchant.id, reason = found.reason, "a report does not add up");
     Ok(deps.store.put_discrepancy(&merchant.merchant.id, &found).await?)
@@ -72,7 +85,8 @@ async fn redeem(
         Ok((at, store, order)) => asked(at, store, order),
         Err(reason) => return Ok(Err(broken(reason))),
     };
-    let located = match locate(deps, merchant, report).await? {
+    let named = (report.code.as_deref(), report.coupon_id.as_deref());
+    let located = match locate(deps, merchant, named).await? {
         Ok(located) => located,
         Err(reason) => return Ok(Err(broken(reason))),
     };
@@ -112,12 +126,13 @@ fn checked<'m>(
     Ok((at, store, Order { order_no, amount }))
 }
 
+/// The coupon that a report names by its code, or else by its id.
 async fn locate(
     deps: &Deps,
     merchant: &MerchantRecord,
-    report: &RedeemedReport,
+    named: (Option<&str>, Option<&str>),
 ) -> Result<Result<Located, Reason>, ApiError> {
-    let places = match (&report.code, &report.coupon_id) {
+    let places = match named {
         (Some(typed), _) => match typed.parse::<CouponCode>() {
             Ok(code) if code.province() != deps.stack.codes.province() => {
                 return Ok(Err(refusals::other_province(deps, code.province()).code().as_str()));

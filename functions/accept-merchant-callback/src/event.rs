@@ -36,7 +36,11 @@ pub(crate) struct RedeemedReport {
 /// `coupon.reversed`.
 #[derive(Deserialize)]
 pub(crate) struct ReversedReport {
-    pub(crate) redemption_id: String,
+    /// The redemption; or the coupon and the order, for a merchant that has not heard of the id.
+    pub(crate) redemption_id: Option<String>,
+    pub(crate) code: Option<String>,
+    pub(crate) coupon_id: Option<String>,
+    pub(crate) order_no: Option<String>,
     pub(crate) reason: String,
     /// The merchant's own statement of who it is, when it makes one.
     pub(crate) merchant_id: Option<String>,

@@ -3,6 +3,8 @@
 //! A batch that is delivered again is queued again, under the same names, and whoever sends looks first whether it was sent.
 //! So nothing is remembered here, and the mapping may retry without end, bisect and overlap.
 
+mod waiting;
+
 use lambda_runtime::Error;
 use mealticket_api::Deps;
 use mealticket_domain::{MerchantId, webhook::Message};
@@ -24,7 +26,7 @@ pub struct Queued {
     pub messages: usize,
 }
 
-/// Queues what a batch gives rise to. An error is the whole batch's: it comes again.
+/// Queues what a batch gives rise to, and undoes what waited for it. An error is the whole batch's: it comes again.
 pub async fn handle(deps: &Deps, batch: Batch) -> Result<Queued, Error> {
     let mut by_merchant: BTreeMap<MerchantId, Vec<Message>> = BTreeMap::new();
     for record in &batch.records {
@@ -36,6 +38,7 @@ pub async fn handle(deps: &Deps, batch: Batch) -> Result<Queued, Error> {
     for (merchant, messages) in by_merchant {
         queued.messages += deps.store.queue_messages(&merchant, &messages).await?;
     }
+    waiting::undo(deps, &batch.records).await?;
     tracing::info!(received = batch.records.len(), messages = queued.messages, "queued");
     Ok(queued)
 }

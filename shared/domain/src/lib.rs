@@ -19,6 +19,7 @@ pub mod money;
 pub mod province;
 pub mod rebuild;
 pub mod redemption;
+pub mod report;
 pub mod settlement;
 pub mod statement;
 pub mod stock;

@@ -331,6 +331,13 @@ pub(crate) fn discrepancy(merchant: &MerchantId, webhook_id: &str) -> Key {
     Key::new(discrepancy_partition(merchant), webhook_id)
 }
 
+/// Reversals that wait for their redemption.
+pub(crate) const WAITING: &str = "WAITING";
+
+pub(crate) fn waiting(merchant: &MerchantId, webhook_id: &str) -> Key {
+    Key::new(WAITING, format!("{merchant}#{webhook_id}"))
+}
+
 /// What is due, by endpoint and time: an endpoint's own is read without passing by that of others.
 pub(crate) fn due_partition(shard: u16) -> String {
     format!("DUE#{shard:02}")

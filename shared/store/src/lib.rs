@@ -28,6 +28,7 @@ pub mod sessions;
 pub mod statements;
 pub mod stock;
 pub mod stream;
+pub mod waiting;
 
 pub use clock::Clock;
 pub use error::{StoreError, WasApplied};

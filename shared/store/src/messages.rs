@@ -58,6 +58,8 @@ pub struct Discrepancy {
     pub redeemed_at: Option<Timestamp>,
     /// When the report arrived.
     pub received_at: Timestamp,
+    /// When what was missing came after all, if it did.
+    pub settled_at: Option<Timestamp>,
 }
 
 impl Store {
@@ -105,6 +107,7 @@ impl Store {
             ("order_no", found.order_no.as_ref().map(text)),
             ("redeemed_at", found.redeemed_at.map(instant)),
             ("received_at", Some(instant(found.received_at))),
+            ("settled_at", found.settled_at.map(instant)),
         ]);
         let call = self.client.put_item().table_name(&self.tables.messages);
         let item = keys::discrepancy(merchant, &found.webhook_id).with(attributes);
@@ -130,5 +133,6 @@ fn read_discrepancy(item: &Item) -> Result<Discrepancy, StoreError> {
         order_no: owned("order_no")?,
         redeemed_at: read.optional("redeemed_at", Reader::instant)?,
         received_at: read.instant("received_at")?,
+        settled_at: read.optional("settled_at", Reader::instant)?,
     })
 }

@@ -1,35 +1,85 @@
 //! `coupon.reversed`: a redemption that the merchant has undone at its own side.
 
-use super::{Broken, broken};
+use super::{Broken, broken, locate, record};
 use crate::event::ReversedReport;
 use mealticket_api::{ApiError, Code, Deps, locate::own_campaign, refusals};
-use mealticket_domain::{Fingerprint, KeyHash, ReverseRefusal};
+use mealticket_domain::{
+    CouponKey, Fingerprint, KeyHash, Reason, ReverseRefusal, limits::REDEMPTIONS_MAX, report::Undone,
+};
 use mealticket_store::{
     merchants::MerchantRecord,
     reverse::{ReverseOutcome, ReverseRequest},
+    waiting::Waiting,
 };
 
-/// Undoes the redemption, once. One that is undone already, whichever way, is confirmed. The inner result is the report's; the
-/// outer one is ours.
+/// Undoes the redemption, once. One that is undone already, whichever way, is confirmed. One that is not there yet is waited for:
+/// it is a discrepancy until it comes. The inner result is the report's; the outer one is ours.
 pub(super) async fn reverse(
     deps: &Deps,
     merchant: &MerchantRecord,
+    webhook_id: &str,
     report: &ReversedReport,
 ) -> Result<Result<(), Broken>, ApiError> {
     let own = &merchant.merchant.id;
     if report.merchant_id.as_deref().is_some_and(|claimed| claimed != own.as_str()) {
         return Ok(Err(broken("other_merchant")));
     }
-    let Ok(reason) = report.reason.parse() else { return Ok(Err(broken(Code::MalformedRequest.as_str()))) };
-    let missing = Code::RedemptionNotFound.as_str();
-    let Ok((place, index)) = deps.stack.ids.redemption(&report.redemption_id) else { return Ok(Err(broken(missing))) };
-    if own_campaign(deps, own, place).await?.is_none() {
-        return Ok(Err(broken(missing)));
+    let Ok(reason) = report.reason.parse::<Reason>() else {
+        return Ok(Err(broken(Code::MalformedRequest.as_str())));
+    };
+    let (place, undone) = match named(deps, merchant, report).await? {
+        Ok(named) => named,
+        Err(reason) => return Ok(Err(broken(reason))),
+    };
+    let missing = Broken { reason: Code::RedemptionNotFound.as_str(), place: Some(place) };
+    let Some(coupon) = deps.store.coupon(place).await? else { return Ok(Err(missing)) };
+    if let Some(index) = undone.index(&coupon) {
+        return undo(deps, place, index, reason).await;
     }
+    // First what the operator sees, then what waits, then another look: whoever redeems meanwhile sees it, or is seen.
+    record(deps, merchant, webhook_id, "coupon.reversed", &missing, None).await?;
+    let waiting = Waiting {
+        merchant: own.clone(),
+        webhook_id: webhook_id.to_owned(),
+        place,
+        undone,
+        reason: reason.clone(),
+        received_at: deps.now(),
+    };
+    deps.store.put_waiting(&waiting).await?;
+    let coupon = deps.store.coupon(place).await?;
+    if let Some(index) = coupon.and_then(|coupon| waiting.undone.index(&coupon))
+        && undo(deps, place, index, reason).await?.is_ok()
+    {
+        deps.store.settle_discrepancy(own, webhook_id, deps.now()).await?;
+    }
+    Ok(Ok(()))
+}
+
+/// The coupon and the redemption that a report names: by the redemption's id, or by the coupon and the order.
+async fn named(
+    deps: &Deps,
+    merchant: &MerchantRecord,
+    report: &ReversedReport,
+) -> Result<Result<(CouponKey, Undone), &'static str>, ApiError> {
+    if let Some(id) = &report.redemption_id {
+        let missing = Code::RedemptionNotFound.as_str();
+        let Ok((place, index)) = deps.stack.ids.redemption(id) else { return Ok(Err(missing)) };
+        let is_own = own_campaign(deps, &merchant.merchant.id, place).await?.is_some();
+        return Ok(if is_own && index < REDEMPTIONS_MAX { Ok((place, Undone::Index(index))) } else { Err(missing) });
+    }
+    let Some(order_no) = report.order_no.as_deref().and_then(|order_no| order_no.parse().ok()) else {
+        return Ok(Err(Code::MalformedRequest.as_str()));
+    };
+    let located = locate(deps, merchant, (report.code.as_deref(), report.coupon_id.as_deref())).await?;
+    Ok(located.map(|located| (located.place, Undone::Order(order_no))))
+}
+
+async fn undo(deps: &Deps, place: CouponKey, index: usize, reason: Reason) -> Result<Result<(), Broken>, ApiError> {
     let request = ReverseRequest {
         key: KeyHash::of_reversal(index),
         // What is reported again may be told in other words: it is the same reversal.
-        fingerprint: Fingerprint::of(&[Some(&report.redemption_id)]),
+        fingerprint: Fingerprint::of(&[Some(&deps.stack.ids.redemption_id(place, index))]),
         reason,
         now: deps.now(),
     };

@@ -1,6 +1,7 @@
 //! What merchants' systems are told: queued from the stream, sent until it arrives or is given up.
 
 mod courier;
+pub(crate) mod early;
 mod peers;
 
 use crate::attempt::Attempt;
@@ -31,11 +32,11 @@ fn endpoint() -> EndpointId {
     "end_luckytea1".parse().unwrap()
 }
 
-fn records(world: &World) -> Vec<Value> {
+pub(super) fn records(world: &World) -> Vec<Value> {
     stream::records(world.engine.database(), &world.deps.stack.config.tables.members)
 }
 
-async fn queue(world: &World, records: &[Value]) -> usize {
+pub(super) async fn queue(world: &World, records: &[Value]) -> usize {
     let batch = serde_json::from_value(json!({ "Records": records })).unwrap();
     queue_webhooks::handle(&world.deps, batch).await.unwrap().messages
 }

@@ -196,6 +196,7 @@ async fn callbacks(world: &World, bill: &mut Bill) {
         order_no: Some("A-1".into()),
         redeemed_at: None,
         received_at: world.now(),
+        settled_at: None,
     };
     let store = world.store().for_one_request();
     store.put_discrepancy(&merchant, &found).await.unwrap();

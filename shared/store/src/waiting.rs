@@ -1,0 +1,115 @@
+//! Reversals that were reported before their redemption arrived.
+//!
+//! Whoever reports writes down that it waits, and then looks again for the redemption; whoever sees a redemption come by on the
+//! stream looks for what waits. The one who writes first is seen by the other, so none is overlooked.
+
+use crate::{
+    Store,
+    attributes::{Item, Reader, instant, item, text},
+    clauses::EXISTS,
+    error::StoreError,
+    keys, stream,
+};
+use mealticket_domain::{CouponKey, MerchantId, Reason, Timestamp, report::Undone};
+use serde_json::Value;
+use std::collections::BTreeSet;
+
+/// A redemption may be reported 72 hours late, and the stream be a day behind: seven days outlive both.
+const WAITING_SECONDS: i64 = 7 * 86_400;
+
+/// A reversal whose redemption is not known yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Waiting {
+    /// Who reported it.
+    pub merchant: MerchantId,
+    /// By which webhook.
+    pub webhook_id: String,
+    /// Of which coupon.
+    pub place: CouponKey,
+    /// Of which of its redemptions.
+    pub undone: Undone,
+    /// Why.
+    pub reason: Reason,
+    /// When the report arrived.
+    pub received_at: Timestamp,
+}
+
+impl Store {
+    /// Writes down that a reversal waits. The same report again says the same.
+    pub async fn put_waiting(&self, waiting: &Waiting) -> Result<(), StoreError> {
+        let coupon = keys::coupon(waiting.place);
+        let (order_no, index) = match &waiting.undone {
+            Undone::Order(order_no) => (Some(text(order_no.as_str())), None),
+            Undone::Index(index) => (None, Some(crate::attributes::number(index))),
+        };
+        let attributes = item([
+            ("coupon_pk", Some(text(coupon.pk))),
+            ("coupon_sk", Some(text(coupon.sk))),
+            ("order_no", order_no),
+            ("redemption", index),
+            ("reason", Some(text(waiting.reason.as_str()))),
+            ("received_at", Some(instant(waiting.received_at))),
+            ("expires_at", Some(instant(waiting.received_at.plus_seconds(WAITING_SECONDS)))),
+        ]);
+        let call = self.client.put_item().table_name(&self.tables.messages);
+        let item = keys::waiting(&waiting.merchant, &waiting.webhook_id).with(attributes);
+        self.put(call.set_item(Some(item))).await.map(drop)
+    }
+
+    /// Everything that waits. It is little: each is a merchant's accident that lasts seconds, or a mistake that lasts a week.
+    pub async fn waiting(&self) -> Result<Vec<Waiting>, StoreError> {
+        let call = self.query_partition(&self.tables.messages, keys::WAITING.to_owned()).consistent_read(true);
+        self.query_all(call).await?.iter().map(read_waiting).collect()
+    }
+
+    /// It waits no longer.
+    pub async fn end_waiting(&self, waiting: &Waiting) -> Result<(), StoreError> {
+        let call = self.client.delete_item().table_name(&self.tables.messages);
+        let key = keys::waiting(&waiting.merchant, &waiting.webhook_id).attributes();
+        self.delete(call.set_key(Some(key))).await
+    }
+
+    /// Notes that a discrepancy has settled itself.
+    pub async fn settle_discrepancy(
+        &self,
+        merchant: &MerchantId,
+        webhook_id: &str,
+        at: Timestamp,
+    ) -> Result<(), StoreError> {
+        let call = self.client.update_item().table_name(&self.tables.messages);
+        let call = call
+            .set_key(Some(keys::discrepancy(merchant, webhook_id).attributes()))
+            .condition_expression(EXISTS)
+            .update_expression("SET settled_at = if_not_exists(settled_at, :at)")
+            .expression_attribute_values(":at", instant(at));
+        self.update(call).await.map(drop)
+    }
+}
+
+/// The coupons that were redeemed in these records of the members' stream.
+pub fn redeemed_in(records: &[Value]) -> BTreeSet<CouponKey> {
+    let redeemed = records.iter().filter_map(|record| {
+        let ((before, after), _) = stream::coupon_of(record)?;
+        let known = before.map_or(0, |before| before.redemptions.len());
+        (after.redemptions.len() > known).then_some(after.key)
+    });
+    redeemed.collect()
+}
+
+fn read_waiting(item: &Item) -> Result<Waiting, StoreError> {
+    let read = Reader::new(item, "waiting reversal");
+    let (merchant, webhook_id) = read.str("sk")?.split_once('#').ok_or_else(|| read.corrupt("sk"))?;
+    let place = keys::read_coupon(read.str("coupon_pk")?, read.str("coupon_sk")?);
+    let order_no = read.optional("order_no", Reader::parsed)?;
+    Ok(Waiting {
+        merchant: merchant.parse().map_err(|_| read.corrupt("sk"))?,
+        webhook_id: webhook_id.to_owned(),
+        place: place.ok_or_else(|| read.corrupt("coupon_sk"))?,
+        undone: match order_no {
+            Some(order_no) => Undone::Order(order_no),
+            None => Undone::Index(read.number("redemption")?),
+        },
+        reason: read.parsed("reason")?,
+        received_at: read.instant("received_at")?,
+    })
+}
