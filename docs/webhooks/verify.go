@@ -1,6 +1,6 @@
 // Verifies a webhook from Mealticket: Standard Webhooks, signature v1, HMAC-SHA256 over "{id}.{timestamp}.{body}".
 // Copy `verify` and what it uses. Call it before the body is parsed, and answer 400 if it refuses.
-// Remember each id for 7 days: a message may come more than once, always under the same id. Act on it once, and answer
+// Remember each id: a message may come more than once, always under the same id. Act on it once, and answer
 // 200 again.
 // Run as a program (go run verify.go), it reads samples from standard input and prints "ok" or "refused" for each.
 // Go 1.20 or newer, standard library only.

@@ -59,7 +59,10 @@ async fn record(
         order_no: order_no.map(|order_no| order_no.to_string()),
         redeemed_at: report.and_then(|report| report.redeemed_at.parse().ok()),
         received_at: deps.now(),
+        store_id: report.and_then(|report| store(merchant, report)).map(|store| store.store_id.clone()),
+        amount: report.and_then(|report| Fen::try_from(report.order.amount_fen).ok()),
         settled_at: None,
+        decision: None,
     };
     tracing::warn!(merchant = %merchant.merchant.id, reason = found.reason, "a report does not add up");
     Ok(deps.store.put_discrepancy(&merchant.merchant.id, &found).await?)
@@ -115,15 +118,21 @@ fn checked<'m>(
     if at.seconds_since(deps.now()) > CLOCK_SKEW_SECONDS_MAX {
         return Err("in_the_future");
     }
-    let store = match (&report.store_id, &report.store_no) {
-        (Some(id), _) => merchant.merchant.store(id),
-        (None, Some(store_no)) => merchant.merchant.store_by_no(store_no),
-        (None, None) => return Err(malformed),
-    };
-    let store = store.ok_or(Code::StoreNotFound.as_str())?;
+    if report.store_id.is_none() && report.store_no.is_none() {
+        return Err(malformed);
+    }
+    let store = store(merchant, report).ok_or(Code::StoreNotFound.as_str())?;
     let amount = Fen::try_from(report.order.amount_fen).ok().filter(|amount| *amount > Fen::ZERO).ok_or(malformed)?;
     let order_no = report.order.order_no.parse().map_err(|_| malformed)?;
     Ok((at, store, Order { order_no, amount }))
+}
+
+/// The merchant's store that a report names, by our id for it or by the merchant's own number.
+fn store<'m>(merchant: &'m MerchantRecord, report: &RedeemedReport) -> Option<&'m Store> {
+    match (&report.store_id, &report.store_no) {
+        (Some(id), _) => merchant.merchant.store(id),
+        (None, store_no) => merchant.merchant.store_by_no(store_no.as_deref()?),
+    }
 }
 
 /// The coupon that a report names by its code, or else by its id.

@@ -12,7 +12,8 @@ use mealticket_api::{
 use mealticket_domain::{
     MerchantId, Timestamp,
     webhook::{
-        Answer, Endpoint, EndpointId, EndpointUrl, Failure, Message, OffReason, SwitchedOff, Verdict, next_attempt_at,
+        Answer, Endpoint, EndpointId, EndpointUrl, Failure, Message, MessageId, OffReason, SwitchedOff, Verdict,
+        next_attempt_at,
     },
 };
 use mealticket_store::{
@@ -20,7 +21,7 @@ use mealticket_store::{
     deliveries::{Attempt, Delivery, Due, DueKey, Outcome},
 };
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -46,12 +47,42 @@ pub(crate) struct Attempts<C> {
     deps: Deps,
     courier: Arc<C>,
     pub(crate) right: Right,
+    /// After this no attempt begins: the run is over, and what is under way must be written down.
+    begin_until: Instant,
+    in_flight: Arc<Mutex<Sending>>,
     /// Endpoints as they were read, or as this run left them, for a few seconds.
     known: Arc<Mutex<Known>>,
 }
 
 /// Endpoints, and until when they are as good as new; `None` for one that is not there.
 type Known = HashMap<EndpointId, (Instant, Option<Endpoint>)>;
+
+/// Messages that are being sent.
+type Sending = HashSet<(EndpointId, MessageId)>;
+
+/// How often it is looked whether a message is still being sent.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+
+/// That a message is being sent by this task and no other of the run.
+struct InFlight {
+    all: Arc<Mutex<Sending>>,
+    this: (EndpointId, MessageId),
+}
+
+impl InFlight {
+    async fn alone(all: &Arc<Mutex<Sending>>, this: (EndpointId, MessageId)) -> Self {
+        while !all.lock().unwrap_or_else(PoisonError::into_inner).insert(this.clone()) {
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+        InFlight { all: Arc::clone(all), this }
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.all.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.this);
+    }
+}
 
 /// How long an endpoint is remembered: what an operator changes is seen within this time.
 const KNOWN_FOR: Duration = Duration::from_secs(5);
@@ -62,93 +93,120 @@ impl<C> Clone for Attempts<C> {
             deps: self.deps.clone(),
             courier: Arc::clone(&self.courier),
             right: self.right.clone(),
+            begin_until: self.begin_until,
+            in_flight: Arc::clone(&self.in_flight),
             known: Arc::clone(&self.known),
         }
     }
 }
 
 impl<C: Courier> Attempts<C> {
-    pub(crate) fn new(deps: Deps, courier: Arc<C>, right: Right) -> Self {
-        Attempts { deps, courier, right, known: Arc::default() }
+    pub(crate) fn new(deps: Deps, courier: Arc<C>, right: Right, begin_until: Instant) -> Self {
+        Attempts { deps, courier, right, begin_until, in_flight: Arc::default(), known: Arc::default() }
     }
 
-    /// Attempts each message of an entry that was not attempted yet, one after the other, and takes the entry out.
+    /// Attempts each message of an entry that was not attempted yet, one after the other, and takes the entry out. An endpoint that is
+    /// overloaded is left alone after the first: the rest of the entry waits for the next run.
     pub(crate) async fn settle(&self, key: &DueKey, due: &Due) -> Result<Settled, StoreError> {
         let mut settled = Settled::default();
         for message in &due.messages {
-            if !self.right.lasts(self.deps.now(), ATTEMPT_SECONDS) {
+            if settled.slow_down || !self.settle_one(due, message, &mut settled).await? {
                 return Ok(settled);
             }
-            self.settle_one(due, message, &mut settled).await?;
         }
         self.deps.store.remove_due(key).await?;
         settled.is_whole = true;
         Ok(settled)
     }
 
-    async fn settle_one(&self, due: &Due, message: &Message, settled: &mut Settled) -> Result<(), StoreError> {
+    /// Whether an attempt may begin: it ends, and is written down, while the part of the index is ours and the run goes on.
+    fn may_begin(&self) -> bool {
+        Instant::now() < self.begin_until && self.right.lasts(self.deps.now(), ATTEMPT_SECONDS)
+    }
+
+    /// False when there was no time for it. A message that is queued twice is attempted by one task at a time: the other then finds
+    /// it attempted.
+    async fn settle_one(&self, due: &Due, message: &Message, settled: &mut Settled) -> Result<bool, StoreError> {
+        let _in_flight = InFlight::alone(&self.in_flight, (due.endpoint.clone(), message.id.clone())).await;
         let known = self.deps.store.delivery(&due.endpoint, &message.id).await?;
-        let before = known.as_ref().map(Delivery::made);
+        let made = known.as_ref().map_or(0, Delivery::made);
+        let is_over = known.as_ref().is_some_and(|known| known.outcome != Outcome::Pending);
         // Attempted already; or the entry was written for an attempt whose own entry is still there.
-        let is_settled = known.as_ref().is_some_and(|known| known.outcome != Outcome::Pending);
-        if is_settled || before.unwrap_or(0) + 1 != due.attempt {
-            return Ok(());
+        if (is_over && !due.begins_anew) || made + 1 != due.attempt {
+            // Whoever made the attempt may have been cut off before the list was told.
+            if let Some(known) = known.filter(|known| known.outcome != Outcome::Dead) {
+                self.revived(due, &known, self.deps.now()).await?;
+            }
+            return Ok(true);
         }
-        let mut delivery = known.unwrap_or_else(|| Delivery {
-            merchant: due.merchant.clone(),
-            endpoint: due.endpoint.clone(),
-            message: message.clone(),
-            outcome: Outcome::Pending,
-            given_up: None,
-            attempts: Vec::new(),
-            schedule_from: 0,
-            next_at: None,
-        });
+        let mut delivery = known.unwrap_or_else(|| first(due, message));
+        if due.begins_anew {
+            (delivery.outcome, delivery.given_up, delivery.schedule_from) = (Outcome::Pending, None, made);
+        }
         let endpoint = self.endpoint(&due.merchant, &due.endpoint).await?;
         let Some(endpoint) = endpoint.filter(|endpoint| endpoint.off.is_none()) else {
             delivery.given_up = Some("endpoint_off".to_owned());
-            return self.give_up(delivery, before, settled).await;
+            self.give_up(delivery, settled).await?;
+            return Ok(true);
         };
+        if !self.may_begin() {
+            return Ok(false);
+        }
         let attempt = self.attempt(&endpoint, &delivery.message).await;
         let verdict = attempt.answer.verdict();
         delivery.attempts.push(attempt);
-        self.note_health(&due.merchant, &endpoint, verdict).await?;
-        let now = self.deps.now();
+        self.write_down(due, delivery, verdict, settled).await?;
+        if let Err(error) = self.note_health(&due.merchant, &endpoint, verdict).await {
+            tracing::error!(endpoint = %endpoint.id, %error, "how an endpoint fares is not noted");
+        }
+        Ok(true)
+    }
+
+    /// What became of an attempt: what comes next before what was, so that a crash leaves an entry too many.
+    async fn write_down(
+        &self,
+        due: &Due,
+        mut delivery: Delivery,
+        verdict: Verdict,
+        settled: &mut Settled,
+    ) -> Result<(), StoreError> {
+        let (store, now) = (&self.deps.store, self.deps.now());
         let next_at = match verdict {
             Verdict::Delivered => {
                 (delivery.outcome, delivery.next_at) = (Outcome::Delivered, None);
-                self.deps.store.settle_delivery(&delivery, before, now).await?;
+                store.settle_delivery(&delivery, now).await?;
                 settled.delivered += 1;
-                return Ok(());
+                return self.revived(due, &delivery, now).await;
             }
             Verdict::Gone => None,
             Verdict::Again { slow_down, after } => {
                 settled.slow_down |= slow_down;
                 let made = delivery.made().saturating_sub(delivery.schedule_from);
-                next_attempt_at(made, now, after, message.id.chance(due.attempt))
+                next_attempt_at(made, now, after, delivery.message.id.chance(due.attempt))
             }
         };
-        let Some(next_at) = next_at else { return self.give_up(delivery, before, settled).await };
-        let again = Due::again(due.merchant.clone(), due.endpoint.clone(), message.clone(), due.attempt + 1);
-        self.deps.store.put_due(&again, next_at).await?;
+        let Some(next_at) = next_at else { return self.give_up(delivery, settled).await };
+        let message = delivery.message.clone();
+        let again = Due::again(due.merchant.clone(), due.endpoint.clone(), message, due.attempt.saturating_add(1));
+        store.put_due(&again, next_at).await?;
         delivery.next_at = Some(next_at);
-        self.deps.store.settle_delivery(&delivery, before, now).await?;
+        store.settle_delivery(&delivery, now).await?;
         settled.failed += 1;
-        Ok(())
+        self.revived(due, &delivery, now).await
     }
 
-    async fn give_up(
-        &self,
-        mut delivery: Delivery,
-        before: Option<u8>,
-        settled: &mut Settled,
-    ) -> Result<(), StoreError> {
+    /// A delivery that is sent again is no dead letter any more.
+    async fn revived(&self, due: &Due, delivery: &Delivery, now: Timestamp) -> Result<(), StoreError> {
+        if due.begins_anew { self.deps.store.remove_dead_letter(delivery, now).await } else { Ok(()) }
+    }
+
+    async fn give_up(&self, mut delivery: Delivery, settled: &mut Settled) -> Result<(), StoreError> {
         let now = self.deps.now();
         (delivery.outcome, delivery.next_at) = (Outcome::Dead, None);
         self.deps.store.put_dead_letter(&delivery, now).await?;
-        self.deps.store.settle_delivery(&delivery, before, now).await?;
-        let (endpoint, message) = (&delivery.endpoint, &delivery.message.id);
-        tracing::warn!(merchant = %delivery.merchant, %endpoint, %message, attempts = delivery.made(), "dead letter");
+        self.deps.store.settle_delivery(&delivery, now).await?;
+        let (endpoint, id) = (&delivery.endpoint, &delivery.message.id);
+        tracing::warn!(merchant = %delivery.merchant, %endpoint, %id, attempts = delivery.made(), "dead letter");
         settled.dead += 1;
         Ok(())
     }
@@ -221,30 +279,40 @@ impl<C: Courier> Attempts<C> {
         verdict: Verdict,
     ) -> Result<(), StoreError> {
         let (store, now) = (&self.deps.store, self.deps.now());
-        let mut endpoint = endpoint.clone();
         match verdict {
             Verdict::Delivered if endpoint.failing_since.is_none() => return Ok(()),
-            Verdict::Delivered => {
-                store.endpoint_works(merchant, &endpoint.id).await?;
-                endpoint.failing_since = None;
-            }
+            Verdict::Delivered => store.endpoint_works(merchant, &endpoint.id).await?,
             Verdict::Again { .. } if !endpoint.has_failed_too_long(now) => {
                 if endpoint.failing_since.is_some() {
                     return Ok(());
                 }
                 store.endpoint_fails(merchant, &endpoint.id, now).await?;
-                endpoint.failing_since = Some(now);
             }
             Verdict::Gone | Verdict::Again { .. } => {
                 let reason = if verdict == Verdict::Gone { OffReason::Gone } else { OffReason::Failing };
                 let off = SwitchedOff { at: now, reason };
-                if store.switch_off(merchant, &endpoint.id, off).await? {
+                if store.switch_off(merchant, &endpoint.id, endpoint.version, off).await? {
                     tracing::error!(%merchant, endpoint = %endpoint.id, reason = reason.as_str(), "endpoint switched off");
                 }
-                endpoint.off = Some(off);
             }
         }
-        self.remember(&endpoint.id.clone(), Some(endpoint));
+        // It is read anew when it is next needed.
+        self.known().remove(&endpoint.id);
         Ok(())
+    }
+}
+
+/// The delivery of a message that nobody has attempted.
+fn first(due: &Due, message: &Message) -> Delivery {
+    Delivery {
+        merchant: due.merchant.clone(),
+        endpoint: due.endpoint.clone(),
+        message: message.clone(),
+        outcome: Outcome::Pending,
+        given_up: None,
+        attempts: Vec::new(),
+        schedule_from: 0,
+        next_at: None,
+        revision: 0,
     }
 }

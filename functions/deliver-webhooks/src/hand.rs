@@ -7,8 +7,8 @@ use std::collections::{HashMap, HashSet};
 
 /// Due entries of one endpoint that are worked at once.
 const OF_ENDPOINT_MAX: usize = 8;
-/// Due entries that are worked at once. One that hangs has 8, and after its first timeouts one: it takes two hundred such
-/// endpoints in one part of the index to be in the way of the others.
+/// Due entries that are worked at once. An endpoint that hangs has eight of them until its first timeouts, fifteen seconds, and then
+/// one; and each look begins with the endpoint after the last that was served, so that nobody waits for ever.
 const OF_RUN_MAX: usize = 256;
 
 /// What a run has in hand.
@@ -56,6 +56,10 @@ impl Hand {
 
     /// An entry was worked. The bound falls to half with each that was answered badly, and grows by one with each that was not.
     pub(crate) fn ended(&mut self, key: &DueKey, endpoint: &EndpointId, settled: &Settled) {
+        if let Some(load) = self.loads.get_mut(endpoint) {
+            load.bound =
+                if settled.slow_down { (load.bound / 2).max(1) } else { (load.bound + 1).min(OF_ENDPOINT_MAX) };
+        }
         if !settled.is_whole {
             self.set_aside(endpoint);
             return;
@@ -64,9 +68,12 @@ impl Hand {
         self.under_way = self.under_way.saturating_sub(1);
         if let Some(load) = self.loads.get_mut(endpoint) {
             load.under_way = load.under_way.saturating_sub(1);
-            load.bound =
-                if settled.slow_down { (load.bound / 2).max(1) } else { (load.bound + 1).min(OF_ENDPOINT_MAX) };
         }
+    }
+
+    /// Whether there is no room for any entry.
+    pub(crate) fn is_full(&self) -> bool {
+        self.under_way >= OF_RUN_MAX
     }
 
     /// An entry could not be settled: it is left for the next run.

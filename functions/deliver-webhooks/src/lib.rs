@@ -13,7 +13,7 @@ use attempt::{Attempts, Settled};
 use courier::{ATTEMPT_TIMEOUT, Courier};
 use hand::Hand;
 use mealticket_api::{ApiError, Deps, random};
-use mealticket_domain::Timestamp;
+use mealticket_domain::{Timestamp, webhook::EndpointId};
 use mealticket_store::{
     Store, StoreError,
     deliveries::{Due, DueKey, Worker},
@@ -53,23 +53,31 @@ pub struct Worked {
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// How often it is looked at while nothing is due.
 const IDLE: Duration = Duration::from_secs(1);
+/// How long a run that ends when nothing is due may begin attempts.
+const ONCE: Duration = Duration::from_secs(50);
 /// Seconds for which the part must still be ours when an attempt begins: the attempt, and the writes after it.
 const ATTEMPT_SECONDS: u32 = ATTEMPT_TIMEOUT.as_secs() as u32 + 10;
 /// Seconds of the lease below which it is asked for again: it has sixty.
 const RENEW_BELOW_SECONDS: u32 = ATTEMPT_SECONDS + 15;
 
-/// Works a part of the due index.
+/// Works a part of the due index. A run that finds another at it waits for the part as long as it would have worked.
 pub async fn work<C: Courier>(deps: &Deps, courier: &Arc<C>, shift: Shift) -> Result<Worked, StoreError> {
     let until = Instant::now() + Duration::from_secs(shift.for_seconds);
     let holder = random::name().map_err(unexpected)?;
-    let Some(worker) = deps.store.lease_due(shift.shard, &holder).await? else {
-        return Ok(Worked { busy: true, ..Worked::default() });
+    let worker = loop {
+        match deps.store.lease_due(shift.shard, &holder).await? {
+            Some(worker) => break worker,
+            None if Instant::now() >= until => return Ok(Worked { busy: true, ..Worked::default() }),
+            None => tokio::time::sleep(IDLE).await,
+        }
     };
     let right = Right(Arc::new(Mutex::new(Some(worker))));
+    let begin_until = until.max(Instant::now() + ONCE);
     let mut run = Run {
-        attempts: Attempts::new(deps.clone(), Arc::clone(courier), right.clone()),
+        attempts: Attempts::new(deps.clone(), Arc::clone(courier), right.clone(), begin_until),
         tasks: JoinSet::new(),
         hand: Hand::default(),
+        begin_after: None,
         worked: Worked::default(),
     };
     let outcome = run.work(&deps.store, shift, &holder, until).await;
@@ -111,6 +119,8 @@ struct Run<C> {
     attempts: Attempts<C>,
     tasks: JoinSet<(DueKey, Due, Result<Settled, StoreError>)>,
     hand: Hand,
+    /// The endpoint after which the next look begins.
+    begin_after: Option<EndpointId>,
     worked: Worked,
 }
 
@@ -141,27 +151,48 @@ impl<C: Courier> Run<C> {
         }
     }
 
-    /// Takes what is due, endpoint by endpoint, as much as each has room for. Gives how many entries.
+    /// Takes what is due, endpoint by endpoint, as much as each has room for, all round from where the last look ended. Gives how many
+    /// entries.
     async fn take(&mut self, store: &Store, shard: u16) -> Result<usize, StoreError> {
-        let mut taken = 0;
-        let now = store.clock().now();
-        let mut after = None;
-        while let Some((endpoint, first_at)) = store.next_endpoint_queued(shard, after.as_ref()).await? {
-            let room = self.hand.room(&endpoint);
-            if room > 0 && first_at <= now {
-                let known = self.hand.known(&endpoint);
-                for (key, due) in store.due(shard, &endpoint, now, known + room).await? {
-                    if self.hand.room(&endpoint) > 0 && self.hand.take(&key, &endpoint) {
-                        taken += 1;
-                        let attempts = self.attempts.clone();
-                        self.tasks.spawn(async move {
-                            let settled = attempts.settle(&key, &due).await;
-                            (key, due, settled)
-                        });
-                    }
+        let begin = self.begin_after.take();
+        let mut after = begin.clone();
+        let (mut taken, mut has_turned) = (0, begin.is_none());
+        while !self.hand.is_full() {
+            let Some((endpoint, first_at)) = store.next_endpoint_queued(shard, after.as_ref()).await? else {
+                if has_turned {
+                    return Ok(taken);
                 }
+                (after, has_turned) = (None, true);
+                continue;
+            };
+            if has_turned && begin.as_ref().is_some_and(|begin| endpoint > *begin) {
+                return Ok(taken);
+            }
+            if first_at <= store.clock().now() {
+                taken += self.take_of(store, shard, &endpoint).await?;
             }
             after = Some(endpoint);
+        }
+        self.begin_after = after;
+        Ok(taken)
+    }
+
+    async fn take_of(&mut self, store: &Store, shard: u16, endpoint: &EndpointId) -> Result<usize, StoreError> {
+        let room = self.hand.room(endpoint);
+        if room == 0 {
+            return Ok(0);
+        }
+        let mut taken = 0;
+        let limit = self.hand.known(endpoint) + room;
+        for (key, due) in store.due(shard, endpoint, store.clock().now(), limit).await? {
+            if self.hand.room(endpoint) > 0 && self.hand.take(&key, endpoint) {
+                taken += 1;
+                let attempts = self.attempts.clone();
+                self.tasks.spawn(async move {
+                    let settled = attempts.settle(&key, &due).await;
+                    (key, due, settled)
+                });
+            }
         }
         Ok(taken)
     }

@@ -71,7 +71,10 @@ async fn make_one(store: &Store, id: StatementId, cut: u64) -> Result<bool, Stor
     }
     let statement = Statement { id, no, opening, lines, closed_at: store.clock().now(), cut };
     store.put_statement(&statement).await?;
-    tell(store, &statement, statement.closing()).await?;
+    // What stands, and not what was meant: another run may have been first.
+    if let Some(standing) = store.statement_head(&statement.id).await? {
+        tell(store, &standing.statement, standing.closing).await?;
+    }
     Ok(true)
 }
 

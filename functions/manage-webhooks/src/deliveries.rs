@@ -22,19 +22,19 @@ struct ReplayRequest {}
 #[serde(deny_unknown_fields)]
 struct ReplayDeadLettersRequest {
     endpoint_id: String,
+    cursor: Option<String>,
 }
 
 #[derive(Serialize)]
 struct ReplayedView {
     delivery_id: String,
-    queued: bool,
 }
 
 #[derive(Serialize)]
 struct AllReplayedView {
     queued: usize,
-    /// Whether there are more: the same request again goes on.
-    more: bool,
+    /// The `cursor` with which the same request goes on; null after the last.
+    next: Option<String>,
 }
 
 /// An endpoint's deliveries, newest first; without an endpoint, everybody's dead letters.
@@ -98,7 +98,7 @@ async fn dead(
     Ok(found)
 }
 
-/// Sends a delivery again, whatever it has come to, and begins its schedule anew. Asked twice it is sent once, unless it arrived in between.
+/// Has a delivery sent again, whatever it has come to, and its schedule begin anew. Asked twice before it is sent, it is sent once.
 pub(crate) async fn replay(
     deps: &Deps,
     request: &Request,
@@ -112,13 +112,12 @@ pub(crate) async fn replay(
     if delivery.made() >= ATTEMPTS_OF_DELIVERY_MAX {
         return Err(Code::ReplayLimit.into());
     }
-    // Somebody was quicker: it has been sent again, or has come to something.
-    let queued = deps.store.replay(&delivery, deps.now()).await?;
+    deps.store.replay(&delivery, deps.now()).await?;
     tracing::info!(delivery = id, by = operator.subject, "sent again");
-    Response::accepted(&ReplayedView { delivery_id: id.to_owned(), queued })
+    Response::accepted(&ReplayedView { delivery_id: id.to_owned() })
 }
 
-/// Sends an endpoint's dead letters again, a hundred at a time.
+/// Has an endpoint's dead letters sent again, a hundred at a time.
 pub(crate) async fn replay_dead_letters(
     deps: &Deps,
     request: &Request,
@@ -126,13 +125,18 @@ pub(crate) async fn replay_dead_letters(
 ) -> Result<Response, ApiError> {
     let asked: ReplayDeadLettersRequest = json::read(request.body()?)?;
     let endpoint: EndpointId = json::parsed("endpoint_id", &asked.endpoint_id)?;
-    let (letters, next) = deps.store.dead_letters(Some(&endpoint), None, REPLAYED_AT_ONCE).await?;
+    let after = asked.cursor.as_deref().map(read_delivery_id).transpose();
+    let after = after.map_err(|_| ApiError::malformed("cursor"))?;
+    let after = after.map(|(endpoint, message)| format!("{endpoint}#{message}"));
+    let (letters, next) = deps.store.dead_letters(Some(&endpoint), after.as_deref(), REPLAYED_AT_ONCE).await?;
+    let next = letters.last().filter(|_| next.is_some()).map(|(endpoint, message)| delivery_id(endpoint, message));
     let mut queued = 0;
     for delivery in dead(deps, letters).await? {
-        if delivery.made() < ATTEMPTS_OF_DELIVERY_MAX && deps.store.replay(&delivery, deps.now()).await? {
+        if delivery.made() < ATTEMPTS_OF_DELIVERY_MAX {
+            deps.store.replay(&delivery, deps.now()).await?;
             queued += 1;
         }
     }
     tracing::info!(%endpoint, queued, by = operator.subject, "dead letters sent again");
-    Response::accepted(&AllReplayedView { queued, more: next.is_some() && queued > 0 })
+    Response::accepted(&AllReplayedView { queued, next })
 }

@@ -7,7 +7,7 @@ use mealticket_api::{
 };
 use mealticket_domain::{
     MerchantId,
-    webhook::{Endpoint, EndpointId, EndpointSecret, EndpointUrl, MessageKind, OffReason, SwitchedOff},
+    webhook::{Endpoint, EndpointId, EndpointSecret, EndpointUrl, MessageKind, OffReason, SwitchedOff, endpoint_id},
 };
 use serde::Deserialize;
 use std::collections::BTreeSet;
@@ -18,7 +18,7 @@ const ENDPOINTS_MAX: usize = 8;
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct AddEndpointRequest {
-    endpoint_id: String,
+    name: String,
     url: String,
     events: Vec<String>,
 }
@@ -41,7 +41,7 @@ pub(crate) async fn list(deps: &Deps, request: &Request, merchant: &str) -> Resu
     Response::ok(&ListView { items: endpoints.iter().map(EndpointView::new).collect(), next: None })
 }
 
-/// Registers an endpoint under the caller's id for it. The same again is the same answer, secret and all, until that is rotated.
+/// Registers an endpoint under the merchant's name for it. The same again is the same answer, secret and all, until that is rotated.
 pub(crate) async fn add(
     deps: &Deps,
     request: &Request,
@@ -49,7 +49,6 @@ pub(crate) async fn add(
     merchant: &str,
 ) -> Result<Response, ApiError> {
     let asked: AddEndpointRequest = json::read_with_list(request.body()?, "events")?;
-    let id: EndpointId = json::parsed("endpoint_id", &asked.endpoint_id)?;
     let url = EndpointUrl::read(&asked.url, deps.stack.config.webhooks_stay_here)
         .map_err(|error| ApiError::malformed("url").because(error.to_string()))?;
     let kinds = asked.events.iter().map(|kind| json::parsed::<MessageKind>("events", kind));
@@ -57,7 +56,11 @@ pub(crate) async fn add(
     if subscribed.is_empty() {
         return Err(ApiError::malformed("events"));
     }
+    if format!("end_{}", asked.name).parse::<EndpointId>().is_err() {
+        return Err(ApiError::malformed("name"));
+    }
     let merchant = known(deps, merchant).await?;
+    let id = endpoint_id(&merchant, &asked.name).ok_or_else(|| ApiError::malformed("name"))?;
     let others = deps.store.endpoints(&merchant).await?;
     if others.len() >= ENDPOINTS_MAX && others.iter().all(|other| other.id != id) {
         return Err(ApiError::from(Code::EndpointLimit));

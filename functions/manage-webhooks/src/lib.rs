@@ -1,8 +1,9 @@
-//! 通知管理: operators register, rotate and switch endpoints, and look after what did not arrive; merchants see their own.
+//! 通知管理: operators register, rotate and switch endpoints, and look after what did not arrive; merchants see their own; finance decides about reports that broke a rule.
 //!
 //! Nothing here sends anything. What is to be sent again is put into the due index, and `deliver-webhooks` finds it there.
 
 mod deliveries;
+mod discrepancies;
 mod endpoints;
 mod views;
 
@@ -29,6 +30,12 @@ pub enum Ask {
     ReplayDeadLetters,
     /// What was sent to an endpoint of one's own.
     ListOwnDeliveries,
+    /// Reports that broke a rule.
+    ListDiscrepancies,
+    /// The merchant gets its money all the same.
+    AcceptDiscrepancy,
+    /// It does not.
+    RejectDiscrepancy,
 }
 
 /// The function's routes, as `infra/template.yaml` has them.
@@ -42,12 +49,19 @@ pub const ROUTES: &[Route<Ask>] = &[
     ("POST /v1/admin/deliveries/replay", Ask::ReplayDeadLetters),
     ("POST /v1/admin/deliveries/{delivery_id}/replay", Ask::ReplayDelivery),
     ("GET /v1/deliveries", Ask::ListOwnDeliveries),
+    ("GET /v1/admin/discrepancies", Ask::ListDiscrepancies),
+    ("POST /v1/admin/discrepancies/{discrepancy_id}/accept", Ask::AcceptDiscrepancy),
+    ("POST /v1/admin/discrepancies/{discrepancy_id}/reject", Ask::RejectDiscrepancy),
 ];
 
 /// Who may see endpoints and deliveries.
 const READERS: &[Role] = &[Role::ProvinceAdmin, Role::Auditor];
 /// Who may change them, and have something sent again.
 const KEEPERS: &[Role] = &[Role::ProvinceAdmin];
+/// Who may see what does not add up.
+const BOOK_READERS: &[Role] = &[Role::Finance, Role::Auditor];
+/// Who may decide about it: it moves money.
+const BOOK_KEEPERS: &[Role] = &[Role::Finance];
 
 /// Answers one request of an operator's page or of a merchant's server.
 pub async fn handle(deps: Deps, request: Request) -> Result<Response, ApiError> {
@@ -57,12 +71,20 @@ pub async fn handle(deps: Deps, request: Request) -> Result<Response, ApiError> 
         let merchant = deps.merchant(&request).await?;
         return deliveries::list_own(&deps, &request, &merchant).await;
     }
-    let is_reading = matches!(ask, Ask::ListEndpoints | Ask::ListDeliveries);
-    let operator = deps.operator(&request, if is_reading { READERS } else { KEEPERS }).await?;
+    let roles = match ask {
+        Ask::ListEndpoints | Ask::ListDeliveries => READERS,
+        Ask::ListDiscrepancies => BOOK_READERS,
+        Ask::AcceptDiscrepancy | Ask::RejectDiscrepancy => BOOK_KEEPERS,
+        _ => KEEPERS,
+    };
+    let operator = deps.operator(&request, roles).await?;
     match ask {
         Ask::ListDeliveries | Ask::ListOwnDeliveries => deliveries::list(&deps, &request).await,
         Ask::ReplayDelivery => deliveries::replay(&deps, &request, &operator, parameter(0)).await,
         Ask::ReplayDeadLetters => deliveries::replay_dead_letters(&deps, &request, &operator).await,
+        Ask::ListDiscrepancies => discrepancies::list(&deps, &request).await,
+        Ask::AcceptDiscrepancy => discrepancies::decide(&deps, &request, &operator, parameter(0), true).await,
+        Ask::RejectDiscrepancy => discrepancies::decide(&deps, &request, &operator, parameter(0), false).await,
         Ask::ListEndpoints => endpoints::list(&deps, &request, parameter(0)).await,
         Ask::AddEndpoint => endpoints::add(&deps, &request, &operator, parameter(0)).await,
         Ask::RotateEndpoint => endpoints::rotate(&deps, &request, &operator, parameter(0), parameter(1)).await,

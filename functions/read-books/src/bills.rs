@@ -6,7 +6,12 @@ use crate::{
     views::{BillLineView, co_funding, payable},
 };
 use mealticket_api::{ApiError, Code, Request, Response, json, views::ListView};
-use mealticket_domain::{ProvinceDay, books::CLOSE_AFTER_SECONDS, journal::Entry, statement::due};
+use mealticket_domain::{
+    ProvinceDay,
+    books::CLOSE_AFTER_SECONDS,
+    journal::{Entry, EntryKind},
+    statement::due,
+};
 use mealticket_store::books::BillCursor;
 
 /// Lines of one file: 10 000 × at most 400 bytes are 4 MB, and a function's answer may have 6. What is more is in the next file,
@@ -72,7 +77,11 @@ fn spreadsheet(reader: &Reader<'_>, lines: &[Entry]) -> Result<String, ApiError>
     for entry in lines {
         let sums = mealticket_domain::books::Cell::of(entry);
         file.row([
-            text(if entry.event.is_reversal { "撤销" } else { "核销" }),
+            text(match entry.event.kind {
+                EntryKind::Redemption => "核销",
+                EntryKind::Reversal => "撤销",
+                EntryKind::Adjustment => "调整",
+            }),
             text(reader.deps.stack.ids.redemption_id(entry.event.coupon, usize::from(entry.event.index))),
             text(entry.order_no.as_str()),
             text(entry.at.province_clock()),

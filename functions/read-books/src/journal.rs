@@ -51,8 +51,21 @@ pub(crate) async fn post_set_aside(
 ) -> Result<Response, ApiError> {
     let PostRequest {} = json::read(request.body()?)?;
     match deps.store.post_aside(id, &operator.subject, deps.now()).await? {
-        PostedAside::Posted => Response::ok(&PostedView { event_id: id, posted: true }),
+        PostedAside::Posted => {
+            tell(deps, id).await?;
+            Response::ok(&PostedView { event_id: id, posted: true })
+        }
         PostedAside::NotFound => Err(Code::RecordNotFound.into()),
         PostedAside::StillUnreadable(reason) => Err(ApiError::from(Code::RecordUnreadable).because(reason)),
     }
+}
+
+/// Tells the merchant's systems what the record is about: nobody could when it came by.
+async fn tell(deps: &Deps, id: &str) -> Result<(), ApiError> {
+    let Some((_, aside)) = deps.store.set_aside(id).await? else { return Ok(()) };
+    let record = serde_json::from_str(&aside.raw).unwrap_or_default();
+    if let Some((merchant, messages)) = deps.store.messages_of(&record, &deps.stack.ids).await? {
+        deps.store.queue_messages(&merchant, &messages).await?;
+    }
+    Ok(())
 }

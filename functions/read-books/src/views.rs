@@ -150,7 +150,7 @@ impl BillLineView {
         let cell = Cell::of(entry);
         BillLineView {
             redemption_id: stack.ids.redemption_id(entry.event.coupon, usize::from(entry.event.index)),
-            kind: kind(entry),
+            kind: entry.event.kind.as_str(),
             at: entry.at.to_string(),
             store_id: entry.store.to_string(),
             order_no: entry.order_no.to_string(),
@@ -163,10 +163,6 @@ impl BillLineView {
             due_fen: due(&entry.postings),
         }
     }
-}
-
-fn kind(entry: &Entry) -> &'static str {
-    if entry.event.is_reversal { "reversal" } else { "redemption" }
 }
 
 /// An entry of the journal.
@@ -195,7 +191,7 @@ impl EntryView {
         EntryView {
             redemption_id: stack.ids.redemption_id(key, usize::from(entry.event.index)),
             coupon_id: stack.ids.coupon_id(key),
-            kind: kind(entry),
+            kind: entry.event.kind.as_str(),
             at: entry.at.to_string(),
             merchant_id: entry.merchant.to_string(),
             store_id: entry.store.to_string(),

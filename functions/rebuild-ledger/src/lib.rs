@@ -6,7 +6,7 @@
 
 use mealticket_domain::{
     Timestamp,
-    journal::{CountKey, Counts, Entry},
+    journal::{CountKey, Counts, Entry, EntryKind},
     rebuild::{Comparison, Difference, Side, TOLD_MAX, bucket_of},
     settlement::Postings,
 };
@@ -192,7 +192,10 @@ async fn for_every_page(
             let Some(last) = pages.last() else { break };
             after = last.no;
             for page in &pages {
-                take(&page.entries, &page.counts);
+                // What an operator accepted has no redemption; the decision stands beside the discrepancy.
+                let has_coupon = |entry: &&Entry| entry.event.kind != EntryKind::Adjustment;
+                let entries: Vec<Entry> = page.entries.iter().filter(has_coupon).cloned().collect();
+                take(&entries, &page.counts);
                 let Some(rebuilt) = rebuilt.as_deref_mut() else { continue };
                 rebuilt.pages += 1;
                 rebuilt.is_quiet &= now.seconds_since(page.last_at) >= UNDER_WAY_SECONDS;
@@ -232,7 +235,7 @@ fn told(difference: &Difference) -> Told {
         }
     };
     let (event, coupon) = (entry.event, entry.event.coupon);
-    let reversal = if event.is_reversal { " reversed" } else { "" };
+    let reversal = if event.kind == EntryKind::Reversal { " reversed" } else { "" };
     Told {
         kind,
         event: format!(

@@ -86,7 +86,7 @@ impl Samples {
         world.sessions(member).await?;
         world.merchants()?;
         world.books(&redeemed).await?;
-        world.webhooks().await?;
+        world.webhooks(&redeemed).await?;
         Ok(Samples { values: world.values, signer: keys.merchant(SIGNER)?.clone() })
     }
 

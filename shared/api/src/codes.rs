@@ -112,6 +112,12 @@ codes! {
     EndpointExists = "endpoint_exists", CONFLICT, Never;
     /// The merchant has as many endpoints as it may.
     EndpointLimit = "endpoint_limit", CONFLICT, Never;
+    /// No such discrepancy.
+    DiscrepancyNotFound = "discrepancy_not_found", NOT_FOUND, Never;
+    /// The report does not say enough to be paid by.
+    DiscrepancyNotAcceptable = "discrepancy_not_acceptable", CONFLICT, Never;
+    /// It was decided otherwise.
+    DiscrepancyDecided = "discrepancy_decided", CONFLICT, Never;
     /// Somebody else changed the endpoint.
     EndpointChanged = "endpoint_changed", CONFLICT, Never;
     /// It was sent again too often.

@@ -80,6 +80,9 @@ pub fn title(code: Code, language: Language) -> &'static str {
         | Code::EndpointExists
         | Code::EndpointLimit
         | Code::EndpointChanged
+        | Code::DiscrepancyNotFound
+        | Code::DiscrepancyNotAcceptable
+        | Code::DiscrepancyDecided
         | Code::ReplayLimit => title_about_webhooks(code),
         Code::HoldNotFound => ("占用记录不存在", "No such hold"),
         Code::RedemptionNotFound => ("核销记录不存在", "No such redemption"),
@@ -205,6 +208,9 @@ fn title_about_webhooks(code: Code) -> (&'static str, &'static str) {
         Code::EndpointExists => ("通知地址编号已存在", "Endpoint exists"),
         Code::EndpointLimit => ("通知地址过多", "Too many endpoints"),
         Code::EndpointChanged => ("通知地址已变更", "Endpoint changed"),
+        Code::DiscrepancyNotFound => ("差异记录不存在", "No such discrepancy"),
+        Code::DiscrepancyNotAcceptable => ("差异无法接受", "Discrepancy cannot be accepted"),
+        Code::DiscrepancyDecided => ("差异已有结论", "Discrepancy decided otherwise"),
         _ => ("通知重发次数已达上限", "Sent again too often"),
     }
 }
@@ -242,12 +248,16 @@ fn without_facts(code: Code) -> (&'static str, &'static str) {
             ("该记录仍无法读取，原因见 reason。", "The record still cannot be read; reason says why.")
         }
         Code::EndpointExists => {
-            ("该编号已登记为另一个地址。", "This id is that of an endpoint with another address or other events.")
+            ("该名称已登记为另一个地址。", "This name is that of an endpoint with another address or other events.")
         }
         Code::EndpointLimit => ("该商户的通知地址已达上限。", "A merchant has at most eight endpoints."),
         Code::EndpointChanged => {
             ("通知地址已被他人修改，请刷新后重试。", "Somebody else changed the endpoint; read it again first.")
         }
+        Code::DiscrepancyNotAcceptable => {
+            ("上报内容不足以记账，只能驳回。", "The report does not say enough to be paid by; it can be rejected.")
+        }
+        Code::DiscrepancyDecided => ("该差异已作出相反的结论。", "The discrepancy was decided otherwise."),
         Code::ReplayLimit => ("该通知重发次数已达上限。", "The delivery was attempted a hundred times."),
         Code::HoldLapsed => ("占用已失效，请重新核销。", "The hold no longer counts; redeem without it."),
         Code::StoreNotInScope => ("该券不能在本店使用。", "The coupon cannot be used in this store."),
@@ -277,6 +287,7 @@ fn without_facts(code: Code) -> (&'static str, &'static str) {
         | Code::MerchantNotFound
         | Code::EndpointNotFound
         | Code::DeliveryNotFound
+        | Code::DiscrepancyNotFound
         | Code::HoldNotFound
         | Code::RedemptionNotFound => ("没有找到，请核对编号。", "Nothing has this id."),
         Code::MalformedRequest

@@ -9,7 +9,7 @@
 
 use crate::{
     ids::{CampaignNo, MerchantId, StoreId},
-    journal::{Entry, Page, StreamShard},
+    journal::{Entry, EntryKind, Page, StreamShard},
     settlement::Postings,
     text::Channel,
     timestamp::{ProvinceDay, ProvinceMonth, Timestamp},
@@ -94,11 +94,11 @@ pub struct Cell {
 impl Cell {
     /// The cell of one entry.
     pub fn of(entry: &Entry) -> Self {
-        let sign = if entry.event.is_reversal { -1 } else { 1 };
+        let sign = if entry.event.kind == EntryKind::Reversal { -1 } else { 1 };
         let fen = |fen: u64| i64::try_from(fen).unwrap_or(i64::MAX);
         Cell {
-            redeemed: i64::from(!entry.event.is_reversal),
-            reversed: i64::from(entry.event.is_reversal),
+            redeemed: i64::from(entry.event.kind == EntryKind::Redemption),
+            reversed: i64::from(entry.event.kind == EntryKind::Reversal),
             order_value: sign * fen(entry.amount.get()),
             discount: sign * fen(entry.discount.get()),
             postings: entry.postings.clone(),

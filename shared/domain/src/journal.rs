@@ -13,7 +13,7 @@ mod record;
 mod tally;
 
 pub use count::{Count, CountKey, Counts};
-pub use entry::{Entry, EventId};
+pub use entry::{Entry, EntryKind, EventId};
 pub use event::{Change, CouponEvent, PastRewritten, events_between};
 pub use page::{PAGE_BYTES_MAX, Page};
 pub use place::{SequenceNumber, StreamShard};

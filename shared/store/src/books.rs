@@ -22,7 +22,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use mealticket_domain::{
     ProvinceDay, Timestamp,
     books::Fold,
-    journal::{Content, Page, SetAside, StreamShard},
+    journal::{Content, Entry, Page, Record, SetAside, StreamShard},
 };
 use std::collections::BTreeMap;
 
@@ -95,6 +95,16 @@ impl Store {
         // IS_NEW_OR_BEHIND: a fold that is done again moves nothing back.
         let call = call.condition_expression("attribute_not_exists(pk) OR page < :page");
         self.put(call.expression_attribute_values(":page", number(page))).await.map(drop)
+    }
+
+    /// Posts an adjustment under a name of its own, once however often it is asked. `false` when the name cannot be one.
+    pub async fn post_adjustment(&self, name: &str, entry: &Entry) -> Result<bool, StoreError> {
+        let (Ok(shard), Ok(seq)) = (format!("accepted-{name}").parse::<StreamShard>(), "1".parse()) else {
+            return Ok(false);
+        };
+        let record = Record { seq, at: entry.at, content: Content::Nothing, entries: vec![entry.clone()] };
+        self.post(&shard, vec![record]).await.map_err(|not_posted| not_posted.source)?;
+        Ok(true)
     }
 
     /// Lists a record that was put aside. Safe to repeat.

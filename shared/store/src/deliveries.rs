@@ -13,8 +13,7 @@ pub use due::{DUE_MESSAGES_MAX, Due, DueKey, Worker, shard_of};
 use crate::{
     Store,
     attributes::{Item, Reader, instant, item, number, text},
-    calls::Write,
-    clauses::{IS_NEW, all},
+    clauses::IS_NEW,
     error::StoreError,
     keys,
 };
@@ -29,10 +28,8 @@ const DELIVERED_SECONDS: i64 = 30 * 86_400;
 /// A dead letter waits 90 days for somebody to send it again.
 const DEAD_SECONDS: i64 = 90 * 86_400;
 
-/// This many attempts were made, as we assumed.
-const ATTEMPTS_ARE_AS_SEEN: &str = "made = :made";
-/// It is not over.
-const IS_PENDING: &str = "outcome = :pending";
+/// Nobody has written it since it was read.
+const REVISION_IS_AS_SEEN: &str = "revision = :seen";
 
 /// The letter is not one of a later death: a delete whose answer was lost may land late.
 const DIED_BEFORE: &str = "dead_at < :now";
@@ -97,6 +94,8 @@ pub struct Delivery {
     pub schedule_from: u8,
     /// When the next attempt is due.
     pub next_at: Option<Timestamp>,
+    /// Counts what was written of it, from 1: a write that lands late finds another.
+    pub revision: u32,
 }
 
 /// A page of deliveries, and where the next begins.
@@ -117,24 +116,18 @@ impl Store {
         found.as_ref().map(|item| read_delivery(endpoint, item)).transpose()
     }
 
-    /// Writes what a delivery has come to, if nobody was quicker: `before` is how many attempts it had, none when it was not
-    /// there.
-    pub async fn settle_delivery(
-        &self,
-        delivery: &Delivery,
-        before: Option<u8>,
-        now: Timestamp,
-    ) -> Result<bool, StoreError> {
+    /// Writes what a delivery has come to, if nobody was quicker: it is still in the revision that was read, or not there when
+    /// that is 0. Whoever was quicker has left what follows.
+    pub async fn settle_delivery(&self, delivery: &Delivery, now: Timestamp) -> Result<(), StoreError> {
+        let seen = delivery.revision;
+        let next = Delivery { revision: seen.saturating_add(1), ..delivery.clone() };
         let call = self.client.put_item().table_name(&self.tables.messages);
-        let call = call.set_item(Some(delivery_item(delivery, now)));
-        let call = match before {
-            None => call.condition_expression(IS_NEW),
-            Some(made) => call
-                .condition_expression(all(&[ATTEMPTS_ARE_AS_SEEN, IS_PENDING]))
-                .expression_attribute_values(":made", number(made))
-                .expression_attribute_values(":pending", text(Outcome::Pending.as_str())),
+        let call = call.set_item(Some(delivery_item(&next, now)));
+        let call = match seen {
+            0 => call.condition_expression(IS_NEW),
+            _ => call.condition_expression(REVISION_IS_AS_SEEN).expression_attribute_values(":seen", number(seen)),
         };
-        Ok(matches!(self.put(call).await?, Write::Done(_)))
+        self.put(call).await.map(drop)
     }
 
     /// Lists a delivery as a dead letter. Before it is settled as one: a letter too many is found out when it is read.
@@ -198,37 +191,28 @@ impl Store {
         Ok((found, last_sk(page.next)))
     }
 
-    /// Begins the schedule of a delivery anew, whatever it has come to. Safe to repeat: each time leaves one more due entry for
-    /// the same attempt, and the first that is worked settles it.
-    pub async fn replay(&self, delivery: &Delivery, now: Timestamp) -> Result<bool, StoreError> {
-        let made = delivery.made();
-        if delivery.outcome != Outcome::Pending {
-            let again = Delivery {
-                outcome: Outcome::Pending,
-                given_up: None,
-                schedule_from: made,
-                next_at: Some(now),
-                ..delivery.clone()
-            };
-            let call = self.client.put_item().table_name(&self.tables.messages);
-            let call = call
-                .set_item(Some(delivery_item(&again, now)))
-                .condition_expression(all(&[ATTEMPTS_ARE_AS_SEEN, "outcome = :seen"]))
-                .expression_attribute_values(":made", number(made))
-                .expression_attribute_values(":seen", text(delivery.outcome.as_str()));
-            if !matches!(self.put(call).await?, Write::Done(_)) {
-                return Ok(false);
-            }
-        }
-        let due = Due::again(delivery.merchant.clone(), delivery.endpoint.clone(), delivery.message.clone(), made + 1);
-        self.put_due(&due, now).await?;
+    /// Takes a delivery from the list of dead letters: it is not dead any more. A delete that lands late leaves a letter of a
+    /// later death.
+    pub async fn remove_dead_letter(&self, delivery: &Delivery, now: Timestamp) -> Result<(), StoreError> {
         let call = self.client.delete_item().table_name(&self.tables.messages);
         let call = call
             .set_key(Some(keys::dead_letter(&delivery.endpoint, &delivery.message.id).attributes()))
             .condition_expression(DIED_BEFORE)
             .expression_attribute_values(":now", instant(now));
-        self.delete(call).await?;
-        Ok(true)
+        self.delete(call).await
+    }
+
+    /// Has a delivery attempted again now, whatever it has come to, and its schedule begin anew with that attempt. One entry, which
+    /// may be repeated: the first that is worked makes the attempt, and the others find it made.
+    pub async fn replay(&self, delivery: &Delivery, now: Timestamp) -> Result<(), StoreError> {
+        let due = Due {
+            merchant: delivery.merchant.clone(),
+            endpoint: delivery.endpoint.clone(),
+            attempt: delivery.made().saturating_add(1),
+            begins_anew: true,
+            messages: vec![delivery.message.clone()],
+        };
+        self.put_due(&due, now).await
     }
 }
 
@@ -269,6 +253,7 @@ fn delivery_item(delivery: &Delivery, now: Timestamp) -> Item {
         ("attempts", Some(AttributeValue::L(attempts.collect()))),
         ("schedule_from", Some(number(delivery.schedule_from))),
         ("next_at", delivery.next_at.map(instant)),
+        ("revision", Some(number(delivery.revision))),
         ("expires_at", kept.map(|seconds| instant(now.plus_seconds(seconds)))),
     ]))
 }
@@ -296,5 +281,6 @@ fn read_delivery(endpoint: &EndpointId, item: &Item) -> Result<Delivery, StoreEr
         attempts: read.maps("attempts")?.into_iter().map(attempt).collect::<Result<_, _>>()?,
         schedule_from: read.number("schedule_from")?,
         next_at: read.optional("next_at", Reader::instant)?,
+        revision: read.number("revision")?,
     })
 }

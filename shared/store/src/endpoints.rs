@@ -105,20 +105,22 @@ impl Store {
         self.update(call).await.map(drop)
     }
 
-    /// Switches an endpoint off. True when it was on.
+    /// Switches an endpoint off that is in version `seen`. True when it was on.
     pub async fn switch_off(
         &self,
         merchant: &MerchantId,
         id: &EndpointId,
+        seen: u32,
         off: SwitchedOff,
     ) -> Result<bool, StoreError> {
         let call = self.client.update_item().table_name(&self.tables.catalog);
         let call = call
             .set_key(Some(keys::merchant_endpoint(merchant, id).attributes()))
-            .condition_expression(all(&[EXISTS, IS_ON]))
+            .condition_expression(all(&[EXISTS, IS_ON, VERSION_IS_AS_SEEN]))
             .update_expression("SET off_at = :at, off_reason = :reason, version = version + :one")
             .expression_attribute_values(":at", instant(off.at))
             .expression_attribute_values(":reason", text(off.reason.as_str()))
+            .expression_attribute_values(":seen", number(seen))
             .expression_attribute_values(":one", number(1));
         Ok(matches!(self.update(call).await?, Write::Done(_)))
     }

@@ -2,17 +2,20 @@
 
 use crate::{
     Store,
-    attributes::{Item, Reader, binary, instant, item, text},
+    attributes::{Item, Reader, binary, instant, item, number, text},
     calls::Write,
-    clauses::{EXISTS, IS_NEW},
+    clauses::{EXISTS, IS_NEW, all},
     error::StoreError,
     keys,
 };
 use aws_sdk_dynamodb::types::AttributeValue;
-use mealticket_domain::{MerchantId, Timestamp};
+use mealticket_domain::{Fen, MerchantId, StoreId, Timestamp};
 
 /// Webhook ids are remembered this long: Standard Webhooks' own schedule of retries spans 75 hours; seven days outlive it.
 pub const RECEIPT_SECONDS: i64 = 7 * 86_400;
+
+/// Nobody has decided about the discrepancy.
+const IS_UNDECIDED: &str = "attribute_not_exists(decided_at)";
 
 /// A webhook as it arrived.
 pub struct Receipt<'a> {
@@ -54,12 +57,40 @@ pub struct Discrepancy {
     pub coupon_id: Option<String>,
     /// The merchant's order, when it is known.
     pub order_no: Option<String>,
+    /// Where it was, when it is a store of the merchant's.
+    pub store_id: Option<StoreId>,
+    /// The order's amount, when it makes sense.
+    pub amount: Option<Fen>,
     /// When the merchant says it happened.
     pub redeemed_at: Option<Timestamp>,
     /// When the report arrived.
     pub received_at: Timestamp,
     /// When what was missing came after all, if it did.
     pub settled_at: Option<Timestamp>,
+    /// What an operator decided, if one did.
+    pub decision: Option<Decision>,
+}
+
+/// What an operator decided about a discrepancy. It stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Decision {
+    /// Whether the merchant gets its money.
+    pub accepted: bool,
+    /// Who decided.
+    pub by: String,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// What deciding came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Decided {
+    /// So it stands: now, or since the same was decided before.
+    Stands(Decision),
+    /// The other was decided before.
+    Otherwise,
+    /// There is no such discrepancy.
+    NotFound,
 }
 
 impl Store {
@@ -108,22 +139,73 @@ impl Store {
             ("redeemed_at", found.redeemed_at.map(instant)),
             ("received_at", Some(instant(found.received_at))),
             ("settled_at", found.settled_at.map(instant)),
+            ("store_id", found.store_id.as_ref().map(|store| text(store.as_str()))),
+            ("amount", found.amount.map(|amount| number(amount.get()))),
         ]);
         let call = self.client.put_item().table_name(&self.tables.messages);
         let item = keys::discrepancy(merchant, &found.webhook_id).with(attributes);
         self.put(call.set_item(Some(item)).condition_expression(IS_NEW)).await.map(drop)
     }
 
-    /// A merchant's discrepancies: at most one page of 1 MB.
-    pub async fn discrepancies(&self, merchant: &MerchantId) -> Result<Vec<Discrepancy>, StoreError> {
+    /// A merchant's discrepancies after `after`, in the order of their webhooks' ids, and where the next page begins.
+    pub async fn discrepancies(
+        &self,
+        merchant: &MerchantId,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<(Vec<Discrepancy>, Option<String>), StoreError> {
+        let from = after.map(|webhook_id| keys::discrepancy(merchant, webhook_id).attributes());
         let call = self.query_partition(&self.tables.messages, keys::discrepancy_partition(merchant));
+        let call = call.limit(i32::try_from(limit).unwrap_or(i32::MAX)).set_exclusive_start_key(from);
         let page = self.query(call).await?;
-        page.items.iter().map(read_discrepancy).collect()
+        let found: Vec<Discrepancy> = page.items.iter().map(read_discrepancy).collect::<Result<_, _>>()?;
+        let next = page.next.and_then(|_| found.last().map(|last| last.webhook_id.clone()));
+        Ok((found, next))
+    }
+
+    /// One discrepancy.
+    pub async fn discrepancy(
+        &self,
+        merchant: &MerchantId,
+        webhook_id: &str,
+    ) -> Result<Option<Discrepancy>, StoreError> {
+        let call = self.client.get_item().table_name(&self.tables.messages).consistent_read(true);
+        let found = self.get(call.set_key(Some(keys::discrepancy(merchant, webhook_id).attributes()))).await?;
+        found.as_ref().map(read_discrepancy).transpose()
+    }
+
+    /// Decides about a discrepancy, once.
+    pub async fn decide_discrepancy(
+        &self,
+        merchant: &MerchantId,
+        webhook_id: &str,
+        decision: &Decision,
+    ) -> Result<Decided, StoreError> {
+        let call = self.client.update_item().table_name(&self.tables.messages);
+        let call = call
+            .set_key(Some(keys::discrepancy(merchant, webhook_id).attributes()))
+            .condition_expression(all(&[EXISTS, IS_UNDECIDED]))
+            .update_expression("SET accepted = :accepted, decided_by = :by, decided_at = :at")
+            .expression_attribute_values(":accepted", AttributeValue::Bool(decision.accepted))
+            .expression_attribute_values(":by", text(&decision.by))
+            .expression_attribute_values(":at", instant(decision.at));
+        let standing = match self.update(call).await? {
+            Write::Done(_) => return Ok(Decided::Stands(decision.clone())),
+            Write::Refused(Some(item)) => read_discrepancy(&item)?.decision,
+            Write::Refused(None) => None,
+        };
+        Ok(match standing {
+            Some(standing) if standing.accepted == decision.accepted => Decided::Stands(standing),
+            Some(_) => Decided::Otherwise,
+            None => Decided::NotFound,
+        })
     }
 }
 
 fn read_discrepancy(item: &Item) -> Result<Discrepancy, StoreError> {
     let read = Reader::new(item, "discrepancy");
+    let (amount, decided_at) =
+        (read.optional("amount", Reader::number::<u64>)?, read.optional("decided_at", Reader::instant)?);
     let owned = |attribute| read.optional(attribute, Reader::str).map(|value| value.map(str::to_owned));
     Ok(Discrepancy {
         webhook_id: read.str("sk")?.to_owned(),
@@ -133,6 +215,14 @@ fn read_discrepancy(item: &Item) -> Result<Discrepancy, StoreError> {
         order_no: owned("order_no")?,
         redeemed_at: read.optional("redeemed_at", Reader::instant)?,
         received_at: read.instant("received_at")?,
+        store_id: read.optional("store_id", Reader::parsed)?,
+        amount: amount.map(|fen| Fen::try_from(fen).map_err(|_| read.corrupt("amount"))).transpose()?,
         settled_at: read.optional("settled_at", Reader::instant)?,
+        decision: decided_at
+            .map(|at| {
+                let (accepted, by) = (read.flag("accepted")?, read.str("decided_by")?.to_owned());
+                Ok::<_, StoreError>(Decision { accepted, by, at })
+            })
+            .transpose()?,
     })
 }

@@ -1,7 +1,7 @@
 //! What samples of `read-books` find in the books: a day's bill, a month's statement, and a record that was put aside.
 
 use super::{World, failed, parsed};
-use crate::Result;
+use crate::{Result, StackError, workspace};
 use mealticket_api::auth::operator::Role;
 use mealticket_domain::{
     CampaignNo, Coupon, ProvinceDay, ProvinceMonth, StoreId,
@@ -10,7 +10,7 @@ use mealticket_domain::{
     statement::{Statement, StatementId},
 };
 use mealticket_store::books::ListedAside;
-use serde_json::json;
+use serde_json::Value;
 use std::collections::BTreeMap;
 
 /// Whose books.
@@ -71,11 +71,7 @@ impl World<'_> {
     /// A record that a reader of before could not read, and today's can.
     async fn set_aside(&self) -> Result<()> {
         let shard = parsed(SHARD)?;
-        let image = json!({ "pk": { "S": "MEMBER#1" }, "sk": { "S": "PROFILE" } });
-        let raw = json!({
-            "eventID": EVENT_ID, "eventName": "INSERT",
-            "dynamodb": { "SequenceNumber": "100", "ApproximateCreationDateTime": self.now.unix_seconds(), "NewImage": image },
-        });
+        let raw = claimed()?;
         let aside = SetAside::new(Some(EVENT_ID), "an item of a newer kind", raw.to_string());
         let record = Record {
             seq: parsed("100")?,
@@ -110,4 +106,16 @@ fn cells(entry: &Entry) -> Cells {
     let (campaign, store): (CampaignNo, StoreId) = (entry.event.coupon.campaign, entry.store.clone());
     let key = CellKey { campaign, store: Some(store), channel: entry.channel.clone() };
     Cells::from([(key, Cell::of(entry))])
+}
+
+/// The record of a claim, as the sample of the stream has it, under the name of the one that was put aside.
+fn claimed() -> Result<Value> {
+    let file = workspace::root().join("events/post-ledger/posts-a-claim-a-redemption-and-a-reversal.json");
+    let text = std::fs::read_to_string(&file).map_err(|error| StackError::caused(file.display(), error))?;
+    let batch: Value = serde_json::from_str(&text).map_err(|error| StackError::caused(file.display(), error))?;
+    let mut record = batch.pointer("/Records/0").cloned().unwrap_or_default();
+    if let Some(members) = record.as_object_mut() {
+        members.insert("eventID".to_owned(), EVENT_ID.into());
+    }
+    Ok(record)
 }

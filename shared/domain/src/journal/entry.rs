@@ -15,10 +15,51 @@ use crate::{
 pub struct EventId {
     /// The coupon.
     pub coupon: CouponKey,
-    /// Which of its redemptions, from 0.
+    /// Which of its redemptions, from 0; 0 for an adjustment.
     pub index: u8,
-    /// Whether it is that redemption's reversal.
-    pub is_reversal: bool,
+    /// Whether it is that redemption, its undoing, or something else.
+    pub kind: EntryKind,
+}
+
+/// What an entry is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum EntryKind {
+    /// A redemption.
+    Redemption,
+    /// The undoing of one.
+    Reversal,
+    /// A discrepancy that was accepted: money without a redemption, on the operator's word.
+    Adjustment,
+}
+
+impl EntryKind {
+    /// The number in a page.
+    pub const fn number(self) -> u8 {
+        match self {
+            EntryKind::Redemption => 0,
+            EntryKind::Reversal => 1,
+            EntryKind::Adjustment => 2,
+        }
+    }
+
+    /// The kind of a number in a page.
+    pub const fn of(number: u8) -> Option<Self> {
+        match number {
+            0 => Some(EntryKind::Redemption),
+            1 => Some(EntryKind::Reversal),
+            2 => Some(EntryKind::Adjustment),
+            _ => None,
+        }
+    }
+
+    /// The name on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            EntryKind::Redemption => "redemption",
+            EntryKind::Reversal => "reversal",
+            EntryKind::Adjustment => "adjustment",
+        }
+    }
 }
 
 /// One redemption or reversal in the books.
@@ -51,19 +92,19 @@ pub struct Entry {
 impl Entry {
     /// The entry of an event of a coupon; none for a claim, which moves no money.
     pub fn of(coupon: &Coupon, event: CouponEvent, merchant: &MerchantId, terms: &SettlementTerms) -> Option<Self> {
-        let (index, is_reversal) = match event {
+        let (index, kind) = match event {
             CouponEvent::Claimed => return None,
-            CouponEvent::Redeemed(index) => (index, false),
-            CouponEvent::Reversed(index) => (index, true),
+            CouponEvent::Redeemed(index) => (index, EntryKind::Redemption),
+            CouponEvent::Reversed(index) => (index, EntryKind::Reversal),
         };
         let redemption = coupon.redemptions.get(index)?;
         let postings = terms.postings(redemption.discount, coupon.share_code.is_some());
-        let (at, postings) = match redemption.reversal.as_ref().filter(|_| is_reversal) {
+        let (at, postings) = match redemption.reversal.as_ref().filter(|_| kind == EntryKind::Reversal) {
             Some(reversal) => (reversal.at, postings.reversed()),
             None => (redemption.at, postings),
         };
         Some(Entry {
-            event: EventId { coupon: coupon.key, index: u8::try_from(index).ok()?, is_reversal },
+            event: EventId { coupon: coupon.key, index: u8::try_from(index).ok()?, kind },
             at,
             merchant: merchant.clone(),
             store: redemption.store_id.clone(),

@@ -131,7 +131,7 @@ fn a_redemption_moves_money_and_its_reversal_moves_it_back() {
     let entry = |event| Entry::of(&undone, event, &merchant, &terms);
     assert_eq!(entry(CouponEvent::Claimed), None);
     let (spent, back) = (entry(CouponEvent::Redeemed(0)).unwrap(), entry(CouponEvent::Reversed(0)).unwrap());
-    assert_eq!((spent.event.is_reversal, back.event.is_reversal), (false, true));
+    assert_eq!((spent.event.kind, back.event.kind), (EntryKind::Redemption, EntryKind::Reversal));
     assert_eq!((spent.discount, &spent.order_no), (undone.redemptions[0].discount, &undone.redemptions[0].order_no));
     let mut both = spent.postings.clone();
     assert!(spent.discount > Fen::ZERO && both.amounts().count() == 3);

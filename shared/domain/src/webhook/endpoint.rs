@@ -1,7 +1,11 @@
 //! Where a merchant wants to be told.
 
 use super::{MessageKind, address::is_public};
-use crate::timestamp::Timestamp;
+use crate::{
+    ids::{CROCKFORD, MerchantId},
+    terms::sha256,
+    timestamp::Timestamp,
+};
 use std::{
     collections::BTreeSet,
     fmt,
@@ -76,6 +80,18 @@ pub enum OffReason {
     Failing,
     /// An operator did it.
     Operator,
+}
+
+/// The id of the endpoint that a merchant calls by this name: no two merchants' are the same, whatever they call them, because what
+/// is due, sent and given up is kept by it. 80 bits of a hash.
+pub fn endpoint_id(merchant: &MerchantId, name: &str) -> Option<EndpointId> {
+    // A name is what an id could be.
+    format!("end_{name}").parse::<EndpointId>().ok()?;
+    let hash = sha256(format!("{merchant}/{name}").as_bytes());
+    let symbol =
+        |byte: &u8| CROCKFORD.get(usize::from(byte % 32)).map(|symbol| char::from(symbol.to_ascii_lowercase()));
+    let text: Option<String> = hash.iter().take(16).map(symbol).collect();
+    format!("end_{}", text?).parse().ok()
 }
 
 impl OffReason {

@@ -240,8 +240,15 @@ fn report<'a>(world: &'a World, code: &str, order: &str, change: impl FnOnce(&mu
 
 async fn reasons(world: &World) -> Vec<String> {
     let merchant = TEA.parse().unwrap();
-    let mut found: Vec<String> =
-        world.store().discrepancies(&merchant).await.unwrap().into_iter().map(|found| found.reason).collect();
+    let mut found: Vec<String> = world
+        .store()
+        .discrepancies(&merchant, None, 100)
+        .await
+        .unwrap()
+        .0
+        .into_iter()
+        .map(|found| found.reason)
+        .collect();
     found.sort();
     found
 }

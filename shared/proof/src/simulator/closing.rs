@@ -7,7 +7,7 @@ use super::{
 use mealticket_domain::{
     Coupon, Fingerprint, KeyHash, MerchantId, ProvinceDay, ProvinceMonth, Timestamp,
     books::{CLOSE_AFTER_SECONDS, Cell, Cells, Lapses, Sum, add_cells},
-    journal::{Entry, Page},
+    journal::{Entry, EntryKind, Page},
     statement::{StatementId, due},
 };
 use mealticket_store::{Store, reverse::ReverseRequest, statements::StatementHead};
@@ -86,7 +86,8 @@ impl Run {
         self.come_to_the_end_of(month.next()).await;
         self.fold_in_trouble(&mut broken).await;
         let next = self::told(store, month.next()).await;
-        let late_lines: usize = next.bills.values().flatten().filter(|entry| entry.event.is_reversal).count();
+        let late_lines: usize =
+            next.bills.values().flatten().filter(|entry| entry.event.kind == EntryKind::Reversal).count();
         if late && late_lines == 0 {
             broken.push("a reversal that came late is on no bill of the next month".to_owned());
         }

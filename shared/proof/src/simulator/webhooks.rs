@@ -56,6 +56,11 @@ impl Receiver {
         Receiver { courier: Arc::new(courier), taken }
     }
 
+    /// One that takes everything.
+    pub(crate) fn kind() -> Self {
+        Receiver { courier: Arc::new(ScriptedCourier::answering(200)), taken: Arc::default() }
+    }
+
     /// One that is gone.
     pub(crate) fn gone() -> Self {
         Receiver { courier: Arc::new(ScriptedCourier::answering(410)), taken: Arc::default() }
@@ -113,6 +118,30 @@ impl Run {
             self.pass_seconds(LEASE_SECONDS);
         }
         broken.extend(self.see_it_through(&records, &receiver).await);
+        broken.extend(self.send_again().await);
+        broken
+    }
+
+    /// What was given up is sent again, asked for twice, under faults and by two at once, to an endpoint that takes everything.
+    async fn send_again(&self) -> Vec<String> {
+        let (store, receiver) = (self.observer.store(), Receiver::kind());
+        self.pass_seconds(1);
+        for delivery in self.deliveries().await.iter().filter(|delivery| delivery.outcome == Outcome::Dead) {
+            for _ in 0..2 {
+                store.replay(delivery, store.clock().now()).await.unwrap();
+            }
+        }
+        self.network.plan_next(&self.scenario.fold_plan);
+        tokio::join!(self.deliver(0, &receiver), self.deliver(1, &receiver));
+        self.calm().await;
+        self.pass_seconds(LEASE_SECONDS);
+        let mut broken: Vec<String> = self.deliver_until_done(&receiver).await.into_iter().collect();
+        let undelivered = self.deliveries().await.into_iter().filter(|one| one.outcome != Outcome::Delivered);
+        broken.extend(undelivered.map(|delivery| format!("sent again, and {delivery:?}")));
+        let letters = store.dead_letters(Some(&endpoint()), None, 1_000).await.unwrap().0;
+        if !letters.is_empty() {
+            broken.push(format!("{letters:?} are listed, and were sent again"));
+        }
         broken
     }
 

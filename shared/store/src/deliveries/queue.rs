@@ -50,6 +50,7 @@ impl Store {
                     merchant: merchant.clone(),
                     endpoint: endpoint.id.clone(),
                     attempt: 1,
+                    begins_anew: false,
                     messages: messages.to_vec(),
                 };
                 self.put_due(&due, now).await?;

@@ -4,7 +4,7 @@
 use super::packing::{Names, named};
 use mealticket_domain::{
     CouponKey,
-    journal::{Entry, EventId},
+    journal::{Entry, EntryKind, EventId},
     settlement::{Account, Postings},
 };
 use serde::{Deserialize, Serialize};
@@ -24,7 +24,7 @@ struct PackedEntry<'a> {
     campaign: u32,
     ordinal: u8,
     index: u8,
-    is_reversal: bool,
+    kind: u8,
     at: i64,
     merchant: u32,
     store: &'a str,
@@ -45,7 +45,7 @@ pub(crate) fn pack(entries: &[Entry]) -> Option<Vec<u8>> {
         campaign: entry.event.coupon.campaign.get(),
         ordinal: entry.event.coupon.ordinal.get(),
         index: entry.event.index,
-        is_reversal: entry.event.is_reversal,
+        kind: entry.event.kind.number(),
         at: entry.at.unix_seconds(),
         merchant: merchants.number(&entry.merchant.as_str()),
         store: entry.store.as_str(),
@@ -80,7 +80,7 @@ fn read(packed: &PackedEntry<'_>, merchants: &[&str], accounts: &[Account]) -> O
         ordinal: packed.ordinal.try_into().ok()?,
     };
     Some(Entry {
-        event: EventId { coupon, index: packed.index, is_reversal: packed.is_reversal },
+        event: EventId { coupon, index: packed.index, kind: EntryKind::of(packed.kind)? },
         at: mealticket_domain::Timestamp::from_unix_seconds(packed.at)?,
         merchant: named(merchants, packed.merchant)?.parse().ok()?,
         store: packed.store.parse().ok()?,

@@ -197,6 +197,9 @@ async fn callbacks(world: &World, bill: &mut Bill) {
         redeemed_at: None,
         received_at: world.now(),
         settled_at: None,
+        store_id: None,
+        amount: None,
+        decision: None,
     };
     let store = world.store().for_one_request();
     store.put_discrepancy(&merchant, &found).await.unwrap();

@@ -55,7 +55,7 @@ pub(crate) async fn build(world: &World, route: &str, defects: &[Code]) -> Attem
         (_, path) if path.starts_with("/v1/statements") || path.starts_with("/v1/daily-bills") => {
             books::merchants(world, method, path, &has).await
         }
-        (_, path) if path.contains("/endpoints") || path.contains("/deliveries") => {
+        (_, path) if path.contains("/endpoints") || path.contains("/deliveries") || path.contains("/discrepancies") => {
             webhooks::about(world, method, path, &has).await
         }
         (_, path) if path.starts_with("/v1/admin/") => books::operators(world, method, path, &has).await,

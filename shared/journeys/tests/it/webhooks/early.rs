@@ -42,7 +42,7 @@ async fn redeemed(world: &World, place: CouponKey, id: &str) {
 }
 
 async fn discrepancies(world: &World) -> Vec<Discrepancy> {
-    world.store().discrepancies(&merchant()).await.unwrap()
+    world.store().discrepancies(&merchant(), None, 100).await.unwrap().0
 }
 
 /// How often a coupon was redeemed and how often that was undone.
