@@ -127,7 +127,7 @@ MUTATIONS = [
     ("what is given up is not listed", "functions/deliver-webhooks/src/attempt.rs", "        self.deps.store.put_dead_letter(&delivery, now).await?;\n", ""),
     ("two workers have one part of the index", STORE + "deliveries/due.rs", "OR lease_until <= :now OR (holder", "OR lease_until <= :now OR lease_until > :now OR (holder"),
     ("a message is sent by two tasks of a run", "functions/deliver-webhooks/src/attempt.rs", ".insert(this.clone()) {", ".insert(this.clone()) && false {"),
-    ("a delivery is written over another", STORE + "deliveries.rs", "                .condition_expression(REVISION_IS_AS_SEEN)\n                .expression_attribute_values(\":seen\", number(seen)),", ","),
+    ("a delivery is written over another", STORE + "deliveries.rs", "call.condition_expression(REVISION_IS_AS_SEEN).expression_attribute_values(\":seen\", number(seen))", "call"),
     ("an accepted report is paid twice", STORE + "books.rs", 'format!("accepted-{name}")', 'format!("accepted-{name}-{}", entry.at.unix_seconds())'),
     ("a decision is changed", STORE + "messages.rs", "all(&[EXISTS, IS_UNDECIDED])", "EXISTS"),
     ("what was paid for the order is paid again", "functions/manage-webhooks/src/discrepancies.rs", "    if paid.is_some() {", "    if paid.is_some() && false {"),
