@@ -53,6 +53,8 @@ pub struct Worked {
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// How often it is looked at while nothing is due.
 const IDLE: Duration = Duration::from_secs(1);
+/// No run is longer than the function's 90 seconds let it be.
+const SHIFT_SECONDS_MAX: u64 = 60;
 /// How long a run that ends when nothing is due may begin attempts.
 const ONCE: Duration = Duration::from_secs(50);
 /// Seconds for which the part must still be ours when an attempt begins: the attempt, and the writes after it.
@@ -62,7 +64,7 @@ const RENEW_BELOW_SECONDS: u32 = ATTEMPT_SECONDS + 15;
 
 /// Works a part of the due index. A run that finds another at it waits for the part as long as it would have worked.
 pub async fn work<C: Courier>(deps: &Deps, courier: &Arc<C>, shift: Shift) -> Result<Worked, StoreError> {
-    let until = Instant::now() + Duration::from_secs(shift.for_seconds);
+    let until = Instant::now() + Duration::from_secs(shift.for_seconds.min(SHIFT_SECONDS_MAX));
     let holder = random::name().map_err(unexpected)?;
     let worker = loop {
         match deps.store.lease_due(shift.shard, &holder).await? {
@@ -72,7 +74,7 @@ pub async fn work<C: Courier>(deps: &Deps, courier: &Arc<C>, shift: Shift) -> Re
         }
     };
     let right = Right(Arc::new(Mutex::new(Some(worker))));
-    let begin_until = until.max(Instant::now() + ONCE);
+    let begin_until = if shift.for_seconds == 0 { Instant::now() + ONCE } else { until };
     let mut run = Run {
         attempts: Attempts::new(deps.clone(), Arc::clone(courier), right.clone(), begin_until),
         tasks: JoinSet::new(),

@@ -6,8 +6,9 @@
 use crate::views::{DiscrepancyView, discrepancy_id, read_discrepancy_id};
 use mealticket_api::{ApiError, Code, Deps, Request, Response, auth::operator::Operator, json, views::ListView};
 use mealticket_domain::{
-    Coupon, Fen, MerchantId,
+    Coupon, CouponStatus, Fen, MerchantId,
     journal::{Entry, EntryKind, EventId},
+    terms::sha256,
 };
 use mealticket_store::{
     StoreError,
@@ -57,24 +58,36 @@ pub(crate) async fn decide(
     let unknown = || ApiError::from(Code::DiscrepancyNotFound);
     let (merchant, webhook_id) = read_discrepancy_id(id).map_err(|_| unknown())?;
     let found = deps.store.discrepancy(&merchant, &webhook_id).await?.ok_or_else(unknown)?;
-    let adjustment = adjustment(deps, &merchant, &found).await?;
-    if accepted && adjustment.is_none() && !found.decision.is_some_and(|decision| decision.accepted) {
-        return Err(Code::DiscrepancyNotAcceptable.into());
-    }
-    let decision = Decision { accepted, by: operator.subject.clone(), at: deps.now() };
+    let (by, at) = (operator.subject.clone(), deps.now());
+    let adjustment = match accepted && !found.decision.as_ref().is_some_and(|decision| decision.accepted) {
+        true => {
+            let worked_out = adjustment(deps, &merchant, &found).await?;
+            Some(Box::new(worked_out.ok_or_else(|| ApiError::from(Code::DiscrepancyNotAcceptable))?))
+        }
+        false => None,
+    };
+    let decision = Decision { accepted, by, at, adjustment, is_posted: false };
     let decision = match deps.store.decide_discrepancy(&merchant, &webhook_id, &decision).await? {
         Decided::Stands(decision) => decision,
         Decided::Otherwise => return Err(Code::DiscrepancyDecided.into()),
         Decided::NotFound => return Err(unknown()),
     };
-    if let Some(adjustment) = adjustment.filter(|_| accepted) {
-        // At the time of the decision, which stands: asked again it is the same entry.
-        let entry = Entry { at: decision.at, ..adjustment };
-        deps.store.post_adjustment(&format!("{merchant}-{webhook_id}"), &entry).await?;
+    if let Some(entry) = &decision.adjustment {
+        // What was worked out when it was decided, under the order's name: asked again it is the same, and no order is adjusted twice.
+        deps.store.post_adjustment(&adjusted(entry), entry).await?;
+        deps.store.discrepancy_is_posted(&merchant, &webhook_id, deps.now()).await?;
     }
     tracing::info!(discrepancy = id, by = operator.subject, accepted, "decided");
     let Decision { at, by, .. } = decision;
     Response::ok(&DecidedView { discrepancy_id: id, accepted, decided_at: at.to_string(), decided_by: by })
+}
+
+/// The name of an order's adjustment in the journal: of its coupon and its number.
+fn adjusted(entry: &Entry) -> String {
+    let key = entry.event.coupon;
+    let place = format!("{}/{}/{}", key.member.get(), key.campaign, key.ordinal.get());
+    let hash = sha256(format!("{place}/{}", entry.order_no).as_bytes());
+    hash.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 async fn coupon(deps: &Deps, found: &Discrepancy) -> Result<Option<Coupon>, StoreError> {
@@ -96,8 +109,16 @@ async fn adjustment(deps: &Deps, merchant: &MerchantId, found: &Discrepancy) -> 
     let terms = deps.store.terms(coupon.key.campaign, coupon.terms_version).await?;
     let settlement = deps.store.settlement_terms(coupon.key.campaign, coupon.settlement_version).await?;
     let Some(settlement) = settlement else { return Ok(None) };
-    // What stands of the same order is paid already.
-    let paid = coupon.redemptions.iter().position(|spent| spent.order_no == order_no && spent.reversal.is_none());
+    // What stands of the same order is paid already; one that was undone is owed nothing.
+    let paid = coupon.redemptions.iter().rposition(|spent| spent.order_no == order_no);
+    if paid.and_then(|index| coupon.redemptions.get(index)).is_some_and(|spent| spent.reversal.is_some()) {
+        return Ok(None);
+    }
+    // While the coupon can still be redeemed, the order may be: then both would be paid.
+    let usable = [CouponStatus::Pending, CouponStatus::Active, CouponStatus::Held];
+    if paid.is_none() && usable.contains(&coupon.status(deps.now())) {
+        return Ok(None);
+    }
     let (paid_amount, paid_discount) = paid
         .and_then(|index| coupon.redemptions.get(index))
         .map_or((Fen::ZERO, Fen::ZERO), |spent| (spent.amount, spent.discount));

@@ -163,6 +163,7 @@ impl DiscrepancyView {
         DiscrepancyView {
             discrepancy_id: discrepancy_id(merchant, &found.webhook_id),
             state: match (&found.decision, found.settled_at) {
+                (Some(decision), _) if decision.accepted && !decision.is_posted => "accepting",
                 (Some(decision), _) if decision.accepted => "accepted",
                 (Some(_), _) => "rejected",
                 (None, Some(_)) => "settled",

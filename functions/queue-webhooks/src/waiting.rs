@@ -1,7 +1,7 @@
 //! Reversals that were reported early, and whose redemption has come by.
 
 use mealticket_api::Deps;
-use mealticket_domain::{Fingerprint, KeyHash};
+use mealticket_domain::{Fingerprint, KeyHash, ReverseRefusal, report::Found};
 use mealticket_store::{
     StoreError,
     reverse::{ReverseOutcome, ReverseRequest},
@@ -11,29 +11,39 @@ use serde_json::Value;
 
 /// Undoes what waited for these records. Nothing is asked when none of them is a redemption.
 pub(crate) async fn undo(deps: &Deps, records: &[Value]) -> Result<(), StoreError> {
-    let redeemed = redeemed_in(records);
-    if redeemed.is_empty() {
-        return Ok(());
-    }
-    for waiting in deps.store.waiting().await? {
-        if redeemed.contains(&waiting.place) {
-            undo_one(deps, &waiting).await?;
+    for place in redeemed_in(records) {
+        for waiting in deps.store.waiting(place).await? {
+            match undo_one(deps, &waiting).await {
+                // Of one coupon that cannot be read the others must not wait.
+                Err(error @ StoreError::Corrupt { .. }) => {
+                    tracing::error!(%error, "an early reversal is left as it is")
+                }
+                done => done?,
+            }
         }
     }
     Ok(())
 }
 
 async fn undo_one(deps: &Deps, waiting: &Waiting) -> Result<(), StoreError> {
-    let coupon = deps.store.coupon(waiting.place).await?;
-    let Some(index) = coupon.and_then(|coupon| waiting.undone.index(&coupon)) else { return Ok(()) };
+    let Some(coupon) = deps.store.coupon(waiting.place).await? else { return Ok(()) };
+    let index = match waiting.undone.find(&coupon) {
+        Found::NotYet => return Ok(()),
+        Found::Ambiguous => return deps.store.end_waiting(waiting).await,
+        Found::Index(index) => index,
+    };
+    // The merchant said so when its report came, and not before it redeemed.
+    let redeemed_at = coupon.redemptions.get(index).map_or(waiting.received_at, |spent| spent.at);
     let request = ReverseRequest {
         key: KeyHash::of_reversal(index),
         fingerprint: Fingerprint::of(&[Some(&deps.stack.ids.redemption_id(waiting.place, index))]),
         reason: waiting.reason.clone(),
-        now: deps.now(),
+        now: waiting.received_at.max(redeemed_at),
     };
     match deps.store.reverse(waiting.place, index, &request).await? {
-        ReverseOutcome::Reversed(_) | ReverseOutcome::Replayed(_) => {
+        ReverseOutcome::Reversed(_)
+        | ReverseOutcome::Replayed(_)
+        | ReverseOutcome::Refused(ReverseRefusal::AlreadyReversed) => {
             deps.store.settle_discrepancy(&waiting.merchant, &waiting.webhook_id, deps.now()).await?;
         }
         // It stays a discrepancy, for the operator to look at.

@@ -7,16 +7,36 @@ use crate::{coupon::Coupon, text::OrderNo};
 pub enum Undone {
     /// The one of this number, from 0.
     Index(usize),
-    /// The newest one for this order.
+    /// The one for this order.
     Order(OrderNo),
 }
 
+/// What a coupon has of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Found {
+    /// The redemption of this number, undone already or not.
+    Index(usize),
+    /// None yet.
+    NotYet,
+    /// More than one for the order, of which nobody can tell which is meant.
+    Ambiguous,
+}
+
 impl Undone {
-    /// Its number, if the coupon has it by now.
-    pub fn index(&self, coupon: &Coupon) -> Option<usize> {
+    /// Looks for it on a coupon.
+    pub fn find(&self, coupon: &Coupon) -> Found {
         match self {
-            Undone::Index(index) => (*index < coupon.redemptions.len()).then_some(*index),
-            Undone::Order(order_no) => coupon.redemptions.iter().rposition(|spent| spent.order_no == *order_no),
+            Undone::Index(index) if *index < coupon.redemptions.len() => Found::Index(*index),
+            Undone::Index(_) => Found::NotYet,
+            Undone::Order(order_no) => {
+                let mut of_order =
+                    coupon.redemptions.iter().enumerate().filter(|(_, spent)| spent.order_no == *order_no);
+                match (of_order.next(), of_order.next()) {
+                    (None, _) => Found::NotYet,
+                    (Some((index, _)), None) => Found::Index(index),
+                    _ => Found::Ambiguous,
+                }
+            }
         }
     }
 }

@@ -33,14 +33,21 @@ impl Store {
 
     /// A merchant's endpoints as they stand.
     pub async fn endpoints(&self, merchant: &MerchantId) -> Result<Vec<Endpoint>, StoreError> {
+        self.endpoint_items(merchant).await?.iter().map(read_endpoint_item).collect()
+    }
+
+    /// The same without those that cannot be read: of one the others must not suffer.
+    pub(crate) async fn readable_endpoints(&self, merchant: &MerchantId) -> Result<Vec<Endpoint>, StoreError> {
+        let told =
+            |error: &StoreError| tracing::error!(%merchant, %error, "an endpoint cannot be read, and is not told");
+        let items = self.endpoint_items(merchant).await?;
+        Ok(items.iter().filter_map(|item| read_endpoint_item(item).inspect_err(told).ok()).collect())
+    }
+
+    async fn endpoint_items(&self, merchant: &MerchantId) -> Result<Vec<Item>, StoreError> {
         let partition = keys::merchant_partition(merchant);
         let call = self.query_prefix(&self.tables.catalog, partition, keys::MERCHANT_ENDPOINT).consistent_read(true);
-        let items = self.query_all(call).await?;
-        let read = |item: &Item| {
-            let read = Reader::new(item, "endpoint");
-            read_endpoint(read.str("sk")?.trim_start_matches(keys::MERCHANT_ENDPOINT), &read)
-        };
-        items.iter().map(read).collect()
+        self.query_all(call).await
     }
 
     /// Registers an endpoint. Gives the one that has the id, when there is one.
@@ -144,6 +151,11 @@ pub(crate) fn endpoint_item(merchant: &MerchantId, endpoint: &Endpoint) -> Item 
         ("off_reason", endpoint.off.map(|off| text(off.reason.as_str()))),
         ("failing_since", endpoint.failing_since.map(instant)),
     ]))
+}
+
+fn read_endpoint_item(item: &Item) -> Result<Endpoint, StoreError> {
+    let read = Reader::new(item, "endpoint");
+    read_endpoint(read.str("sk")?.trim_start_matches(keys::MERCHANT_ENDPOINT), &read)
 }
 
 pub(crate) fn read_endpoint(id: &str, read: &Reader<'_>) -> Result<Endpoint, StoreError> {

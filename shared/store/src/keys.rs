@@ -331,11 +331,14 @@ pub(crate) fn discrepancy(merchant: &MerchantId, webhook_id: &str) -> Key {
     Key::new(discrepancy_partition(merchant), webhook_id)
 }
 
-/// Reversals that wait for their redemption.
-pub(crate) const WAITING: &str = "WAITING";
+/// Reversals that wait for a redemption of a coupon.
+pub(crate) fn waiting_partition(place: CouponKey) -> String {
+    let coupon = coupon(place);
+    format!("WAITING#{}#{}", coupon.pk, coupon.sk)
+}
 
-pub(crate) fn waiting(merchant: &MerchantId, webhook_id: &str) -> Key {
-    Key::new(WAITING, format!("{merchant}#{webhook_id}"))
+pub(crate) fn waiting(place: CouponKey, merchant: &MerchantId, webhook_id: &str) -> Key {
+    Key::new(waiting_partition(place), format!("{merchant}#{webhook_id}"))
 }
 
 /// What is due, by endpoint and time: an endpoint's own is read without passing by that of others.
@@ -344,7 +347,7 @@ pub(crate) fn due_partition(shard: u16) -> String {
 }
 
 /// Twelve digits, so that text order is time order. `name` keeps apart what is due in the same second.
-pub(crate) fn due(shard: u16, endpoint: &EndpointId, at: Timestamp, attempt: u8, name: &MessageId) -> Key {
+pub(crate) fn due(shard: u16, endpoint: &EndpointId, at: Timestamp, attempt: u8, name: &str) -> Key {
     Key::new(due_partition(shard), format!("{endpoint}#{:012}#{attempt:02}#{name}", at.unix_seconds()))
 }
 

@@ -7,9 +7,10 @@ use crate::{
     clauses::{EXISTS, IS_NEW, all},
     error::StoreError,
     keys,
+    ledger::entries,
 };
 use aws_sdk_dynamodb::types::AttributeValue;
-use mealticket_domain::{Fen, MerchantId, StoreId, Timestamp};
+use mealticket_domain::{Fen, MerchantId, StoreId, Timestamp, journal::Entry};
 
 /// Webhook ids are remembered this long: Standard Webhooks' own schedule of retries spans 75 hours; seven days outlive it.
 pub const RECEIPT_SECONDS: i64 = 7 * 86_400;
@@ -80,6 +81,10 @@ pub struct Decision {
     pub by: String,
     /// When.
     pub at: Timestamp,
+    /// What it posts, worked out when it was decided.
+    pub adjustment: Option<Box<Entry>>,
+    /// Whether that is in the journal.
+    pub is_posted: bool,
 }
 
 /// What deciding came to.
@@ -174,6 +179,22 @@ impl Store {
         found.as_ref().map(read_discrepancy).transpose()
     }
 
+    /// Notes that an accepted discrepancy is in the journal.
+    pub async fn discrepancy_is_posted(
+        &self,
+        merchant: &MerchantId,
+        webhook_id: &str,
+        at: Timestamp,
+    ) -> Result<(), StoreError> {
+        let call = self.client.update_item().table_name(&self.tables.messages);
+        let call = call
+            .set_key(Some(keys::discrepancy(merchant, webhook_id).attributes()))
+            .condition_expression(EXISTS)
+            .update_expression("SET posted_at = if_not_exists(posted_at, :at)")
+            .expression_attribute_values(":at", instant(at));
+        self.update(call).await.map(drop)
+    }
+
     /// Decides about a discrepancy, once.
     pub async fn decide_discrepancy(
         &self,
@@ -181,11 +202,15 @@ impl Store {
         webhook_id: &str,
         decision: &Decision,
     ) -> Result<Decided, StoreError> {
+        let packed: Vec<Entry> = decision.adjustment.iter().map(|entry| (**entry).clone()).collect();
+        let corrupt = StoreError::Corrupt { item: "discrepancy", attribute: "adjustment" };
+        let adjustment = entries::pack(&packed).ok_or(corrupt)?;
         let call = self.client.update_item().table_name(&self.tables.messages);
         let call = call
             .set_key(Some(keys::discrepancy(merchant, webhook_id).attributes()))
             .condition_expression(all(&[EXISTS, IS_UNDECIDED]))
-            .update_expression("SET accepted = :accepted, decided_by = :by, decided_at = :at")
+            .update_expression("SET accepted = :accepted, decided_by = :by, decided_at = :at, adjustment = :adjustment")
+            .expression_attribute_values(":adjustment", binary(&adjustment))
             .expression_attribute_values(":accepted", AttributeValue::Bool(decision.accepted))
             .expression_attribute_values(":by", text(&decision.by))
             .expression_attribute_values(":at", instant(decision.at));
@@ -221,7 +246,9 @@ fn read_discrepancy(item: &Item) -> Result<Discrepancy, StoreError> {
         decision: decided_at
             .map(|at| {
                 let (accepted, by) = (read.flag("accepted")?, read.str("decided_by")?.to_owned());
-                Ok::<_, StoreError>(Decision { accepted, by, at })
+                let entries = entries::unpack(read.bytes("adjustment")?).ok_or_else(|| read.corrupt("adjustment"))?;
+                let adjustment = entries.into_iter().next().map(Box::new);
+                Ok::<_, StoreError>(Decision { accepted, by, at, adjustment, is_posted: read.has("posted_at") })
             })
             .transpose()?,
     })

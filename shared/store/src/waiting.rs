@@ -52,20 +52,22 @@ impl Store {
             ("expires_at", Some(instant(waiting.received_at.plus_seconds(WAITING_SECONDS)))),
         ]);
         let call = self.client.put_item().table_name(&self.tables.messages);
-        let item = keys::waiting(&waiting.merchant, &waiting.webhook_id).with(attributes);
+        let item = keys::waiting(waiting.place, &waiting.merchant, &waiting.webhook_id).with(attributes);
         self.put(call.set_item(Some(item))).await.map(drop)
     }
 
-    /// Everything that waits. It is little: each is a merchant's accident that lasts seconds, or a mistake that lasts a week.
-    pub async fn waiting(&self) -> Result<Vec<Waiting>, StoreError> {
-        let call = self.query_partition(&self.tables.messages, keys::WAITING.to_owned()).consistent_read(true);
-        self.query_all(call).await?.iter().map(read_waiting).collect()
+    /// What waits for a coupon's redemptions. One that cannot be read is told and passed over.
+    pub async fn waiting(&self, place: CouponKey) -> Result<Vec<Waiting>, StoreError> {
+        let call = self.query_partition(&self.tables.messages, keys::waiting_partition(place)).consistent_read(true);
+        let items = self.query_all(call).await?;
+        let told = |error: &StoreError| tracing::error!(%error, "a waiting reversal cannot be read");
+        Ok(items.iter().filter_map(|item| read_waiting(item).inspect_err(told).ok()).collect())
     }
 
     /// It waits no longer.
     pub async fn end_waiting(&self, waiting: &Waiting) -> Result<(), StoreError> {
         let call = self.client.delete_item().table_name(&self.tables.messages);
-        let key = keys::waiting(&waiting.merchant, &waiting.webhook_id).attributes();
+        let key = keys::waiting(waiting.place, &waiting.merchant, &waiting.webhook_id).attributes();
         self.delete(call.set_key(Some(key))).await
     }
 

@@ -4,7 +4,9 @@ use super::{Broken, broken, locate, record};
 use crate::event::ReversedReport;
 use mealticket_api::{ApiError, Code, Deps, locate::own_campaign, refusals};
 use mealticket_domain::{
-    CouponKey, Fingerprint, KeyHash, Reason, ReverseRefusal, limits::REDEMPTIONS_MAX, report::Undone,
+    CouponKey, Fingerprint, KeyHash, Reason, ReverseRefusal,
+    limits::REDEMPTIONS_MAX,
+    report::{Found, Undone},
 };
 use mealticket_store::{
     merchants::MerchantRecord,
@@ -33,8 +35,10 @@ pub(super) async fn reverse(
     };
     let missing = Broken { reason: Code::RedemptionNotFound.as_str(), place: Some(place) };
     let Some(coupon) = deps.store.coupon(place).await? else { return Ok(Err(missing)) };
-    if let Some(index) = undone.index(&coupon) {
-        return undo(deps, place, index, reason).await;
+    match undone.find(&coupon) {
+        Found::Index(index) => return undo(deps, place, index, reason).await,
+        Found::Ambiguous => return Ok(Err(Broken { reason: "ambiguous_order", place: Some(place) })),
+        Found::NotYet => {}
     }
     // First what the operator sees, then what waits, then another look: whoever redeems meanwhile sees it, or is seen.
     record(deps, merchant, webhook_id, "coupon.reversed", &missing, None).await?;
@@ -48,7 +52,7 @@ pub(super) async fn reverse(
     };
     deps.store.put_waiting(&waiting).await?;
     let coupon = deps.store.coupon(place).await?;
-    if let Some(index) = coupon.and_then(|coupon| waiting.undone.index(&coupon))
+    if let Some(Found::Index(index)) = coupon.map(|coupon| waiting.undone.find(&coupon))
         && undo(deps, place, index, reason).await?.is_ok()
     {
         deps.store.settle_discrepancy(own, webhook_id, deps.now()).await?;

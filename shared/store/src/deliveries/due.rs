@@ -18,6 +18,9 @@ use tokio::time::Instant;
 /// Messages of one due entry: ten of some 400 bytes are four write units, 0.4 each.
 pub const DUE_MESSAGES_MAX: usize = 10;
 
+/// Entries that cannot be read, of one endpoint, beside which others are still found.
+const UNREADABLE_MAX: usize = 50;
+
 /// How long a worker has its part of the index to itself, unless it says again that it is there.
 const LEASE_SECONDS: i64 = 60;
 
@@ -72,6 +75,18 @@ impl Due {
     }
 }
 
+impl Due {
+    /// What tells it from others of its endpoint, second and attempt: its first message, and FNV-1a of all of them and of how it is
+    /// meant.
+    fn name(&self) -> Option<String> {
+        let first = self.messages.first()?;
+        let step = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
+        let bytes = self.messages.iter().flat_map(|message| message.id.as_str().bytes());
+        let hash = bytes.chain([u8::from(self.begins_anew)]).fold(0xcbf2_9ce4_8422_2325, step);
+        Some(format!("{}.{hash:016x}", first.id))
+    }
+}
+
 impl Worker {
     /// Whether the right lasts for `seconds` more, by either clock.
     pub fn lasts(&self, now: Timestamp, seconds: u32) -> bool {
@@ -83,7 +98,7 @@ impl Worker {
 impl Store {
     /// Puts messages for an endpoint into the index, due at `at`.
     pub async fn put_due(&self, due: &Due, at: Timestamp) -> Result<(), StoreError> {
-        let Some(first) = due.messages.first() else { return Ok(()) };
+        let Some(name) = due.name() else { return Ok(()) };
         let messages = due.messages.iter().map(|message| {
             AttributeValue::M(item([
                 ("id", Some(text(message.id.as_str()))),
@@ -97,9 +112,9 @@ impl Store {
             ("begins_anew", due.begins_anew.then_some(AttributeValue::Bool(true))),
             ("messages", Some(AttributeValue::L(messages.collect()))),
         ]);
-        let key = keys::due(shard_of(&due.endpoint), &due.endpoint, at, due.attempt, &first.id);
+        let key = keys::due(shard_of(&due.endpoint), &due.endpoint, at, due.attempt, &name);
         let call = self.client.put_item().table_name(&self.tables.messages);
-        // The same entry again says the same: the key holds the second, the attempt and the first message.
+        // The same entry again says the same: the key holds all that it is about.
         self.put(call.set_item(Some(key.with(attributes)))).await.map(drop)
     }
 
@@ -140,7 +155,7 @@ impl Store {
         let call = call
             .expression_attribute_values(":from", text(format!("{endpoint}#")))
             .expression_attribute_values(":until", text(keys::due_end(endpoint, now)))
-            .limit(super::bounded(limit));
+            .limit(super::bounded(limit + UNREADABLE_MAX));
         let page = self.query(call).await?;
         let read = page.items.iter().map(|item| read_due(shard, item));
         Ok(read

@@ -32,17 +32,10 @@ impl Store {
     /// queues them again, and whoever works the index sends each once. An endpoint that is switched off is queued for as
     /// well: what it misses becomes a dead letter, and is not lost.
     pub async fn queue_messages(&self, merchant: &MerchantId, messages: &[Message]) -> Result<usize, StoreError> {
-        let record = match self.merchant(merchant).await {
-            Ok(Some(record)) => record,
-            Ok(None) | Err(StoreError::Corrupt { .. }) => {
-                tracing::error!(%merchant, "nobody is told: the catalog has no sound merchant of that id");
-                return Ok(0);
-            }
-            Err(error) => return Err(error),
-        };
+        let endpoints = self.readable_endpoints(merchant).await?;
         let now = self.clock.now();
         let mut queued = 0;
-        for endpoint in &record.endpoints {
+        for endpoint in &endpoints {
             let wanted = messages.iter().filter(|message| endpoint.subscribed.contains(&message.kind));
             let wanted: Vec<Message> = wanted.cloned().collect();
             for messages in wanted.chunks(DUE_MESSAGES_MAX) {

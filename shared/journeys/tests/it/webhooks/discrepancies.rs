@@ -17,18 +17,22 @@ async fn reported(world: &World, order_no: &str, amount: u64) -> String {
     let claimed = world.store().claim(&campaign, &world.claim(world.member(), 1)).await.unwrap();
     let ClaimOutcome::Claimed(coupon) = claimed else { panic!("{claimed:?}") };
     let coupon_id = world.deps.stack.ids.coupon_id(coupon.key);
-    for (id, order_no, amount) in [("msg_1", "N-1", 2_500), ("msg_2", order_no, amount)] {
-        let data = json!({ "coupon_id": coupon_id, "store_id": "sto_luckytea01", "redeemed_at": world.now().to_string(),
-            "order": { "order_no": order_no, "amount_fen": amount } });
-        let body = json!({ "type": "coupon.redeemed", "timestamp": world.now().to_string(), "data": data });
-        let mut attempt = Attempt::post("/v1/merchants/mch_luckytea/callbacks", &body);
-        let keys = world.keys.merchant("mch_luckytea").unwrap();
-        for (name, value) in keys.sign(id, world.now(), attempt.body.as_bytes()).unwrap() {
-            attempt = attempt.header(name, &value);
-        }
-        attempt.send(&world.deps).await.expect(202);
-    }
+    report(world, &coupon_id, "msg_1", "N-1", 2_500).await;
+    report(world, &coupon_id, "msg_2", order_no, amount).await;
     "dsc_luckytea_msg_2".to_owned()
+}
+
+/// A report of a redemption, signed.
+async fn report(world: &World, coupon_id: &str, id: &str, order_no: &str, amount: u64) {
+    let data = json!({ "coupon_id": coupon_id, "store_id": "sto_luckytea01", "redeemed_at": world.now().to_string(),
+        "order": { "order_no": order_no, "amount_fen": amount } });
+    let body = json!({ "type": "coupon.redeemed", "timestamp": world.now().to_string(), "data": data });
+    let mut attempt = Attempt::post("/v1/merchants/mch_luckytea/callbacks", &body);
+    let keys = world.keys.merchant("mch_luckytea").unwrap();
+    for (name, value) in keys.sign(id, world.now(), attempt.body.as_bytes()).unwrap() {
+        attempt = attempt.header(name, &value);
+    }
+    attempt.send(&world.deps).await.expect(202);
 }
 
 async fn ask(world: &World, attempt: Attempt) -> crate::attempt::Reply {
@@ -94,6 +98,19 @@ async fn an_accepted_report_is_paid_once_to_the_fen_and_the_coupon_stays_as_it_i
 }
 
 #[tokio::test]
+async fn an_order_that_is_reported_under_two_names_is_paid_once() {
+    let world = World::new().await;
+    let id = reported(&world, "N-2", 3_000).await;
+    let coupon_id = listed(&world).await["reported"]["coupon_id"].as_str().unwrap().to_owned();
+    report(&world, &coupon_id, "msg_3", "N-2", 4_000).await;
+    let before = owed(&world).await;
+    for id in [id.as_str(), "dsc_luckytea_msg_3"] {
+        decide(&world, id, "accept").await.expect(200);
+    }
+    assert_eq!(owed(&world).await.discount - before.discount, 500);
+}
+
+#[tokio::test]
 async fn a_rejected_report_is_not_paid() {
     let world = World::new().await;
     let id = reported(&world, "N-2", 3_000).await;
@@ -118,4 +135,25 @@ async fn of_an_order_that_was_paid_the_difference_is_paid_and_never_less_than_no
         assert_eq!(after.discount, before.discount);
         assert_eq!(after.order_value - before.order_value, if acceptable { 6_500 } else { 0 });
     }
+}
+
+#[tokio::test]
+async fn an_order_that_was_undone_or_whose_coupon_can_still_be_redeemed_is_not_paid() {
+    let world = World::new().await;
+    let id = reported(&world, "N-1", 9_000).await;
+    let campaign = world.campaign(1).await;
+    let coupons = world.store().coupons_of_campaign(world_member(&world).await, campaign.no).await.unwrap();
+    let reason = "退单".parse().unwrap();
+    let key = mealticket_testing::world::key_hash(9);
+    let fingerprint = mealticket_domain::Fingerprint([3; 16]);
+    let request = mealticket_store::reverse::ReverseRequest { key, fingerprint, reason, now: world.now() };
+    world.store().reverse(coupons[0].key, 0, &request).await.unwrap();
+    decide(&world, &id, "accept").await.refused(409, "discrepancy_not_acceptable");
+    decide(&world, &id, "reject").await.expect(200);
+}
+
+/// Whose coupon the report was about.
+async fn world_member(world: &World) -> mealticket_domain::MemberNo {
+    let id = listed(world).await["reported"]["coupon_id"].as_str().unwrap().to_owned();
+    world.deps.stack.ids.coupon(&id).unwrap().member
 }

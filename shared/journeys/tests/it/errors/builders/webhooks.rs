@@ -103,7 +103,8 @@ async fn about_discrepancy(world: &World, method: &str, path: &str, has: &impl F
     world.store().put_discrepancy(&merchant, &found).await.unwrap();
     if has(Code::DiscrepancyDecided) {
         let accepted = path.ends_with("/reject");
-        let decision = Decision { accepted, by: "somebody".to_owned(), at: world.now() };
+        let decision =
+            Decision { accepted, by: "somebody".to_owned(), at: world.now(), adjustment: None, is_posted: false };
         world.store().decide_discrepancy(&merchant, "msg_1", &decision).await.unwrap();
     }
     let id = if has(Code::DiscrepancyNotFound) { "dsc_luckytea_none" } else { "dsc_luckytea_msg_1" };
