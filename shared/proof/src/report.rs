@@ -329,7 +329,7 @@ months, with something that is posted too late for the first, under faults and b
 what the pages say, debits must be credits in every cell, each statement must open with what the one before closed with, what was
 told must stay as it was when everything comes by again, and the rebuild from the coupons must agree, entry by entry.
 
-Every sixth run goes on to tell the merchant's system what happened: the stream is queued twice and in pieces, and worked by two at
+Every twelfth run goes on to tell the merchant's system what happened: the stream is queued twice and in pieces, and worked by two at
 once, under faults, over three days, to an endpoint that takes some messages at once, some at the third attempt and some never. Each
 must arrive or be listed, with the same bytes at every attempt; and what was given up is sent again, asked for twice, and arrives.
 
