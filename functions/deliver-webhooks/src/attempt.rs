@@ -12,20 +12,19 @@ use mealticket_api::{
 use mealticket_domain::{
     MerchantId, Timestamp,
     webhook::{
-        Answer, Endpoint, EndpointId, EndpointUrl, Failure, Message, MessageId, OffReason, SwitchedOff, Verdict,
-        next_attempt_at,
+        Answer, Endpoint, EndpointId, EndpointUrl, Failure, Message, OffReason, SwitchedOff, Verdict, next_attempt_at,
     },
 };
 use mealticket_store::{
     StoreError,
-    deliveries::{Attempt, Delivery, Due, DueKey, Outcome},
+    deliveries::{Attempt, Delivery, Due, DueKey, Letter, Outcome},
 };
 use std::{
     collections::{HashMap, HashSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
-use tokio::time::Instant;
+use tokio::{sync::Notify, time::Instant};
 
 /// What a due entry came to.
 #[derive(Debug, Clone, Copy, Default)]
@@ -49,38 +48,44 @@ pub(crate) struct Attempts<C> {
     pub(crate) right: Right,
     /// After this no attempt begins: the run is over, and what is under way must be written down.
     begin_until: Instant,
-    in_flight: Arc<Mutex<Sending>>,
-    /// Endpoints as they were read, or as this run left them, for a few seconds.
+    sending: Arc<Sending>,
+    /// Endpoints as they were read a few seconds ago.
     known: Arc<Mutex<Known>>,
 }
 
 /// Endpoints, and until when they are as good as new; `None` for one that is not there.
 type Known = HashMap<EndpointId, (Instant, Option<Endpoint>)>;
 
-/// Messages that are being sent.
-type Sending = HashSet<(EndpointId, MessageId)>;
-
-/// How often it is looked whether a message is still being sent.
-const LOOK_EVERY: Duration = Duration::from_millis(50);
+/// Messages that are being sent, each by one task of the run.
+#[derive(Default)]
+struct Sending {
+    messages: Mutex<HashSet<Letter>>,
+    freed: Notify,
+}
 
 /// That a message is being sent by this task and no other of the run.
 struct InFlight {
-    all: Arc<Mutex<Sending>>,
-    this: (EndpointId, MessageId),
+    sending: Arc<Sending>,
+    this: Letter,
 }
 
 impl InFlight {
-    async fn alone(all: &Arc<Mutex<Sending>>, this: (EndpointId, MessageId)) -> Self {
-        while !all.lock().unwrap_or_else(PoisonError::into_inner).insert(this.clone()) {
-            tokio::time::sleep(LOOK_EVERY).await;
+    async fn alone(sending: &Arc<Sending>, this: Letter) -> Self {
+        loop {
+            // From before it is looked: what is freed from then on is heard of.
+            let freed = sending.freed.notified();
+            if sending.messages.lock().unwrap_or_else(PoisonError::into_inner).insert(this.clone()) {
+                return InFlight { sending: Arc::clone(sending), this };
+            }
+            freed.await;
         }
-        InFlight { all: Arc::clone(all), this }
     }
 }
 
 impl Drop for InFlight {
     fn drop(&mut self) {
-        self.all.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.this);
+        self.sending.messages.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.this);
+        self.sending.freed.notify_waiters();
     }
 }
 
@@ -94,7 +99,7 @@ impl<C> Clone for Attempts<C> {
             courier: Arc::clone(&self.courier),
             right: self.right.clone(),
             begin_until: self.begin_until,
-            in_flight: Arc::clone(&self.in_flight),
+            sending: Arc::clone(&self.sending),
             known: Arc::clone(&self.known),
         }
     }
@@ -102,7 +107,7 @@ impl<C> Clone for Attempts<C> {
 
 impl<C: Courier> Attempts<C> {
     pub(crate) fn new(deps: Deps, courier: Arc<C>, right: Right, begin_until: Instant) -> Self {
-        Attempts { deps, courier, right, begin_until, in_flight: Arc::default(), known: Arc::default() }
+        Attempts { deps, courier, right, begin_until, sending: Arc::default(), known: Arc::default() }
     }
 
     /// Attempts each message of an entry that was not attempted yet, one after the other, and takes the entry out. An endpoint that is
@@ -127,7 +132,7 @@ impl<C: Courier> Attempts<C> {
     /// False when there was no time for it. A message that is queued twice is attempted by one task at a time: the other then finds
     /// it attempted.
     async fn settle_one(&self, due: &Due, message: &Message, settled: &mut Settled) -> Result<bool, StoreError> {
-        let _in_flight = InFlight::alone(&self.in_flight, (due.endpoint.clone(), message.id.clone())).await;
+        let _in_flight = InFlight::alone(&self.sending, (due.endpoint.clone(), message.id.clone())).await;
         let known = self.deps.store.delivery(&due.endpoint, &message.id).await?;
         let made = known.as_ref().map_or(0, Delivery::made);
         let is_over = known.as_ref().is_some_and(|known| known.outcome != Outcome::Pending);

@@ -189,6 +189,11 @@ impl<C: Courier> Run<C> {
         for (key, due) in store.due(shard, endpoint, store.clock().now(), limit).await? {
             if self.hand.room(endpoint) > 0 && self.hand.take(&key, endpoint) {
                 taken += 1;
+                let Some(due) = due else {
+                    self.worked.left += 1;
+                    self.hand.set_aside(endpoint);
+                    continue;
+                };
                 let attempts = self.attempts.clone();
                 self.tasks.spawn(async move {
                     let settled = attempts.settle(&key, &due).await;

@@ -4,7 +4,7 @@ use crate::views::{DeliveryView, delivery_id, read_delivery_id};
 use mealticket_api::{ApiError, Code, Deps, Request, Response, auth::operator::Operator, json, views::ListView};
 use mealticket_domain::webhook::EndpointId;
 use mealticket_store::{
-    deliveries::{Delivery, Outcome},
+    deliveries::{Delivery, Letter, Outcome},
     merchants::MerchantRecord,
 };
 use serde::{Deserialize, Serialize};
@@ -54,9 +54,11 @@ pub(crate) async fn list_own(deps: &Deps, request: &Request, merchant: &Merchant
     request.only_query(&["endpoint_id", "outcome", "limit", "cursor"])?;
     let endpoint = request.query("endpoint_id").ok_or_else(|| ApiError::malformed("endpoint_id"))?;
     let outcome: Option<Outcome> = json::parsed_if("outcome", request.query("outcome"))?;
-    let own = merchant.endpoints.iter().find(|known| known.id.as_str() == endpoint);
-    let own = own.ok_or_else(|| ApiError::from(Code::EndpointNotFound))?;
-    page(deps, request, &own.id, outcome).await
+    let unknown = || ApiError::from(Code::EndpointNotFound);
+    let endpoint: EndpointId = endpoint.parse().map_err(|_| unknown())?;
+    // One of another merchant is as one that is not there.
+    deps.store.endpoint(&merchant.merchant.id, &endpoint).await?.ok_or_else(unknown)?;
+    page(deps, request, &endpoint, outcome).await
 }
 
 async fn page(
@@ -66,30 +68,31 @@ async fn page(
     outcome: Option<Outcome>,
 ) -> Result<Response, ApiError> {
     let limit = usize::from(request.page_limit()?);
-    let after = request.query("cursor").map(|cursor| read_delivery_id(cursor).map(|(_, message)| message));
-    let after = after.transpose().map_err(|_| ApiError::malformed("cursor"))?;
-    let after = after.as_ref().map(|message| message.as_str());
-    let (found, next) = deps.store.deliveries(endpoint, outcome, after, limit).await?;
-    let next = next.and_then(|message| Some(delivery_id(endpoint, &message.parse().ok()?)));
+    let after = cursor(request.query("cursor"))?.map(|(_, message)| message);
+    let (found, next) = deps.store.deliveries(endpoint, outcome, after.as_ref(), limit).await?;
+    let next = next.map(|message| delivery_id(endpoint, &message));
     Response::ok(&ListView { items: found.iter().map(DeliveryView::new).collect(), next })
 }
 
 async fn dead_letters(deps: &Deps, request: &Request) -> Result<Response, ApiError> {
     let limit = usize::from(request.page_limit()?);
-    let after = request.query("cursor").map(read_delivery_id).transpose();
-    let after = after.map_err(|_| ApiError::malformed("cursor"))?;
-    let after = after.map(|(endpoint, message)| format!("{endpoint}#{message}"));
-    let (letters, next) = deps.store.dead_letters(None, after.as_deref(), limit).await?;
-    let next = letters.last().filter(|_| next.is_some()).map(|(endpoint, message)| delivery_id(endpoint, message));
+    let after = cursor(request.query("cursor"))?;
+    let (letters, next) = deps.store.dead_letters(None, after.as_ref(), limit).await?;
     let dead = dead(deps, letters).await?;
-    Response::ok(&ListView { items: dead.iter().map(DeliveryView::new).collect(), next })
+    Response::ok(&ListView { items: dead.iter().map(DeliveryView::new).collect(), next: next.map(named) })
+}
+
+/// Where a list goes on: after the delivery of this id.
+fn cursor(text: Option<&str>) -> Result<Option<Letter>, ApiError> {
+    text.map(read_delivery_id).transpose().map_err(|_| ApiError::malformed("cursor"))
+}
+
+fn named((endpoint, message): Letter) -> String {
+    delivery_id(&endpoint, &message)
 }
 
 /// The deliveries that these letters are of. One that was sent again meanwhile is no dead letter any more.
-async fn dead(
-    deps: &Deps,
-    letters: Vec<(EndpointId, mealticket_domain::webhook::MessageId)>,
-) -> Result<Vec<Delivery>, ApiError> {
+async fn dead(deps: &Deps, letters: Vec<Letter>) -> Result<Vec<Delivery>, ApiError> {
     let mut found = Vec::with_capacity(letters.len());
     for (endpoint, message) in letters {
         found.extend(deps.store.delivery(&endpoint, &message).await?);
@@ -125,11 +128,8 @@ pub(crate) async fn replay_dead_letters(
 ) -> Result<Response, ApiError> {
     let asked: ReplayDeadLettersRequest = json::read(request.body()?)?;
     let endpoint: EndpointId = json::parsed("endpoint_id", &asked.endpoint_id)?;
-    let after = asked.cursor.as_deref().map(read_delivery_id).transpose();
-    let after = after.map_err(|_| ApiError::malformed("cursor"))?;
-    let after = after.map(|(endpoint, message)| format!("{endpoint}#{message}"));
-    let (letters, next) = deps.store.dead_letters(Some(&endpoint), after.as_deref(), REPLAYED_AT_ONCE).await?;
-    let next = letters.last().filter(|_| next.is_some()).map(|(endpoint, message)| delivery_id(endpoint, message));
+    let after = cursor(asked.cursor.as_deref())?;
+    let (letters, next) = deps.store.dead_letters(Some(&endpoint), after.as_ref(), REPLAYED_AT_ONCE).await?;
     let mut queued = 0;
     for delivery in dead(deps, letters).await? {
         if delivery.made() < ATTEMPTS_OF_DELIVERY_MAX {
@@ -138,5 +138,5 @@ pub(crate) async fn replay_dead_letters(
         }
     }
     tracing::info!(%endpoint, queued, by = operator.subject, "dead letters sent again");
-    Response::accepted(&AllReplayedView { queued, next })
+    Response::accepted(&AllReplayedView { queued, next: next.map(named) })
 }

@@ -1,7 +1,7 @@
 //! Reversals that were reported early, and whose redemption has come by.
 
 use mealticket_api::Deps;
-use mealticket_domain::{Fingerprint, KeyHash, ReverseRefusal, report::Found};
+use mealticket_domain::{ReverseRefusal, report::Found};
 use mealticket_store::{
     StoreError,
     reverse::{ReverseOutcome, ReverseRequest},
@@ -34,12 +34,9 @@ async fn undo_one(deps: &Deps, waiting: &Waiting) -> Result<(), StoreError> {
     };
     // The merchant said so when its report came, and not before it redeemed.
     let redeemed_at = coupon.redemptions.get(index).map_or(waiting.received_at, |spent| spent.at);
-    let request = ReverseRequest {
-        key: KeyHash::of_reversal(index),
-        fingerprint: Fingerprint::of(&[Some(&deps.stack.ids.redemption_id(waiting.place, index))]),
-        reason: waiting.reason.clone(),
-        now: waiting.received_at.max(redeemed_at),
-    };
+    let id = deps.stack.ids.redemption_id(waiting.place, index);
+    let at = waiting.received_at.max(redeemed_at);
+    let request = ReverseRequest::reported(&id, index, waiting.reason.clone(), at);
     match deps.store.reverse(waiting.place, index, &request).await? {
         ReverseOutcome::Reversed(_)
         | ReverseOutcome::Replayed(_)

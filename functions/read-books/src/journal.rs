@@ -5,6 +5,7 @@ use mealticket_api::{ApiError, Code, Deps, Request, Response, auth::operator::Op
 use mealticket_domain::{MerchantId, ProvinceDay, journal::SetAside};
 use mealticket_store::books::{BillCursor, PostedAside};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -51,8 +52,8 @@ pub(crate) async fn post_set_aside(
 ) -> Result<Response, ApiError> {
     let PostRequest {} = json::read(request.body()?)?;
     match deps.store.post_aside(id, &operator.subject, deps.now()).await? {
-        PostedAside::Posted => {
-            tell(deps, id).await?;
+        PostedAside::Posted(record) => {
+            tell(deps, &record).await?;
             Response::ok(&PostedView { event_id: id, posted: true })
         }
         PostedAside::NotFound => Err(Code::RecordNotFound.into()),
@@ -61,10 +62,8 @@ pub(crate) async fn post_set_aside(
 }
 
 /// Tells the merchant's systems what the record is about: nobody could when it came by.
-async fn tell(deps: &Deps, id: &str) -> Result<(), ApiError> {
-    let Some((_, aside)) = deps.store.set_aside(id).await? else { return Ok(()) };
-    let record = serde_json::from_str(&aside.raw).unwrap_or_default();
-    if let Some((merchant, messages)) = deps.store.messages_of(&record, &deps.stack.ids).await? {
+async fn tell(deps: &Deps, record: &Value) -> Result<(), ApiError> {
+    if let Some((merchant, messages)) = deps.store.messages_of(record, &deps.stack.ids).await? {
         deps.store.queue_messages(&merchant, &messages).await?;
     }
     Ok(())

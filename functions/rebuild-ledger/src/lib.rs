@@ -97,7 +97,7 @@ pub async fn rebuild(store: &Store) -> Result<Rebuilt, StoreError> {
     .await?;
     let mut journal = Side::default();
     for_every_page(store, Some(&mut rebuilt), |entries, counts| {
-        entries.iter().for_each(|entry| journal.add(entry));
+        entries.iter().filter(has_coupon).for_each(|entry| journal.add(entry));
         journal.counts.add(counts);
     })
     .await?;
@@ -131,7 +131,8 @@ async fn compare(
     })
     .await?;
     for_every_page(store, None, |entries, _| {
-        entries.iter().filter(concerned).for_each(|entry| comparison.of_journal(entry.clone()));
+        let concerned = entries.iter().filter(has_coupon).filter(concerned);
+        concerned.for_each(|entry| comparison.of_journal(entry.clone()));
     })
     .await?;
     for difference in comparison.differences() {
@@ -148,6 +149,11 @@ async fn compare(
         }
     }
     Ok(())
+}
+
+/// Whether an entry is of a redemption. What an operator accepted is not; the decision stands beside the discrepancy.
+fn has_coupon(entry: &&Entry) -> bool {
+    entry.event.kind != EntryKind::Adjustment
 }
 
 async fn for_every_coupon(
@@ -192,10 +198,7 @@ async fn for_every_page(
             let Some(last) = pages.last() else { break };
             after = last.no;
             for page in &pages {
-                // What an operator accepted has no redemption; the decision stands beside the discrepancy.
-                let has_coupon = |entry: &&Entry| entry.event.kind != EntryKind::Adjustment;
-                let entries: Vec<Entry> = page.entries.iter().filter(has_coupon).cloned().collect();
-                take(&entries, &page.counts);
+                take(&page.entries, &page.counts);
                 let Some(rebuilt) = rebuilt.as_deref_mut() else { continue };
                 rebuilt.pages += 1;
                 rebuilt.is_quiet &= now.seconds_since(page.last_at) >= UNDER_WAY_SECONDS;

@@ -189,6 +189,5 @@ fn record(merchant: &SeedMerchant, keys: &KeyFile, vault: &Vault) -> Result<Merc
             public_pem: secrets.public_pem()?,
         }],
         webhook_secrets: vec![sealed.map_err(|_| StackError("a webhook secret could not be sealed".to_owned()))?],
-        endpoints: Vec::new(),
     })
 }

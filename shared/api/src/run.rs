@@ -31,17 +31,13 @@ where
     H: Fn(Deps, Request) -> F + Clone + Send + Sync + 'static,
     F: Future<Output = Result<Response, ApiError>> + Send,
 {
-    let config = Config::from_env()?;
-    telemetry::start(&config.log_level);
-    let secrets = read_secrets(&config.secrets).await?;
-    let store = Store::new(client(&sdk_config().await), config.tables.clone(), config.clock.clone());
-    warm_up.ask(&store).await;
+    let deps = start_with_keys().await?;
+    warm_up.ask(&deps.store).await;
     if warm_up == WarmUp::CatalogAndStock {
         // What it has leased and not spent is wanted elsewhere at once, not when the lease has been swept.
-        let leaving = store.clone();
+        let leaving = deps.store.clone();
         lambda_runtime::spawn_graceful_shutdown_handler(move || async move { leaving.return_unspent().await }).await;
     }
-    let deps = Deps { store, stack: Arc::new(Stack::new(config, &secrets)?) };
     lambda_runtime::run_concurrent(service_fn(move |event: LambdaEvent<ApiGatewayV2httpRequest>| {
         let (deps, handle) = (deps.clone(), handle.clone());
         async move { Ok::<ApiGatewayV2httpResponse, Error>(answer(&deps, event.payload, handle).await.into_event()) }
@@ -57,7 +53,7 @@ pub async fn start() -> Result<(Store, SdkConfig), Error> {
     Ok((Store::new(client(&sdk), config.tables, config.clock), sdk))
 }
 
-/// The tables and the stack, for a function that nobody asks over HTTP and that needs its keys.
+/// The tables and the stack, for a function that needs its keys.
 pub async fn start_with_keys() -> Result<Deps, Error> {
     let config = Config::from_env()?;
     telemetry::start(&config.log_level);

@@ -215,6 +215,24 @@ fn title_about_webhooks(code: Code) -> (&'static str, &'static str) {
     }
 }
 
+/// The words of refusals about webhooks to merchants.
+fn detail_about_webhooks(code: Code) -> (&'static str, &'static str) {
+    match code {
+        Code::EndpointExists => {
+            ("该名称已登记为另一个地址。", "This name is that of an endpoint with another address or other events.")
+        }
+        Code::EndpointLimit => ("该商户的通知地址已达上限。", "A merchant has at most eight endpoints."),
+        Code::EndpointChanged => {
+            ("通知地址已被他人修改，请刷新后重试。", "Somebody else changed the endpoint; read it again first.")
+        }
+        Code::DiscrepancyNotAcceptable => {
+            ("上报内容不足以记账，只能驳回。", "The report does not say enough to be paid by; it can be rejected.")
+        }
+        Code::DiscrepancyDecided => ("该差异已作出相反的结论。", "The discrepancy was decided otherwise."),
+        _ => ("该通知重发次数已达上限。", "The delivery was attempted a hundred times."),
+    }
+}
+
 /// The words of the other codes; of those above when a fact is missing, their title.
 fn without_facts(code: Code) -> (&'static str, &'static str) {
     match code {
@@ -247,18 +265,12 @@ fn without_facts(code: Code) -> (&'static str, &'static str) {
         Code::RecordUnreadable => {
             ("该记录仍无法读取，原因见 reason。", "The record still cannot be read; reason says why.")
         }
-        Code::EndpointExists => {
-            ("该名称已登记为另一个地址。", "This name is that of an endpoint with another address or other events.")
-        }
-        Code::EndpointLimit => ("该商户的通知地址已达上限。", "A merchant has at most eight endpoints."),
-        Code::EndpointChanged => {
-            ("通知地址已被他人修改，请刷新后重试。", "Somebody else changed the endpoint; read it again first.")
-        }
-        Code::DiscrepancyNotAcceptable => {
-            ("上报内容不足以记账，只能驳回。", "The report does not say enough to be paid by; it can be rejected.")
-        }
-        Code::DiscrepancyDecided => ("该差异已作出相反的结论。", "The discrepancy was decided otherwise."),
-        Code::ReplayLimit => ("该通知重发次数已达上限。", "The delivery was attempted a hundred times."),
+        Code::EndpointExists
+        | Code::EndpointLimit
+        | Code::EndpointChanged
+        | Code::DiscrepancyNotAcceptable
+        | Code::DiscrepancyDecided
+        | Code::ReplayLimit => detail_about_webhooks(code),
         Code::HoldLapsed => ("占用已失效，请重新核销。", "The hold no longer counts; redeem without it."),
         Code::StoreNotInScope => ("该券不能在本店使用。", "The coupon cannot be used in this store."),
         Code::AlreadyReversed => ("这笔核销已经撤销过了。", "This redemption was reversed before."),

@@ -14,7 +14,7 @@ pub use endpoint::{
     DUE_SHARDS, Endpoint, EndpointId, EndpointSecret, EndpointUrl, FAILING_SECONDS_MAX, OffReason, ROTATION_SECONDS,
     SwitchedOff, UrlError, endpoint_id,
 };
-pub use message::{MESSAGE_ID_BYTES, Message, MessageId, MessageKind, messages_between, statement_closed};
+pub use message::{MESSAGE_ID_BYTES, Message, MessageId, MessageKind, fnv1a, messages_between, statement_closed};
 
 #[cfg(test)]
 mod tests;

@@ -46,8 +46,8 @@ pub struct ListedAside {
 /// What posting a record that was put aside came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PostedAside {
-    /// It is in the journal, once.
-    Posted,
+    /// It is in the journal, once: the record as it came.
+    Posted(serde_json::Value),
     /// There is none of that id.
     NotFound,
     /// It still cannot be read, for this reason.
@@ -144,8 +144,8 @@ impl Store {
     pub async fn post_aside(&self, id: &str, by: &str, now: Timestamp) -> Result<PostedAside, StoreError> {
         let Some(shard) = SetAside::own_shard(id) else { return Ok(PostedAside::NotFound) };
         let Some((listed, aside)) = self.set_aside(id).await? else { return Ok(PostedAside::NotFound) };
-        let raw = serde_json::from_str(&aside.raw).unwrap_or_default();
-        let records = match self.read_batch(&[raw]).await {
+        let raw = [serde_json::from_str(&aside.raw).unwrap_or_default()];
+        let records = match self.read_batch(&raw).await {
             Ok(records) => records,
             Err(ReadError::NoPlace) => return Ok(PostedAside::StillUnreadable("no sequence number".to_owned())),
             Err(ReadError::Catalog(error)) => return Err(error),
@@ -161,7 +161,8 @@ impl Store {
             let call = call.set_item(Some(aside_item(&posted))).condition_expression("attribute_not_exists(posted_at)");
             self.put(call).await?;
         }
-        Ok(PostedAside::Posted)
+        let [raw] = raw;
+        Ok(PostedAside::Posted(raw))
     }
 }
 

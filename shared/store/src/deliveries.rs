@@ -98,8 +98,11 @@ pub struct Delivery {
     pub revision: u32,
 }
 
-/// A page of deliveries, and where the next begins.
-pub type DeliveryPage = (Vec<Delivery>, Option<String>);
+/// A page of deliveries, and after which message the next begins.
+pub type DeliveryPage = (Vec<Delivery>, Option<MessageId>);
+
+/// What a dead letter is of.
+pub type Letter = (EndpointId, MessageId);
 
 impl Delivery {
     /// How many attempts there were.
@@ -142,30 +145,24 @@ impl Store {
         self.put(call.set_item(Some(item))).await.map(drop)
     }
 
-    /// Dead letters after `after`, of one endpoint or of all: `limit` at the most.
+    /// Dead letters after `after`, of one endpoint or of all: `limit` at the most. The last of them is where the next page begins, if
+    /// there is one.
     pub async fn dead_letters(
         &self,
         endpoint: Option<&EndpointId>,
-        after: Option<&str>,
+        after: Option<&Letter>,
         limit: usize,
-    ) -> Result<(Vec<(EndpointId, MessageId)>, Option<String>), StoreError> {
-        let prefix = endpoint.map(keys::dead_letters_of).unwrap_or_default();
+    ) -> Result<(Vec<Letter>, Option<Letter>), StoreError> {
+        let partition = keys::DEAD_LETTERS.to_owned();
         let call = match endpoint {
-            Some(_) => self.query_prefix(&self.tables.messages, keys::DEAD_LETTERS.to_owned(), &prefix),
-            None => self.query_partition(&self.tables.messages, keys::DEAD_LETTERS.to_owned()),
+            Some(endpoint) => self.query_prefix(&self.tables.messages, partition, &keys::dead_letters_of(endpoint)),
+            None => self.query_partition(&self.tables.messages, partition),
         };
-        let from =
-            after.map(|sk| Item::from([("pk".to_owned(), text(keys::DEAD_LETTERS)), ("sk".to_owned(), text(sk))]));
+        let from = after.map(|(endpoint, message)| keys::dead_letter(endpoint, message).attributes());
         let page = self.query(call.consistent_read(true).limit(bounded(limit)).set_exclusive_start_key(from)).await?;
-        let read = |item: &Item| {
-            let read = Reader::new(item, "dead letter");
-            let (endpoint, message) = read.str("sk")?.split_once('#').ok_or_else(|| read.corrupt("sk"))?;
-            let named = (endpoint.parse(), message.parse());
-            let (Ok(endpoint), Ok(message)) = named else { return Err(read.corrupt("sk")) };
-            Ok((endpoint, message))
-        };
-        let letters = page.items.iter().map(read).collect::<Result<_, _>>()?;
-        Ok((letters, last_sk(page.next)))
+        let letters: Vec<Letter> = page.items.iter().map(read_letter).collect::<Result<_, _>>()?;
+        let next = page.next.and_then(|_| letters.last().cloned());
+        Ok((letters, next))
     }
 
     /// A page of an endpoint's deliveries, newest first.
@@ -173,13 +170,11 @@ impl Store {
         &self,
         endpoint: &EndpointId,
         outcome: Option<Outcome>,
-        after: Option<&str>,
+        after: Option<&MessageId>,
         limit: usize,
     ) -> Result<DeliveryPage, StoreError> {
-        let partition = keys::deliveries(endpoint);
-        let from =
-            after.map(|sk| Item::from([("pk".to_owned(), text(partition.as_str())), ("sk".to_owned(), text(sk))]));
-        let call = self.query_partition(&self.tables.messages, partition).scan_index_forward(false);
+        let from = after.map(|message| keys::delivery(endpoint, message).attributes());
+        let call = self.query_partition(&self.tables.messages, keys::deliveries(endpoint)).scan_index_forward(false);
         let mut call = call.limit(bounded(limit)).set_exclusive_start_key(from);
         if let Some(outcome) = outcome {
             call = call
@@ -188,7 +183,9 @@ impl Store {
         }
         let page = self.query(call).await?;
         let found = page.items.iter().map(|item| read_delivery(endpoint, item)).collect::<Result<_, _>>()?;
-        Ok((found, last_sk(page.next)))
+        // A page may hold nothing that passes the filter, and yet not be the last.
+        let next = page.next.map(|key| Reader::new(&key, "delivery").parsed("sk")).transpose()?;
+        Ok((found, next))
     }
 
     /// Takes a delivery from the list of dead letters: it is not dead any more. A delete that lands late leaves a letter of a
@@ -216,8 +213,12 @@ impl Store {
     }
 }
 
-fn last_sk(next: Option<Item>) -> Option<String> {
-    next.and_then(|key| key.get("sk").and_then(|sk| sk.as_s().ok().cloned()))
+fn read_letter(item: &Item) -> Result<Letter, StoreError> {
+    let read = Reader::new(item, "dead letter");
+    let (endpoint, message) = read.str("sk")?.split_once('#').ok_or_else(|| read.corrupt("sk"))?;
+    let named = (endpoint.parse(), message.parse());
+    let (Ok(endpoint), Ok(message)) = named else { return Err(read.corrupt("sk")) };
+    Ok((endpoint, message))
 }
 
 fn bounded(limit: usize) -> i32 {
@@ -249,7 +250,6 @@ fn delivery_item(delivery: &Delivery, now: Timestamp) -> Item {
         ("body", Some(text(&delivery.message.body))),
         ("outcome", Some(text(delivery.outcome.as_str()))),
         ("given_up", delivery.given_up.as_ref().map(text)),
-        ("made", Some(number(delivery.made()))),
         ("attempts", Some(AttributeValue::L(attempts.collect()))),
         ("schedule_from", Some(number(delivery.schedule_from))),
         ("next_at", delivery.next_at.map(instant)),

@@ -28,12 +28,12 @@ impl Store {
     pub async fn endpoint(&self, merchant: &MerchantId, id: &EndpointId) -> Result<Option<Endpoint>, StoreError> {
         let call = self.client.get_item().table_name(&self.tables.catalog).consistent_read(true);
         let found = self.get(call.set_key(Some(keys::merchant_endpoint(merchant, id).attributes()))).await?;
-        found.map(|item| read_endpoint(id.as_str(), &Reader::new(&item, "endpoint"))).transpose()
+        found.as_ref().map(read_endpoint).transpose()
     }
 
     /// A merchant's endpoints as they stand.
     pub async fn endpoints(&self, merchant: &MerchantId) -> Result<Vec<Endpoint>, StoreError> {
-        self.endpoint_items(merchant).await?.iter().map(read_endpoint_item).collect()
+        self.endpoint_items(merchant).await?.iter().map(read_endpoint).collect()
     }
 
     /// The same without those that cannot be read: of one the others must not suffer.
@@ -41,7 +41,7 @@ impl Store {
         let told =
             |error: &StoreError| tracing::error!(%merchant, %error, "an endpoint cannot be read, and is not told");
         let items = self.endpoint_items(merchant).await?;
-        Ok(items.iter().filter_map(|item| read_endpoint_item(item).inspect_err(told).ok()).collect())
+        Ok(items.iter().filter_map(|item| read_endpoint(item).inspect_err(told).ok()).collect())
     }
 
     async fn endpoint_items(&self, merchant: &MerchantId) -> Result<Vec<Item>, StoreError> {
@@ -58,12 +58,7 @@ impl Store {
     ) -> Result<Option<Endpoint>, StoreError> {
         let call = self.client.put_item().table_name(&self.tables.catalog);
         let call = call.set_item(Some(endpoint_item(merchant, endpoint))).condition_expression(IS_NEW);
-        match self.put(call).await? {
-            Write::Refused(Some(standing)) => {
-                read_endpoint(endpoint.id.as_str(), &Reader::new(&standing, "endpoint")).map(Some)
-            }
-            Write::Done(_) | Write::Refused(None) => Ok(None),
-        }
+        standing(self.put(call).await?)
     }
 
     /// Replaces an endpoint that is in version `seen`. Gives the standing one when it is in another.
@@ -78,12 +73,7 @@ impl Store {
             .set_item(Some(endpoint_item(merchant, endpoint)))
             .condition_expression(VERSION_IS_AS_SEEN)
             .expression_attribute_values(":seen", number(seen));
-        match self.put(call).await? {
-            Write::Refused(Some(standing)) => {
-                read_endpoint(endpoint.id.as_str(), &Reader::new(&standing, "endpoint")).map(Some)
-            }
-            Write::Done(_) | Write::Refused(None) => Ok(None),
-        }
+        standing(self.put(call).await?)
     }
 
     /// Notes that an endpoint fails since `at`, unless that is noted already.
@@ -133,7 +123,15 @@ impl Store {
     }
 }
 
-pub(crate) fn endpoint_item(merchant: &MerchantId, endpoint: &Endpoint) -> Item {
+/// The endpoint that stood against a write.
+fn standing(written: Write) -> Result<Option<Endpoint>, StoreError> {
+    match written {
+        Write::Refused(Some(standing)) => read_endpoint(&standing).map(Some),
+        Write::Done(_) | Write::Refused(None) => Ok(None),
+    }
+}
+
+fn endpoint_item(merchant: &MerchantId, endpoint: &Endpoint) -> Item {
     let secrets = endpoint.secrets.iter().map(|secret| {
         AttributeValue::M(item([
             ("sealed", Some(binary(&secret.sealed))),
@@ -153,12 +151,9 @@ pub(crate) fn endpoint_item(merchant: &MerchantId, endpoint: &Endpoint) -> Item 
     ]))
 }
 
-fn read_endpoint_item(item: &Item) -> Result<Endpoint, StoreError> {
+fn read_endpoint(item: &Item) -> Result<Endpoint, StoreError> {
     let read = Reader::new(item, "endpoint");
-    read_endpoint(read.str("sk")?.trim_start_matches(keys::MERCHANT_ENDPOINT), &read)
-}
-
-pub(crate) fn read_endpoint(id: &str, read: &Reader<'_>) -> Result<Endpoint, StoreError> {
+    let id = read.str("sk")?.trim_start_matches(keys::MERCHANT_ENDPOINT);
     let subscribed = read.texts("subscribed")?;
     let kind = |kind: &String| kind.parse().map_err(|_| read.corrupt("subscribed"));
     let secret = |item: &Item| -> Result<EndpointSecret, StoreError> {

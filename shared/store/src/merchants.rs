@@ -4,14 +4,12 @@ use crate::{
     Store,
     attributes::{Item, Reader, binary, item, text},
     cache::jittered,
-    endpoints::{endpoint_item, read_endpoint},
     error::StoreError,
     keys,
 };
 use mealticket_domain::{
     Merchant, MerchantId, Store as Shop,
     merchant::{MerchantTier, SupplyContract},
-    webhook::Endpoint,
 };
 use std::sync::Arc;
 
@@ -24,15 +22,6 @@ pub struct MerchantRecord {
     pub keys: Vec<MerchantKey>,
     /// What its webhooks to us are recognised by, secrets and public keys, sealed by the caller, newest last.
     pub webhook_secrets: Vec<Vec<u8>>,
-    /// Where it wants to be told, in the order of their ids.
-    pub endpoints: Vec<Endpoint>,
-}
-
-impl MerchantRecord {
-    /// A merchant that nobody can speak for yet.
-    pub fn without_keys(merchant: Merchant) -> Self {
-        MerchantRecord { merchant, keys: Vec::new(), webhook_secrets: Vec::new(), endpoints: Vec::new() }
-    }
 }
 
 /// A registered public key.
@@ -90,13 +79,12 @@ fn merchant_items(record: &MerchantRecord) -> Vec<Item> {
     let secrets = (0..)
         .zip(&record.webhook_secrets)
         .map(|(at, sealed)| keys::merchant_secret(&merchant.id, at).with(item([("sealed", Some(binary(sealed)))])));
-    let endpoints = record.endpoints.iter().map(|endpoint| endpoint_item(&merchant.id, endpoint));
-    std::iter::once(profile).chain(stores).chain(keys_).chain(secrets).chain(endpoints).collect()
+    std::iter::once(profile).chain(stores).chain(keys_).chain(secrets).collect()
 }
 
 fn read_merchant(id: &MerchantId, items: &[Item]) -> Result<Option<MerchantRecord>, StoreError> {
     let mut record: Option<MerchantRecord> = None;
-    let (mut stores, mut keys_, mut secrets, mut endpoints) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let (mut stores, mut keys_, mut secrets) = (Vec::new(), Vec::new(), Vec::new());
     for item in items {
         let read = Reader::new(item, "merchant");
         let sk = read.str("sk")?;
@@ -108,7 +96,7 @@ fn read_merchant(id: &MerchantId, items: &[Item]) -> Result<Option<MerchantRecor
                 supply: read.parsed::<SupplyContract>("supply")?,
                 stores: Vec::new(),
             };
-            record = Some(MerchantRecord::without_keys(merchant));
+            record = Some(MerchantRecord { merchant, keys: Vec::new(), webhook_secrets: Vec::new() });
         } else if let Some(store) = sk.strip_prefix(keys::MERCHANT_STORE) {
             stores.push(Shop {
                 store_id: store.parse().map_err(|_| read.corrupt("sk"))?,
@@ -124,15 +112,12 @@ fn read_merchant(id: &MerchantId, items: &[Item]) -> Result<Option<MerchantRecor
             });
         } else if sk.starts_with(keys::MERCHANT_SECRET) {
             secrets.push(read.bytes("sealed")?.to_vec());
-        } else if let Some(endpoint) = sk.strip_prefix(keys::MERCHANT_ENDPOINT) {
-            endpoints.push(read_endpoint(endpoint, &read)?);
         }
     }
     Ok(record.map(|mut record| {
         record.merchant.stores = stores;
         record.keys = keys_;
         record.webhook_secrets = secrets;
-        record.endpoints = endpoints;
         record
     }))
 }

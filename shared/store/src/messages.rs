@@ -179,6 +179,16 @@ impl Store {
         found.as_ref().map(read_discrepancy).transpose()
     }
 
+    /// Notes that what was missing came after all.
+    pub async fn settle_discrepancy(
+        &self,
+        merchant: &MerchantId,
+        webhook_id: &str,
+        at: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.note_once(merchant, webhook_id, "SET settled_at = if_not_exists(settled_at, :at)", at).await
+    }
+
     /// Notes that an accepted discrepancy is in the journal.
     pub async fn discrepancy_is_posted(
         &self,
@@ -186,11 +196,22 @@ impl Store {
         webhook_id: &str,
         at: Timestamp,
     ) -> Result<(), StoreError> {
+        self.note_once(merchant, webhook_id, "SET posted_at = if_not_exists(posted_at, :at)", at).await
+    }
+
+    /// Notes something of a discrepancy that is there; nothing of one that is not.
+    async fn note_once(
+        &self,
+        merchant: &MerchantId,
+        webhook_id: &str,
+        update: &str,
+        at: Timestamp,
+    ) -> Result<(), StoreError> {
         let call = self.client.update_item().table_name(&self.tables.messages);
         let call = call
             .set_key(Some(keys::discrepancy(merchant, webhook_id).attributes()))
             .condition_expression(EXISTS)
-            .update_expression("SET posted_at = if_not_exists(posted_at, :at)")
+            .update_expression(update)
             .expression_attribute_values(":at", instant(at));
         self.update(call).await.map(drop)
     }

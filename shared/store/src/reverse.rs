@@ -28,6 +28,15 @@ pub struct ReverseRequest {
     pub now: Timestamp,
 }
 
+impl ReverseRequest {
+    /// The reversal that a merchant's system reports of redemption `index`, whose public id this is. What is reported again may be told
+    /// in other words: it is the same reversal.
+    pub fn reported(redemption_id: &str, index: usize, reason: Reason, now: Timestamp) -> Self {
+        let fingerprint = Fingerprint::of(&[Some(redemption_id)]);
+        ReverseRequest { key: KeyHash::of_reversal(index), fingerprint, reason, now }
+    }
+}
+
 /// What a reversal came to.
 #[derive(Debug)]
 pub enum ReverseOutcome {

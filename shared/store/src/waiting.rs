@@ -6,7 +6,6 @@
 use crate::{
     Store,
     attributes::{Item, Reader, instant, item, text},
-    clauses::EXISTS,
     error::StoreError,
     keys, stream,
 };
@@ -69,22 +68,6 @@ impl Store {
         let call = self.client.delete_item().table_name(&self.tables.messages);
         let key = keys::waiting(waiting.place, &waiting.merchant, &waiting.webhook_id).attributes();
         self.delete(call.set_key(Some(key))).await
-    }
-
-    /// Notes that a discrepancy has settled itself.
-    pub async fn settle_discrepancy(
-        &self,
-        merchant: &MerchantId,
-        webhook_id: &str,
-        at: Timestamp,
-    ) -> Result<(), StoreError> {
-        let call = self.client.update_item().table_name(&self.tables.messages);
-        let call = call
-            .set_key(Some(keys::discrepancy(merchant, webhook_id).attributes()))
-            .condition_expression(EXISTS)
-            .update_expression("SET settled_at = if_not_exists(settled_at, :at)")
-            .expression_attribute_values(":at", instant(at));
-        self.update(call).await.map(drop)
     }
 }
 

@@ -4,7 +4,7 @@ use super::{Broken, broken, locate, record};
 use crate::event::ReversedReport;
 use mealticket_api::{ApiError, Code, Deps, locate::own_campaign, refusals};
 use mealticket_domain::{
-    CouponKey, Fingerprint, KeyHash, Reason, ReverseRefusal,
+    CouponKey, Reason, ReverseRefusal,
     limits::REDEMPTIONS_MAX,
     report::{Found, Undone},
 };
@@ -36,7 +36,14 @@ pub(super) async fn reverse(
     let missing = Broken { reason: Code::RedemptionNotFound.as_str(), place: Some(place) };
     let Some(coupon) = deps.store.coupon(place).await? else { return Ok(Err(missing)) };
     match undone.find(&coupon) {
-        Found::Index(index) => return undo(deps, place, index, reason).await,
+        Found::Index(index) => {
+            let undone = undo(deps, place, index, reason).await?;
+            if undone.is_ok() {
+                // An earlier delivery of this report may have found nothing, and been cut off.
+                deps.store.settle_discrepancy(own, webhook_id, deps.now()).await?;
+            }
+            return Ok(undone);
+        }
         Found::Ambiguous => return Ok(Err(Broken { reason: "ambiguous_order", place: Some(place) })),
         Found::NotYet => {}
     }
@@ -80,13 +87,8 @@ async fn named(
 }
 
 async fn undo(deps: &Deps, place: CouponKey, index: usize, reason: Reason) -> Result<Result<(), Broken>, ApiError> {
-    let request = ReverseRequest {
-        key: KeyHash::of_reversal(index),
-        // What is reported again may be told in other words: it is the same reversal.
-        fingerprint: Fingerprint::of(&[Some(&deps.stack.ids.redemption_id(place, index))]),
-        reason,
-        now: deps.now(),
-    };
+    let id = deps.stack.ids.redemption_id(place, index);
+    let request = ReverseRequest::reported(&id, index, reason, deps.now());
     let refused = match deps.store.reverse(place, index, &request).await? {
         ReverseOutcome::Reversed(_) | ReverseOutcome::Replayed(_) => return Ok(Ok(())),
         ReverseOutcome::Refused(ReverseRefusal::AlreadyReversed) => return Ok(Ok(())),

@@ -91,9 +91,14 @@ impl MessageId {
 
     /// A number that is the same whenever it is asked for, and different for most messages.
     pub fn chance(&self, attempt: u8) -> u64 {
-        let step = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
-        self.0.bytes().chain([attempt]).fold(0xcbf2_9ce4_8422_2325, step)
+        fnv1a(self.0.bytes().chain([attempt]))
     }
+}
+
+/// FNV-1a in 64 bits: spreads what nobody has an interest in bringing together.
+pub fn fnv1a(bytes: impl IntoIterator<Item = u8>) -> u64 {
+    let step = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
+    bytes.into_iter().fold(0xcbf2_9ce4_8422_2325, step)
 }
 
 impl FromStr for MessageId {

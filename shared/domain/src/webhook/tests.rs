@@ -110,7 +110,7 @@ const REFUSED: &[&str] = &[
 
 #[test]
 fn addresses_that_are_not_on_the_public_internet_are_refused_in_every_form() {
-    assert!(REFUSED.len() >= 40, "{}", REFUSED.len());
+    assert!(REFUSED.len() >= 80, "{}", REFUSED.len());
     for text in REFUSED {
         assert!(EndpointUrl::read(text, false).is_err(), "{text}");
     }

@@ -264,7 +264,8 @@ async fn a_record_that_was_put_aside_is_listed_and_posted_once_when_it_can_be_re
     store.put_campaign(&newer, &mealticket_testing::world::settlement_terms()).await.unwrap();
     for _ in 0..3 {
         let posted = world.another_environment().post_aside(&event_id, "li.na", world.now()).await.unwrap();
-        assert_eq!(posted, PostedAside::Posted);
+        let PostedAside::Posted(record) = posted else { panic!("{posted:?}") };
+        assert_eq!(record["eventID"], event_id.as_str());
         fold(&world).await;
     }
     assert_eq!(store.set_asides(None, 10).await.unwrap()[0].posted.clone().unwrap().1, "li.na");

@@ -10,16 +10,13 @@ use crate::{
 use aws_sdk_dynamodb::types::AttributeValue;
 use mealticket_domain::{
     MerchantId, Timestamp,
-    webhook::{DUE_SHARDS, EndpointId, Message},
+    webhook::{DUE_SHARDS, EndpointId, Message, fnv1a},
 };
 use std::time::Duration;
 use tokio::time::Instant;
 
 /// Messages of one due entry: ten of some 400 bytes are four write units, 0.4 each.
 pub const DUE_MESSAGES_MAX: usize = 10;
-
-/// Entries that cannot be read, of one endpoint, beside which others are still found.
-const UNREADABLE_MAX: usize = 50;
 
 /// How long a worker has its part of the index to itself, unless it says again that it is there.
 const LEASE_SECONDS: i64 = 60;
@@ -61,11 +58,9 @@ pub struct Worker {
 const IS_FREE_OR_OURS: &str =
     "attribute_not_exists(pk) OR lease_until <= :now OR (holder = :holder AND lease_until <= :until)";
 
-/// The part of the due index that an endpoint is in: FNV-1a of its id.
+/// The part of the due index that an endpoint is in, by a hash of its id.
 pub fn shard_of(endpoint: &EndpointId) -> u16 {
-    let step = |hash: u32, byte: u8| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193);
-    let hash = endpoint.as_str().bytes().fold(0x811c_9dc5, step);
-    u16::try_from(hash % u32::from(DUE_SHARDS)).unwrap_or(0)
+    u16::try_from(fnv1a(endpoint.as_str().bytes()) % u64::from(DUE_SHARDS)).unwrap_or(0)
 }
 
 impl Due {
@@ -73,16 +68,13 @@ impl Due {
     pub fn again(merchant: MerchantId, endpoint: EndpointId, message: Message, attempt: u8) -> Self {
         Due { merchant, endpoint, attempt, begins_anew: false, messages: vec![message] }
     }
-}
 
-impl Due {
     /// What tells it from others of its endpoint, second and attempt: its first message, and FNV-1a of all of them and of how it is
     /// meant.
     fn name(&self) -> Option<String> {
         let first = self.messages.first()?;
-        let step = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
         let bytes = self.messages.iter().flat_map(|message| message.id.as_str().bytes());
-        let hash = bytes.chain([u8::from(self.begins_anew)]).fold(0xcbf2_9ce4_8422_2325, step);
+        let hash = fnv1a(bytes.chain([u8::from(self.begins_anew)]));
         Some(format!("{}.{hash:016x}", first.id))
     }
 }
@@ -143,28 +135,27 @@ impl Store {
         keys::read_due(read.str("sk")?).ok_or_else(|| read.corrupt("sk")).map(Some)
     }
 
-    /// What is due for an endpoint by `now`, oldest first: `limit` entries at the most.
+    /// What is due for an endpoint by `now`, oldest first: `limit` entries at the most. One that cannot be read is there by its key
+    /// alone: it stays in the index, for a version of this that can.
     pub async fn due(
         &self,
         shard: u16,
         endpoint: &EndpointId,
         now: Timestamp,
         limit: usize,
-    ) -> Result<Vec<(DueKey, Due)>, StoreError> {
+    ) -> Result<Vec<(DueKey, Option<Due>)>, StoreError> {
         let call = self.due_query(shard, "pk = :pk AND sk BETWEEN :from AND :until");
         let call = call
             .expression_attribute_values(":from", text(format!("{endpoint}#")))
             .expression_attribute_values(":until", text(keys::due_end(endpoint, now)))
-            .limit(super::bounded(limit + UNREADABLE_MAX));
+            .limit(super::bounded(limit));
         let page = self.query(call).await?;
-        let read = page.items.iter().map(|item| read_due(shard, item));
-        Ok(read
-            .filter_map(|entry| {
-                // It stays where it is, for a version of this that can read it, and is not in the way of others.
-                let told = |error: &StoreError| tracing::error!(%endpoint, %error, "a due entry cannot be read");
-                entry.inspect_err(told).ok()
-            })
-            .collect())
+        let entry = |item: &Item| {
+            let sk = Reader::new(item, "due entry").str("sk")?.to_owned();
+            let told = |error: &StoreError| tracing::error!(%endpoint, %error, "a due entry cannot be read");
+            Ok((DueKey { shard, sk }, read_due(item).inspect_err(told).ok()))
+        };
+        page.items.iter().map(entry).collect()
     }
 
     /// What was written a moment ago may be missing, and what was taken out may be there: the one is seen when it is looked
@@ -210,20 +201,18 @@ impl Store {
     }
 }
 
-fn read_due(shard: u16, item: &Item) -> Result<(DueKey, Due), StoreError> {
+fn read_due(item: &Item) -> Result<Due, StoreError> {
     let read = Reader::new(item, "due entry");
-    let sk = read.str("sk")?;
-    let (endpoint, _) = keys::read_due(sk).ok_or_else(|| read.corrupt("sk"))?;
+    let (endpoint, _) = keys::read_due(read.str("sk")?).ok_or_else(|| read.corrupt("sk"))?;
     let message = |item: &Item| -> Result<Message, StoreError> {
         let read = Reader::new(item, "due message");
         Ok(Message { id: read.parsed("id")?, kind: read.parsed("kind")?, body: read.str("body")?.to_owned() })
     };
-    let due = Due {
+    Ok(Due {
         merchant: read.parsed("merchant_id")?,
         endpoint,
         attempt: read.number("attempt")?,
         begins_anew: read.has("begins_anew"),
         messages: read.maps("messages")?.into_iter().map(message).collect::<Result<_, _>>()?,
-    };
-    Ok((DueKey { shard, sk: sk.to_owned() }, due))
+    })
 }
