@@ -356,16 +356,17 @@ pub(crate) fn due_end(endpoint: &EndpointId, at: Timestamp) -> String {
     format!("{endpoint}#{:012}#~", at.unix_seconds())
 }
 
-/// After everything of an endpoint.
-pub(crate) fn due_end_of(endpoint: &EndpointId) -> String {
-    format!("{endpoint}#~")
+/// After everything of the endpoint that is named so.
+pub(crate) fn due_end_of(name: &str) -> String {
+    format!("{name}#~")
 }
 
-/// The endpoint and the second of a due entry's sort key, if it names them.
-pub(crate) fn read_due(sk: &str) -> Option<(EndpointId, Timestamp)> {
+/// The name of the endpoint in a due entry's sort key, and the second, if it is one.
+pub(crate) fn read_due(sk: &str) -> (&str, Option<Timestamp>) {
     let mut parts = sk.split('#');
-    let (endpoint, at) = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
-    Some((endpoint, Timestamp::from_unix_seconds(at)?))
+    let name = parts.next().unwrap_or_default();
+    let at = parts.next().and_then(|at| Timestamp::from_unix_seconds(at.parse().ok()?));
+    (name, at)
 }
 
 /// Who works a part of the due index.

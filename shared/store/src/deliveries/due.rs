@@ -120,19 +120,27 @@ impl Store {
         self.delete(call.set_key(Some(key))).await
     }
 
-    /// The first endpoint after `after` that anything is queued for, and when the first of it is due.
+    /// The first endpoint after `after` that anything is queued for, and when the first of it is due. What nobody could have put there
+    /// is told and passed over.
     pub async fn next_endpoint_queued(
         &self,
         shard: u16,
         after: Option<&EndpointId>,
     ) -> Result<Option<(EndpointId, Timestamp)>, StoreError> {
-        let from = after.map(keys::due_end_of).unwrap_or_default();
-        let call = self.due_query(shard, "pk = :pk AND sk > :from").limit(1);
-        let call = call.expression_attribute_values(":from", text(if from.is_empty() { " " } else { &from }));
-        let page = self.query(call).await?;
-        let Some(item) = page.items.first() else { return Ok(None) };
-        let read = Reader::new(item, "due entry");
-        keys::read_due(read.str("sk")?).ok_or_else(|| read.corrupt("sk")).map(Some)
+        // No name begins with a space.
+        let mut from = after.map_or(" ".to_owned(), |after| keys::due_end_of(after.as_str()));
+        loop {
+            let call = self.due_query(shard, "pk = :pk AND sk > :from").limit(1);
+            let page = self.query(call.expression_attribute_values(":from", text(from.as_str()))).await?;
+            let Some(item) = page.items.first() else { return Ok(None) };
+            let (name, at) = keys::read_due(Reader::new(item, "due entry").str("sk")?);
+            match name.parse() {
+                // One whose time makes no sense is looked at with what is due.
+                Ok(endpoint) => return Ok(Some((endpoint, at.unwrap_or(Timestamp::MIN)))),
+                Err(_) => tracing::error!(shard, "a due entry names no endpoint"),
+            }
+            from = keys::due_end_of(name);
+        }
     }
 
     /// What is due for an endpoint by `now`, oldest first: `limit` entries at the most. One that cannot be read is there by its key
@@ -203,7 +211,8 @@ impl Store {
 
 fn read_due(item: &Item) -> Result<Due, StoreError> {
     let read = Reader::new(item, "due entry");
-    let (endpoint, _) = keys::read_due(read.str("sk")?).ok_or_else(|| read.corrupt("sk"))?;
+    let (name, _) = keys::read_due(read.str("sk")?);
+    let endpoint = name.parse().map_err(|_| read.corrupt("sk"))?;
     let message = |item: &Item| -> Result<Message, StoreError> {
         let read = Reader::new(item, "due message");
         Ok(Message { id: read.parsed("id")?, kind: read.parsed("kind")?, body: read.str("body")?.to_owned() })
