@@ -118,8 +118,7 @@ impl Store {
             }
             Write::Refused(Some(item)) => {
                 let (_, stands) = read_shard(&item)?;
-                // Others are busy here: another shard may be free.
-                seen.home = None;
+                // It stays home: of this shard we know now what stands, and of the others only what stood.
                 seen.shards.insert(no, stands.clone());
                 Ok(if stands == next { Swapped::Done } else { Swapped::Differs(stands) })
             }

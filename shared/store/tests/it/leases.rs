@@ -264,3 +264,35 @@ async fn many_environments_with_many_requests_each_keep_the_books() {
     }
     assert_eq!(stock_of(&world, &campaign).await, (2_400, 0));
 }
+
+/// How a flash sale begins: hundreds of processes that have nothing in hand ask at one moment. On as many shards as a large stock has
+/// each is served at once; on the one shard of a small stock some hear "unavailable", ask again with the same key as clients do, and
+/// are served then.
+#[tokio::test(flavor = "multi_thread")]
+async fn hundreds_of_environments_that_start_at_one_moment_are_all_served() {
+    const ENVIRONMENTS: u64 = 256;
+    for (no, stock, asks) in [(880, 64_000, 1), (881, 1_000, 8)] {
+        let world = Arc::new(World::new().await);
+        let campaign = world.campaign_like(1, no, stock, 1).await;
+        let tasks = (0..ENVIRONMENTS).map(|_| {
+            let (store, campaign) = (world.another_environment(), Arc::clone(&campaign));
+            let request = world.claim(world.member(), 1);
+            tokio::spawn(async move {
+                let mut outcome = store.claim(&campaign, &request).await;
+                for _ in 1..asks {
+                    if !matches!(outcome, Err(StoreError::Unavailable { .. })) {
+                        break;
+                    }
+                    outcome = store.claim(&campaign, &request).await;
+                }
+                store.return_unspent().await;
+                outcome
+            })
+        });
+        for task in tasks.collect::<Vec<_>>() {
+            let outcome = task.await.unwrap();
+            assert!(matches!(outcome, Ok(ClaimOutcome::Claimed(_))), "{stock}: {outcome:?}");
+        }
+        assert_eq!(world.remaining(campaign.no).await.unwrap(), Some(stock - ENVIRONMENTS), "{stock}");
+    }
+}
