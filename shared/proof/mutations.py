@@ -92,6 +92,7 @@ MUTATIONS = [
     ("a reversal is told with every later change", DOMAIN + "journal/event.rs", "redemption.reversal.is_some() && !was_reversed", "redemption.reversal.is_some() && (was_reversed || !was_reversed)"),
     ("sequence numbers are compared as text", DOMAIN + "journal/place.rs", "self.rank().cmp(&other.rank()).then_with(|| self.0.cmp(&other.0))", "self.0.cmp(&other.0)"),
     ("a lease is swept before its fence", DOMAIN + "stock.rs", "now >= self.until.plus_seconds(FENCE_SECONDS)", "now >= self.until"),
+    ("a lost race sends an environment to a shard it knows less of", STORE + "stock/shards.rs", "                seen.shards.insert(no, stands.clone());", "                seen.home = None;\n                seen.shards.insert(no, stands.clone());"),
     ("all of a swept lease comes back", STORE + "stock/sweep.rs", "stands.returned(fenced.id, spent, false)", "stands.returned(fenced.id, 0 * spent, false)"),
     ("the sweep does not read on from the mark", "functions/sweep-stock/src/proof.rs", "            tail(streams, &arn, &shard, mark.as_ref().map(|mark| &mark.to), &mut tally).await?;", "            let _ = (tail, &arn, &mark);"),
     ("the sweep reads the stream from its beginning", "functions/sweep-stock/src/proof.rs", "mark.as_ref().map(|mark| &mark.to)", "mark.as_ref().map(|mark| &mark.to).filter(|_| false)"),

@@ -51,6 +51,9 @@ impl Simulated {
     }
 }
 
+/// States that each model is to be visited in, at the least.
+const STATES_MIN: usize = 300_000;
+
 /// What a rule of ten clauses may take.
 const RULE_MAX: Duration = Duration::from_micros(20);
 
@@ -94,7 +97,7 @@ impl Figures {
     pub fn holds(&self) -> bool {
         self.simulated.broken.is_empty()
             && self.operations.iter().all(|operation| operation.failures.is_empty())
-            && self.models.iter().all(Report::holds)
+            && self.models.iter().all(|model| model.holds() && model.states >= STATES_MIN)
             && self.claims.iter().all(|claimed| *claimed == races::UNITS)
             && self.redemptions.iter().all(|redeemed| *redeemed == 1)
             && self.leases.per_second >= 20.0 * self.counter.per_second

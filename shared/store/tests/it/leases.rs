@@ -265,26 +265,39 @@ async fn many_environments_with_many_requests_each_keep_the_books() {
     assert_eq!(stock_of(&world, &campaign).await, (2_400, 0));
 }
 
-/// How a flash sale begins: hundreds of processes that have nothing in hand ask at one moment. On as many shards as a large stock has
-/// each is served at once; on the one shard of a small stock some hear "unavailable", ask again with the same key as clients do, and
-/// are served then.
+/// All that an environment has seen of the shards is old. The race that it loses tells it of one; it does not ask the others in turn.
+#[tokio::test]
+async fn an_environment_that_has_seen_nothing_of_late_loses_one_race_and_no_more() {
+    let world = World::new().await;
+    let campaign = world.campaign_like(1, 882, 64_000, 1).await;
+    assert_eq!(campaign.stock_shards, 32);
+    let store = world.another_environment();
+    claim(&world, &store, &campaign).await;
+    // Others lease until every shard is another than it was.
+    while world.store().stock_shards(campaign.no).await.unwrap().values().any(|shard| shard.seq < 2) {
+        for _ in 0..32 {
+            claim(&world, &world.another_environment(), &campaign).await;
+        }
+    }
+    let before = store.capacity().requests;
+    claim(&world, &store, &campaign).await;
+    // A race that is lost, the lease, and the coupon.
+    assert!(store.capacity().requests - before <= 3, "{} requests", store.capacity().requests - before);
+}
+
+/// How a flash sale begins: hundreds of processes that have nothing in hand ask at one moment, of 32 shards and of one. They are
+/// patient here: what is shown is that each is served and that no unit is lost, and not how fast this machine is.
 #[tokio::test(flavor = "multi_thread")]
 async fn hundreds_of_environments_that_start_at_one_moment_are_all_served() {
     const ENVIRONMENTS: u64 = 256;
-    for (no, stock, asks) in [(880, 64_000, 1), (881, 1_000, 8)] {
+    for (no, stock) in [(880, 64_000), (881, 1_000)] {
         let world = Arc::new(World::new().await);
         let campaign = world.campaign_like(1, no, stock, 1).await;
         let tasks = (0..ENVIRONMENTS).map(|_| {
-            let (store, campaign) = (world.another_environment(), Arc::clone(&campaign));
-            let request = world.claim(world.member(), 1);
+            let store = world.another_environment().giving_up_after(Duration::from_secs(120));
+            let (campaign, request) = (Arc::clone(&campaign), world.claim(world.member(), 1));
             tokio::spawn(async move {
-                let mut outcome = store.claim(&campaign, &request).await;
-                for _ in 1..asks {
-                    if !matches!(outcome, Err(StoreError::Unavailable { .. })) {
-                        break;
-                    }
-                    outcome = store.claim(&campaign, &request).await;
-                }
+                let outcome = store.claim(&campaign, &request).await;
                 store.return_unspent().await;
                 outcome
             })
