@@ -138,17 +138,19 @@ impl<C: Courier> Run<C> {
             }
             // From when it was looked: a look that took long is followed by the next at once, whoever hangs meanwhile.
             let look_again_at = Instant::now() + LOOK_EVERY;
-            let taken = self.take(store, shift.shard).await?;
+            // What an endpoint has no room for is seen by the look after: nothing is due only when nothing was in hand.
+            let was_idle = self.tasks.is_empty();
+            let is_idle = self.take(store, shift.shard).await? == 0 && was_idle;
             while let Ok(Some(ended)) = tokio::time::timeout_at(look_again_at, self.tasks.join_next()).await {
                 self.ended(ended);
             }
             let is_over = Instant::now() >= until;
-            match (self.tasks.is_empty(), taken) {
-                (true, 0) if is_over => return Ok(()),
-                (true, 0) => tokio::time::sleep_until(until.min(Instant::now() + IDLE)).await,
-                // What is due when the time is over is for the next run.
-                _ if is_over && shift.for_seconds > 0 => return Ok(()),
-                _ => {}
+            // What is due when the time is over is for the next run.
+            if is_over && (is_idle || shift.for_seconds > 0) {
+                return Ok(());
+            }
+            if is_idle {
+                tokio::time::sleep_until(until.min(Instant::now() + IDLE)).await;
             }
         }
     }

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests stop at what they did not expect")]
 
 use mealticket_proof::{deliveries, faults, hot, ledger, models, races, rules, simulator, wire::Fate};
+use std::process::Command;
 
 /// Seeds of a run of the tests; CI runs ten thousand (`.ci/run`).
 const SEEDS: u64 = 150;
@@ -24,6 +25,18 @@ fn a_seed_replays_identically() {
         let (first, again) = (simulator::run(seed), simulator::run(seed));
         assert_eq!((first.passed, first.heard), (again.passed, again.heard), "seed {seed}");
     }
+}
+
+/// The last of them found a run that ended while an entry was due for which its endpoint had had no room.
+#[test]
+fn a_seed_takes_the_same_course_in_another_process() {
+    let course = || {
+        let mut prove = Command::new(env!("CARGO_BIN_EXE_prove"));
+        let output = prove.args(["--only-seeds", "--from", "13130", "--seeds", "13"]).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    assert_eq!(course(), course());
 }
 
 #[test]

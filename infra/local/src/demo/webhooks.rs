@@ -20,6 +20,10 @@ use std::{
 
 /// The merchant's endpoint.
 const ENDPOINT: &str = "end_luckytea1";
+/// What the first half of the story is about, and the second.
+const REDEEMED: &str = "coupon.redeemed";
+/// See [`REDEEMED`].
+const REVERSED: &str = "coupon.reversed";
 /// How long what is due may take: the stream is read every 100 ms, and a run may have to end first.
 const DONE_WITHIN: Duration = Duration::from_secs(60);
 impl Story<'_> {
@@ -32,14 +36,14 @@ impl Story<'_> {
 
         self.stack.receiver.behave(&endpoint, Behaviour::Status(500));
         let redeemed = self.redeem_once(&coupon).await?;
-        let failed = |reply: &Reply| attempts(reply, 0) == 1 && outcome(reply, 0) == "pending";
+        let failed = |reply: &Reply| attempts(reply, REDEEMED) == 1 && outcome(reply, REDEEMED) == "pending";
         self.see("Its server is down. The attempt is in its log, with the next.", failed).await?;
         self.pass(10).await?;
-        let again = |reply: &Reply| attempts(reply, 0) == 2;
+        let again = |reply: &Reply| attempts(reply, REDEEMED) == 2;
         self.see("Five seconds later it is tried again.", again).await?;
         self.stack.receiver.behave(&endpoint, Behaviour::Good);
         self.pass(400).await?;
-        let arrived = |reply: &Reply| attempts(reply, 0) == 3 && outcome(reply, 0) == "delivered";
+        let arrived = |reply: &Reply| attempts(reply, REDEEMED) == 3 && outcome(reply, REDEEMED) == "delivered";
         self.see(
             "The server is back. After five minutes the message arrives, the same bytes under the same id.",
             arrived,
@@ -103,24 +107,24 @@ impl Story<'_> {
         .await?;
         let mut last = 0;
         for made in 1..=usize::from(ATTEMPTS_MAX) {
-            let reply = self.until(move |reply| attempts(reply, 0) >= made).await?;
-            last = attempts(&reply, 0);
-            if let Ok(next_at) = reply.text_at("/items/0/next_at").parse::<Timestamp>() {
+            let reply = self.until(move |reply| attempts(reply, REVERSED) >= made).await?;
+            last = attempts(&reply, REVERSED);
+            if let Ok(next_at) = text(delivery(&reply, REVERSED), "next_at").parse::<Timestamp>() {
                 self.stack.tick(Some(next_at.max(self.stack.now()))).await?;
             }
         }
         check(last == usize::from(ATTEMPTS_MAX), "it was not attempted ten times")?;
 
         let token = self.stack.operator_token("wang.fang", &[Role::ProvinceAdmin])?;
-        let dead = |reply: &Reply| reply.text_at("/items/0/outcome") == "dead" && attempts(reply, 0) == last;
+        let dead = |reply: &Reply| outcome(reply, REVERSED) == "dead" && attempts(reply, REVERSED) == last;
         let call = self.client.get("/v1/admin/deliveries").bearer(&token);
         let listed =
             self.step("After ten attempts it is given up, and listed for the operator.", call, 200, dead).await?;
         self.stack.receiver.behave(endpoint, Behaviour::Good);
-        let id = listed.text_at("/items/0/delivery_id");
+        let id = text(delivery(&listed, REVERSED), "delivery_id");
         let call = self.client.post(&format!("/v1/admin/deliveries/{id}/replay"), &json!({})).bearer(&token);
         self.step("The server is back; the operator has it sent again.", call, 202, |_| true).await?;
-        let arrived = |reply: &Reply| outcome(reply, 0) == "delivered";
+        let arrived = |reply: &Reply| outcome(reply, REVERSED) == "delivered";
         self.see("It arrives, signed with the new secret alone.", arrived).await?;
         let newest = self.stack.receiver.arrivals(endpoint).pop();
         check(
@@ -171,7 +175,7 @@ impl Story<'_> {
     /// Waits until the merchant's log is so, and shows it.
     async fn see(&mut self, what: &str, is_so: impl Fn(&Reply) -> bool) -> Result<()> {
         self.until(&is_so).await?;
-        let call = self.client.get(&format!("/v1/deliveries?endpoint_id={ENDPOINT}&limit=1"));
+        let call = self.client.get(&format!("/v1/deliveries?endpoint_id={ENDPOINT}"));
         let call = call.bearer(&self.merchant_token()?);
         self.step(what, call, 200, is_so).await.map(drop)
     }
@@ -193,10 +197,21 @@ fn check(is_so: bool, otherwise: &str) -> Result<()> {
     if is_so { Ok(()) } else { Err(StackError(otherwise.to_owned())) }
 }
 
-fn attempts(reply: &Reply, at: usize) -> usize {
-    reply.json.pointer(&format!("/items/{at}/attempts")).and_then(Value::as_array).map_or(0, Vec::len)
+/// The delivery of this kind in a list. Of one second the list is in no order that tells what came first, and there is one of each kind
+/// that a step is about.
+fn delivery<'a>(reply: &'a Reply, kind: &str) -> &'a Value {
+    let items = reply.json.get("items").and_then(Value::as_array).into_iter().flatten();
+    items.into_iter().find(|item| text(item, "type") == kind).unwrap_or(&Value::Null)
 }
 
-fn outcome(reply: &Reply, at: usize) -> &str {
-    reply.text_at(&format!("/items/{at}/outcome"))
+fn text<'a>(value: &'a Value, member: &str) -> &'a str {
+    value.get(member).and_then(Value::as_str).unwrap_or_default()
+}
+
+fn attempts(reply: &Reply, kind: &str) -> usize {
+    delivery(reply, kind).get("attempts").and_then(Value::as_array).map_or(0, Vec::len)
+}
+
+fn outcome<'a>(reply: &'a Reply, kind: &str) -> &'a str {
+    text(delivery(reply, kind), "outcome")
 }
