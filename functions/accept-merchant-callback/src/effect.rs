@@ -2,7 +2,7 @@
 
 mod reversal;
 
-use crate::event::{Event, RedeemedReport};
+use crate::event::{Event, OrderReport, REDEEMED, RedeemedReport};
 use mealticket_api::{
     ApiError, Code, Deps,
     locate::{self, Located},
@@ -10,7 +10,7 @@ use mealticket_api::{
 };
 use mealticket_domain::{
     CouponCode, CouponKey, Fen, Fingerprint, KeyHash, Order, OrderNo, RedeemDecision, RedeemRequest, Store, Timestamp,
-    coupon::RedemptionSource,
+    coupon::{Redemption, RedemptionSource},
     limits::{CLOCK_SKEW_SECONDS_MAX, LATE_REPORT_SECONDS_MAX},
 };
 use mealticket_store::{merchants::MerchantRecord, messages::Discrepancy, redeem::RedeemOutcome};
@@ -18,41 +18,70 @@ use mealticket_store::{merchants::MerchantRecord, messages::Discrepancy, redeem:
 /// Why a report is a discrepancy: a stable name, the code of the same refusal by API where there is one.
 type Reason = &'static str;
 
+/// A report's envelope.
+pub(crate) struct Webhook<'a> {
+    /// Who sent it.
+    pub(crate) merchant: &'a MerchantRecord,
+    /// Its id.
+    pub(crate) id: &'a str,
+    /// Whether an earlier delivery of it began, and may have found otherwise.
+    pub(crate) came_before: bool,
+}
+
 /// Makes a report's effect durable. Repeating it is safe: the redemption has the order as its business key on the coupon, a
 /// reversal its redemption, and a discrepancy has the webhook's id.
-pub(crate) async fn take_effect(
-    deps: &Deps,
-    merchant: &MerchantRecord,
-    webhook_id: &str,
-    event: &Event,
-) -> Result<(), ApiError> {
-    let (broken, report) = match event {
+pub(crate) async fn take_effect(deps: &Deps, webhook: &Webhook<'_>, event: &Event) -> Result<(), ApiError> {
+    let broken = match event {
         Event::Other(_) => return Ok(()),
-        Event::Malformed(_) => (broken(Code::MalformedRequest.as_str()), None),
-        Event::Reversed(report) => match reversal::reverse(deps, merchant, webhook_id, report).await? {
+        Event::Redeemed(report) => return redeemed(deps, webhook, report).await,
+        Event::Malformed(_) => broken(Code::MalformedRequest.as_str()),
+        Event::Reversed(report) => match reversal::reverse(deps, webhook, report).await? {
             Ok(()) => return Ok(()),
-            Err(broken) => (broken, None),
-        },
-        Event::Redeemed(report) => match redeem(deps, merchant, report).await? {
-            Ok(()) => return Ok(()),
-            Err(broken) => (broken, Some(report)),
+            Err(broken) => broken,
         },
     };
-    record(deps, merchant, webhook_id, event.kind(), &broken, report).await
+    record(deps, webhook, event.kind(), &broken, None).await
+}
+
+/// A redemption, or a discrepancy. Two deliveries of one report may find otherwise, at once or one after the other that was cut off:
+/// whoever redeems settles what the other wrote down, and whoever writes down looks again for what the other redeemed.
+async fn redeemed(deps: &Deps, webhook: &Webhook<'_>, report: &RedeemedReport) -> Result<(), ApiError> {
+    let is_done = match redeem(deps, webhook.merchant, report).await? {
+        Ok(()) => webhook.came_before,
+        Err(broken) => {
+            record(deps, webhook, REDEEMED, &broken, Some(report)).await?;
+            match broken.place {
+                Some(place) => is_redeemed(deps, place, &report.order).await?,
+                None => false,
+            }
+        }
+    };
+    if is_done {
+        deps.store.settle_discrepancy(&webhook.merchant.merchant.id, webhook.id, deps.now()).await?;
+    }
+    Ok(())
+}
+
+/// Whether the coupon has the redemption that is reported.
+async fn is_redeemed(deps: &Deps, place: CouponKey, report: &OrderReport) -> Result<bool, ApiError> {
+    let coupon = deps.store.coupon(place).await?;
+    let is_it =
+        |spent: &Redemption| spent.order_no.as_str() == report.order_no && spent.amount.get() == report.amount_fen;
+    Ok(coupon.is_some_and(|coupon| coupon.redemptions.iter().any(is_it)))
 }
 
 /// Records what does not add up, with what is known of it.
 async fn record(
     deps: &Deps,
-    merchant: &MerchantRecord,
-    webhook_id: &str,
+    webhook: &Webhook<'_>,
     event_type: &str,
     broken: &Broken,
     report: Option<&RedeemedReport>,
 ) -> Result<(), ApiError> {
+    let Webhook { merchant, id, .. } = webhook;
     let order_no = report.and_then(|report| report.order.order_no.parse::<OrderNo>().ok());
     let found = Discrepancy {
-        webhook_id: webhook_id.to_owned(),
+        webhook_id: (*id).to_owned(),
         event_type: event_type.to_owned(),
         reason: broken.reason.to_owned(),
         coupon_id: broken.place.map(|place| deps.stack.ids.coupon_id(place)),
@@ -183,7 +212,7 @@ fn judge_late(decision: Option<RedeemDecision>) -> Result<(), Reason> {
     match decision {
         Some(RedeemDecision::Replay { .. }) => Ok(()),
         Some(RedeemDecision::KeyReused) => Err("amount_mismatch"),
-        Some(RedeemDecision::Redeem(_) | RedeemDecision::Refused(_)) => Err("too_late"),
+        Some(RedeemDecision::Redeem(_) | RedeemDecision::Adopt { .. } | RedeemDecision::Refused(_)) => Err("too_late"),
         None => Err(Code::CodeNotFound.as_str()),
     }
 }

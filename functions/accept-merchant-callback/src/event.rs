@@ -17,8 +17,8 @@ pub(crate) enum Event {
 }
 
 /// The types that have an effect.
-const REDEEMED: &str = "coupon.redeemed";
-const REVERSED: &str = "coupon.reversed";
+pub(crate) const REDEEMED: &str = "coupon.redeemed";
+pub(crate) const REVERSED: &str = "coupon.reversed";
 
 /// `coupon.redeemed`.
 #[derive(Deserialize)]

@@ -7,6 +7,7 @@
 mod effect;
 mod event;
 
+use effect::Webhook;
 use event::Event;
 use mealticket_api::{
     ApiError, Code, Deps, Request, Response, Route,
@@ -56,8 +57,9 @@ pub async fn handle(deps: Deps, request: Request) -> Result<Response, ApiError> 
     match deps.store.receive(&receipt).await? {
         Received::IdReused => Err(Code::WebhookIdReused.into()),
         Received::DoneBefore => Response::accepted(&RECEIVED),
-        Received::EffectIsDue => {
-            effect::take_effect(&deps, &merchant, &webhook_id, &event).await?;
+        received @ (Received::New | Received::CutOff) => {
+            let webhook = Webhook { merchant: &merchant, id: &webhook_id, came_before: received == Received::CutOff };
+            effect::take_effect(&deps, &webhook, &event).await?;
             deps.store.finish_receipt(&merchant.merchant.id, &webhook_id).await?;
             Response::accepted(&RECEIVED)
         }

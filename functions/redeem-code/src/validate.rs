@@ -38,6 +38,11 @@ async fn would_redeem(till: &Till<'_>, presented: Presented) -> Result<ValidView
     let asked = asked(till, presented, store, place, KeyHash([0; 16]));
     match till.deps.store.would_redeem(place, key_version, &asked).await? {
         Some((coupon, RedeemDecision::Redeem(redemption))) => view(till, &coupon, &redemption).await,
+        // The merchant's own system has reported this order: a till that asks for it makes that redemption its own.
+        Some((coupon, RedeemDecision::Adopt { index })) => match coupon.redemptions.get(index) {
+            Some(redemption) => view(till, &coupon, redemption).await,
+            None => Err(ApiError::internal("a redemption is not there")),
+        },
         Some((_, RedeemDecision::Refused(refusal))) => Err(refusals::redeem(&refusal, till.now)),
         Some((_, RedeemDecision::Replay { .. } | RedeemDecision::KeyReused)) => {
             Err(ApiError::internal("a validation met its own key"))

@@ -117,6 +117,13 @@ pub struct Redemption {
     pub reversal: Option<Reversal>,
 }
 
+impl Redemption {
+    /// Whether nobody but the merchant's own system has spoken of it: no till has adopted it as its own.
+    pub fn is_only_reported(&self) -> bool {
+        self.source == RedemptionSource::Callback && self.key == KeyHash::of_order(&self.order_no)
+    }
+}
+
 /// How a redemption reached us.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum RedemptionSource {
@@ -273,6 +280,15 @@ impl Coupon {
         self.uses_left = self.uses_left.saturating_sub(1);
         self.hold = self.hold.map(|hold| Hold { ended: true, ..hold });
         self.redemptions.push(redemption);
+        self
+    }
+
+    /// The coupon after a till's request has adopted redemption `index`, which was only reported.
+    #[must_use]
+    pub fn with_adoption(mut self, index: usize, key: KeyHash, fingerprint: Fingerprint) -> Self {
+        if let Some(redemption) = self.redemptions.get_mut(index) {
+            (redemption.key, redemption.fingerprint) = (key, fingerprint);
+        }
         self
     }
 

@@ -85,6 +85,15 @@ impl RedeemRequest {
         }
     }
 
+    /// The standing redemption of a till's order of which only the merchant's own system has spoken: one order takes one unit,
+    /// whichever of the two comes first. Two tills' keys for one order are two redemptions.
+    fn reported<'c>(&self, coupon: &'c Coupon) -> Option<(usize, &'c Redemption)> {
+        let is_reported = |earlier: &Redemption| {
+            earlier.is_only_reported() && earlier.order_no == self.order.order_no && earlier.reversal.is_none()
+        };
+        coupon.redemptions.iter().enumerate().find(|(_, earlier)| is_reported(earlier))
+    }
+
     /// The fact that this request adds when nothing stands against it, under `terms`.
     pub fn fact(&self, terms: &Terms) -> Redemption {
         Redemption {
@@ -107,6 +116,11 @@ impl RedeemRequest {
 pub enum RedeemDecision {
     /// Nothing stands against it: this is the fact to add.
     Redeem(Redemption),
+    /// The order was reported, as redemption `index`: the request makes that its own, and spends nothing.
+    Adopt {
+        /// From 0.
+        index: usize,
+    },
     /// The same request has succeeded before, as redemption `index`.
     Replay {
         /// From 0.
@@ -172,6 +186,14 @@ pub fn decide(coupon: &Coupon, terms: &Terms, request: &RedeemRequest) -> Redeem
         // An order that was reversed and redeemed again is there twice: any of them confirms a report.
         let same = named.find(|(_, earlier)| request.asks_the_same_as(earlier));
         return same.map_or(RedeemDecision::KeyReused, |(index, _)| RedeemDecision::Replay { index });
+    }
+    if let Some((index, reported)) = request.reported(coupon) {
+        let is_same = reported.amount == request.order.amount;
+        return if is_same {
+            RedeemDecision::Adopt { index }
+        } else {
+            RedeemDecision::Refused(already_redeemed(reported))
+        };
     }
     match refusal(coupon, terms, request) {
         Some(refusal) => RedeemDecision::Refused(refusal),

@@ -17,6 +17,9 @@ pub(crate) const EXISTS: &str = "attribute_exists(pk)";
 /// order's business key, which is the only one that a report has. A reversal leaves its own: one key undoes one redemption.
 pub(crate) const KEY_IS_NEW: &str = "attribute_not_exists(#keys) OR NOT contains(#keys, :key)";
 
+/// The redemption of this index has not been undone.
+pub(crate) const IS_NOT_REVERSED: &str = "attribute_not_exists(redemptions[{index}].reversal)";
+
 // Clauses of a write whose effect was worked out from a coupon that was read.
 
 /// Nothing was redeemed since we looked: what is recorded about this moment is true.

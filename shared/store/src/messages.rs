@@ -37,8 +37,10 @@ pub struct Receipt<'a> {
 /// What recording a webhook came to.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Received {
-    /// Its effect is still due: it is new, or an earlier delivery was cut off.
-    EffectIsDue,
+    /// It is new.
+    New,
+    /// It came before, and its effect is still due: an earlier delivery was cut off, or is under way.
+    CutOff,
     /// Its effect is durable.
     DoneBefore,
     /// The id was used for another body.
@@ -112,13 +114,13 @@ impl Store {
         let call = self.client.put_item().table_name(&self.tables.messages);
         let item = keys::receipt(receipt.merchant, receipt.webhook_id).with(attributes);
         match self.put(call.set_item(Some(item)).condition_expression(IS_NEW)).await? {
-            Write::Done(_) | Write::Refused(None) => Ok(Received::EffectIsDue),
+            Write::Done(_) | Write::Refused(None) => Ok(Received::New),
             Write::Refused(Some(earlier)) => {
                 let read = Reader::new(&earlier, "receipt");
                 if read.array::<32>("body_sha256")? != receipt.body_sha256 {
                     return Ok(Received::IdReused);
                 }
-                Ok(if read.flag("done")? { Received::DoneBefore } else { Received::EffectIsDue })
+                Ok(if read.flag("done")? { Received::DoneBefore } else { Received::CutOff })
             }
         }
     }

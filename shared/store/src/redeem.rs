@@ -8,7 +8,7 @@ use crate::{
     Store,
     attributes::{Item, binary, binary_set, instant, item, number},
     calls::Write,
-    clauses::{EXISTS, KEY_IS_NEW, all},
+    clauses::{EXISTS, IS_NOT_REVERSED, KEY_IS_NEW, REDEMPTIONS_ARE_AS_SEEN, all},
     error::StoreError,
     items, keys,
 };
@@ -24,7 +24,8 @@ use mealticket_domain::{
 pub enum RedeemOutcome {
     /// A unit of use was spent by this request: redemption `index`, the coupon's newest.
     Redeemed(Box<Coupon>, usize),
-    /// The same request has succeeded before, as redemption `index`.
+    /// The same request has succeeded before, as redemption `index`; or its order was reported, and
+    /// that redemption is its own now.
     Replayed(Box<Coupon>, usize),
     /// The same key has succeeded with another payload.
     KeyReused,
@@ -51,6 +52,10 @@ const OWN_HOLD_COUNTS: &str = "begins_with(held, :hold) AND hold_until > :at";
 const KEY_VERSION_MATCHES: &str = "key_version = :key_version";
 /// The discount was worked out under the terms that the member was shown.
 const TERMS_VERSION_IS_AS_ASSUMED: &str = "terms_version = :terms_version";
+/// Its order took no unit yet: neither a till's nor a report's. Of one that did, the coupon is looked at first.
+const ORDER_IS_NEW: &str = "attribute_not_exists(#keys) OR NOT contains(#keys, :order)";
+/// The redemption is the one that was seen: reported, and adopted by nobody.
+const IS_ONLY_REPORTED: &str = "redemptions[{index}].#key = :seen";
 /// Its life is not used up.
 const IS_WITHIN_ITS_LIFE: &str = "size(redemptions) < :redemptions_max";
 
@@ -64,15 +69,14 @@ impl Store {
         request: &RedeemRequest,
     ) -> Result<RedeemOutcome, StoreError> {
         if terms_refusal(&campaign.terms, request).is_some() {
-            return self.refuse_by_terms(place, key_version, request).await;
+            return self.refuse_by_terms(place, &campaign.terms, key_version, request).await;
         }
-        match self.try_redeem(place, key_version, request, &campaign.terms).await? {
-            Tried::Redeemed(coupon) => Ok(newest(coupon)),
+        match self.try_redeem(place, key_version, request, &campaign.terms, None).await? {
+            Tried::Done(coupon) => Ok(newest(coupon)),
             Tried::Refused(None) => Ok(RedeemOutcome::NotFound),
-            Tried::Refused(Some(coupon)) if coupon.terms_version == campaign.terms.version => {
-                explain(coupon, key_version, &campaign.terms, request)
+            Tried::Refused(Some(coupon)) => {
+                self.redeem_as_it_stands(coupon, &campaign.terms, key_version, request).await
             }
-            Tried::Refused(Some(coupon)) => self.redeem_under_its_own_terms(coupon, key_version, request).await,
         }
     }
 
@@ -96,32 +100,54 @@ impl Store {
     async fn refuse_by_terms(
         &self,
         place: CouponKey,
+        newest: &Terms,
         key_version: u16,
         request: &RedeemRequest,
     ) -> Result<RedeemOutcome, StoreError> {
         match self.coupon(place).await? {
-            Some(coupon) => self.redeem_under_its_own_terms(Box::new(coupon), key_version, request).await,
+            Some(coupon) => self.redeem_as_it_stands(Box::new(coupon), newest, key_version, request).await,
             None => Ok(RedeemOutcome::NotFound),
         }
     }
 
-    /// The coupon names the terms it was claimed under; they are frozen, so the second write assumes nothing.
-    async fn redeem_under_its_own_terms(
+    /// The coupon was handed over: the rule says what stands against the request. When nothing does, an assumption was wrong, and the
+    /// write goes again without it: the coupon names the terms it was claimed under, which are frozen, and shows what came of its
+    /// order. Each further refusal that the rule does not explain is one redemption more, and a coupon's life has so many.
+    async fn redeem_as_it_stands(
         &self,
-        coupon: Box<Coupon>,
+        mut coupon: Box<Coupon>,
+        newest_terms: &Terms,
         key_version: u16,
         request: &RedeemRequest,
     ) -> Result<RedeemOutcome, StoreError> {
-        let terms = self.terms(coupon.key.campaign, coupon.terms_version).await?;
-        let stands = matches!(decide(&coupon, &terms, request), RedeemDecision::Redeem(_));
-        if !stands || coupon.key_version != key_version {
-            return explain(coupon, key_version, &terms, request);
+        for _ in 0..=REDEMPTIONS_MAX {
+            let older;
+            let terms = if coupon.terms_version == newest_terms.version {
+                newest_terms
+            } else {
+                older = self.terms(coupon.key.campaign, coupon.terms_version).await?;
+                &older
+            };
+            let (tried, adopted) = match decide(&coupon, terms, request) {
+                // Before the key's version: a till that lost its answer must hear it, also when the code has a new key since.
+                RedeemDecision::Replay { index } => return Ok(RedeemOutcome::Replayed(coupon, index)),
+                RedeemDecision::KeyReused => return Ok(RedeemOutcome::KeyReused),
+                _ if coupon.key_version != key_version => return Ok(RedeemOutcome::NotFound),
+                RedeemDecision::Refused(refusal) => return Ok(RedeemOutcome::Refused(refusal, coupon)),
+                RedeemDecision::Adopt { index } => (self.try_adopt(&coupon, index, request).await?, Some(index)),
+                RedeemDecision::Redeem(_) => {
+                    (self.try_redeem(coupon.key, key_version, request, terms, Some(&coupon)).await?, None)
+                }
+            };
+            match (tried, adopted) {
+                (Tried::Done(coupon), Some(index)) => return Ok(RedeemOutcome::Replayed(coupon, index)),
+                (Tried::Done(coupon), None) => return Ok(newest(coupon)),
+                (Tried::Refused(Some(standing)), _) => coupon = standing,
+                (Tried::Refused(None), _) => return Ok(RedeemOutcome::NotFound),
+            }
         }
-        match self.try_redeem(coupon.key, key_version, request, &terms).await? {
-            Tried::Redeemed(coupon) => Ok(newest(coupon)),
-            Tried::Refused(Some(coupon)) => explain(coupon, key_version, &terms, request),
-            Tried::Refused(None) => Ok(RedeemOutcome::NotFound),
-        }
+        // A difference between the clauses and the rule: a bug, and said so.
+        Err(StoreError::Corrupt { item: "coupon", attribute: "redemptions" })
     }
 
     async fn try_redeem(
@@ -130,7 +156,9 @@ impl Store {
         key_version: u16,
         request: &RedeemRequest,
         terms: &Terms,
+        seen: Option<&Coupon>,
     ) -> Result<Tried, StoreError> {
+        let order_clause = if seen.is_some() { REDEMPTIONS_ARE_AS_SEEN } else { ORDER_IS_NEW };
         let hold_clause = if request.hold.is_some() { OWN_HOLD_COUNTS } else { IS_NOT_HELD_BY_ANOTHER };
         let call = self.client.update_item().table_name(&self.tables.members);
         let call = call
@@ -144,6 +172,7 @@ impl Store {
                 KEY_VERSION_MATCHES,
                 TERMS_VERSION_IS_AS_ASSUMED,
                 KEY_IS_NEW,
+                order_clause,
                 IS_WITHIN_ITS_LIFE,
             ]))
             .update_expression(
@@ -151,21 +180,46 @@ impl Store {
                  ADD #keys :keys REMOVE hold_until",
             )
             .expression_attribute_names("#keys", "keys")
-            .set_expression_attribute_values(Some(values(key_version, request, terms)));
-        Ok(match self.update(call).await? {
-            Write::Done(item) => Tried::Redeemed(Box::new(items::coupon::from_item(&item)?)),
-            Write::Refused(None) => Tried::Refused(None),
-            Write::Refused(Some(item)) => Tried::Refused(Some(Box::new(items::coupon::from_item(&item)?))),
-        })
+            .set_expression_attribute_values(Some(values(key_version, request, terms, seen)));
+        tried(self.update(call).await?)
+    }
+
+    /// A till's request makes a reported redemption its own: from now on the same key hears the same answer.
+    async fn try_adopt(&self, coupon: &Coupon, index: usize, request: &RedeemRequest) -> Result<Tried, StoreError> {
+        let at_index = |expression: &str| expression.replace("{index}", &index.to_string());
+        let seen = coupon.redemptions.get(index).map(|seen| items::coupon::asked(seen.key, seen.fingerprint));
+        let values = item([
+            (":seen", seen),
+            (":asked", Some(items::coupon::asked(request.key, request.fingerprint))),
+            (":key", Some(binary(&request.key.0))),
+            (":keys", Some(binary_set(&[&request.key.0]))),
+        ]);
+        let call = self.client.update_item().table_name(&self.tables.members);
+        let call = call
+            .set_key(Some(keys::coupon(coupon.key).attributes()))
+            .condition_expression(all(&[EXISTS, &at_index(IS_ONLY_REPORTED), &at_index(IS_NOT_REVERSED), KEY_IS_NEW]))
+            .update_expression(at_index("SET redemptions[{index}].#key = :asked ADD #keys :keys"))
+            .expression_attribute_names("#key", "key")
+            .expression_attribute_names("#keys", "keys")
+            .set_expression_attribute_values(Some(values));
+        tried(self.update(call).await?)
     }
 }
 
 enum Tried {
-    Redeemed(Box<Coupon>),
+    Done(Box<Coupon>),
     Refused(Option<Box<Coupon>>),
 }
 
-fn values(key_version: u16, request: &RedeemRequest, terms: &Terms) -> Item {
+fn tried(written: Write) -> Result<Tried, StoreError> {
+    Ok(match written {
+        Write::Done(item) => Tried::Done(Box::new(items::coupon::from_item(&item)?)),
+        Write::Refused(None) => Tried::Refused(None),
+        Write::Refused(Some(item)) => Tried::Refused(Some(Box::new(items::coupon::from_item(&item)?))),
+    })
+}
+
+fn values(key_version: u16, request: &RedeemRequest, terms: &Terms, seen: Option<&Coupon>) -> Item {
     let redemption = items::coupon::redemption_map(&request.fact(terms));
     let own = KeyHash::of_order(&request.order.order_no).0;
     let hold: &[u8] = match &request.hold {
@@ -182,6 +236,8 @@ fn values(key_version: u16, request: &RedeemRequest, terms: &Terms) -> Item {
         (":key_version", Some(number(key_version))),
         (":terms_version", Some(number(terms.version))),
         (":key", Some(binary(&request.key.0))),
+        (":redemptions", seen.map(|seen| number(seen.redemptions.len()))),
+        (":order", seen.is_none().then(|| binary(&own))),
         (":keys", Some(binary_set(&[&request.key.0, &KeyHash::of_order(&request.order.order_no).0]))),
         (":redemption", Some(AttributeValue::L(vec![redemption]))),
         (":redemptions_max", Some(number(REDEMPTIONS_MAX))),
@@ -191,24 +247,4 @@ fn values(key_version: u16, request: &RedeemRequest, terms: &Terms) -> Item {
 fn newest(coupon: Box<Coupon>) -> RedeemOutcome {
     let index = coupon.redemptions.len().saturating_sub(1);
     RedeemOutcome::Redeemed(coupon, index)
-}
-
-/// Why the table refused, told by the item it handed over. A refusal that the rule cannot explain is a difference between
-/// the clauses and the rule: a bug, and said so.
-fn explain(
-    coupon: Box<Coupon>,
-    key_version: u16,
-    terms: &Terms,
-    request: &RedeemRequest,
-) -> Result<RedeemOutcome, StoreError> {
-    match decide(&coupon, terms, request) {
-        // Before the key's version: a till that lost its answer must hear it, also when the code has a new key since.
-        RedeemDecision::Replay { index } => Ok(RedeemOutcome::Replayed(coupon, index)),
-        RedeemDecision::KeyReused => Ok(RedeemOutcome::KeyReused),
-        RedeemDecision::Redeem(_) | RedeemDecision::Refused(_) if coupon.key_version != key_version => {
-            Ok(RedeemOutcome::NotFound)
-        }
-        RedeemDecision::Refused(refusal) => Ok(RedeemOutcome::Refused(refusal, coupon)),
-        RedeemDecision::Redeem(_) => Err(StoreError::Corrupt { item: "coupon", attribute: "redemptions" }),
-    }
 }

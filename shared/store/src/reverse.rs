@@ -5,7 +5,8 @@ use crate::{
     attributes::{Item, binary, binary_set, instant, item, number},
     calls::Write,
     clauses::{
-        EXISTS, KEY_IS_NEW, REDEMPTIONS_ARE_AS_SEEN, VALIDITY_IS_AS_SEEN, all, deactivation_is_as_seen, hold_is_as_seen,
+        EXISTS, IS_NOT_REVERSED, KEY_IS_NEW, REDEMPTIONS_ARE_AS_SEEN, VALIDITY_IS_AS_SEEN, all,
+        deactivation_is_as_seen, hold_is_as_seen,
     },
     error::StoreError,
     items, keys,
@@ -49,9 +50,6 @@ pub enum ReverseOutcome {
     /// A rule stands against it.
     Refused(ReverseRefusal),
 }
-
-/// The redemption has not been undone.
-const IS_NOT_REVERSED: &str = "attribute_not_exists(redemptions[{index}].reversal)";
 
 /// Looks at the coupon at most this often: each lost race is another request's success on this one coupon, of which there
 /// can be two for each redemption.

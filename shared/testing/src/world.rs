@@ -272,6 +272,17 @@ impl World {
             cashier: None,
         }
     }
+
+    /// What the merchant's own system reports of the order of [`World::redemption`].
+    pub fn report(&self, key: u64) -> RedeemRequest {
+        let asked = self.redemption(key);
+        RedeemRequest {
+            key: KeyHash::of_order(&asked.order.order_no),
+            fingerprint: Fingerprint([0; 16]),
+            source: RedemptionSource::Callback,
+            ..asked
+        }
+    }
 }
 
 /// An item with its binary values as the text they may hold: a dump must betray what a binary attribute betrays.

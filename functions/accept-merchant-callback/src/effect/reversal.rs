@@ -1,7 +1,7 @@
 //! `coupon.reversed`: a redemption that the merchant has undone at its own side.
 
-use super::{Broken, broken, locate, record};
-use crate::event::ReversedReport;
+use super::{Broken, Webhook, broken, locate, record};
+use crate::event::{REVERSED, ReversedReport};
 use mealticket_api::{ApiError, Code, Deps, locate::own_campaign, refusals};
 use mealticket_domain::{
     CouponKey, Reason, ReverseRefusal,
@@ -18,10 +18,10 @@ use mealticket_store::{
 /// it is a discrepancy until it comes. The inner result is the report's; the outer one is ours.
 pub(super) async fn reverse(
     deps: &Deps,
-    merchant: &MerchantRecord,
-    webhook_id: &str,
+    webhook: &Webhook<'_>,
     report: &ReversedReport,
 ) -> Result<Result<(), Broken>, ApiError> {
+    let Webhook { merchant, id: webhook_id, came_before } = *webhook;
     let own = &merchant.merchant.id;
     if report.merchant_id.as_deref().is_some_and(|claimed| claimed != own.as_str()) {
         return Ok(Err(broken("other_merchant")));
@@ -38,8 +38,8 @@ pub(super) async fn reverse(
     match undone.find(&coupon) {
         Found::Index(index) => {
             let undone = undo(deps, place, index, reason).await?;
-            if undone.is_ok() {
-                // An earlier delivery of this report may have found nothing, and been cut off.
+            if undone.is_ok() && came_before {
+                // The earlier delivery may have found nothing, and been cut off.
                 deps.store.settle_discrepancy(own, webhook_id, deps.now()).await?;
             }
             return Ok(undone);
@@ -48,7 +48,7 @@ pub(super) async fn reverse(
         Found::NotYet => {}
     }
     // First what the operator sees, then what waits, then another look: whoever redeems meanwhile sees it, or is seen.
-    record(deps, merchant, webhook_id, "coupon.reversed", &missing, None).await?;
+    record(deps, webhook, REVERSED, &missing, None).await?;
     let waiting = Waiting {
         merchant: own.clone(),
         webhook_id: webhook_id.to_owned(),

@@ -1,7 +1,7 @@
 //! What happened to a coupon between two of its states.
 
 use super::count::Counts;
-use crate::coupon::Coupon;
+use crate::coupon::{Coupon, Redemption};
 
 /// What a change of a coupon was. The index is the redemption's, from 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -33,7 +33,7 @@ pub fn events_between(before: Option<&Coupon>, after: &Coupon) -> Result<Vec<Cou
     }
     for (index, redemption) in after.redemptions.iter().enumerate() {
         let was_reversed = match known.get(index) {
-            Some(known) if known.key != redemption.key || (known.reversal.is_some() && known != redemption) => {
+            Some(known) if !is_same(known, redemption) || (known.reversal.is_some() && known != redemption) => {
                 return Err(PastRewritten);
             }
             Some(known) => known.reversal.is_some(),
@@ -47,6 +47,11 @@ pub fn events_between(before: Option<&Coupon>, after: &Coupon) -> Result<Vec<Cou
         }
     }
     Ok(events)
+}
+
+/// Whether it is one redemption in two states: by its key, or by the order of one that a till has adopted since.
+fn is_same(known: &Redemption, now: &Redemption) -> bool {
+    known.key == now.key || (known.is_only_reported() && known.order_no == now.order_no && known.reversal.is_none())
 }
 
 /// What happened between two states of one coupon.

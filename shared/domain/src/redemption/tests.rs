@@ -2,6 +2,7 @@ use super::*;
 use crate::{
     LeaseId,
     coupon::{CouponKey, Hold},
+    journal::events_between,
 };
 use proptest::prelude::*;
 
@@ -195,6 +196,41 @@ fn a_report_of_an_order_confirms_its_redemption_even_when_that_was_reversed() {
         decide(&reversed, &terms(), &RedeemRequest { order: other_order, ..report }),
         RedeemDecision::Redeem(_)
     ));
+}
+
+#[test]
+fn a_till_adopts_what_was_reported_of_its_order_and_spends_no_second_unit() {
+    let two_uses = Coupon { uses_total: 2, uses_left: 2, ..coupon() };
+    let key = KeyHash::of_order(&request(7).order.order_no);
+    let report = RedeemRequest { source: RedemptionSource::Callback, key, ..request(7) };
+    let RedeemDecision::Redeem(fact) = decide(&two_uses, &terms(), &report) else { panic!() };
+    let coupon = two_uses.with_redemption(fact);
+    assert_eq!(decide(&coupon, &terms(), &request(1)), RedeemDecision::Adopt { index: 0 });
+    let other_amount = Order { amount: Fen::try_from(2_001).unwrap(), ..request(1).order };
+    let refused = decide(&coupon, &terms(), &RedeemRequest { order: other_amount, ..request(1) });
+    assert!(matches!(refused, RedeemDecision::Refused(RedeemRefusal::AlreadyRedeemed { .. })), "{refused:?}");
+    let other_order = Order { order_no: "A2".parse().unwrap(), ..request(1).order };
+    let other = decide(&coupon, &terms(), &RedeemRequest { order: other_order, ..request(1) });
+    assert!(matches!(other, RedeemDecision::Redeem(_)), "{other:?}");
+
+    let adopted = coupon.clone().with_adoption(0, request(1).key, request(1).fingerprint);
+    assert_eq!(decide(&adopted, &terms(), &request(1)), RedeemDecision::Replay { index: 0 });
+    assert_eq!(decide(&adopted, &terms(), &report), RedeemDecision::Replay { index: 0 });
+    assert!(
+        matches!(decide(&adopted, &terms(), &request(2)), RedeemDecision::Redeem(_)),
+        "two keys are two redemptions"
+    );
+    assert_eq!(events_between(Some(&coupon), &adopted), Ok(vec![]));
+
+    // Undone, it is nobody's to adopt; who adopted it before hears the same as before.
+    let reason: Reason = "r".parse().unwrap();
+    let asked = (KeyHash([2; 16]), Fingerprint([5; 16]), &reason);
+    let decision = decide_reversal(&coupon, 0, ReversalPolicy::default(), asked, now());
+    let ReverseDecision::Reverse { reversal, valid_until } = decision else { panic!() };
+    let reversed = coupon.with_reversal(0, reversal.clone(), valid_until);
+    assert!(matches!(decide(&reversed, &terms(), &request(1)), RedeemDecision::Redeem(_)));
+    let reversed = adopted.with_reversal(0, reversal, valid_until);
+    assert_eq!(decide(&reversed, &terms(), &request(1)), RedeemDecision::Replay { index: 0 });
 }
 
 #[test]

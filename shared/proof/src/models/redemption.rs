@@ -1,13 +1,10 @@
 //! One coupon: tills that hold and redeem it, an undoing, keys, retries and the order of things. The decisions are the code's
 //! own; a conditional write is its clauses, by name, over the coupon as it stands when the write is applied.
 
+mod scenes;
 mod steps;
 
-use super::{
-    Report, is_found_out,
-    network::{Attempting, Sent, Way},
-    visit,
-};
+use super::network::{Attempting, Sent, Way};
 use mealticket_domain::{
     Coupon, CouponKey, Fen, Fingerprint, Hold, HoldDecision, HoldRequest, KeyHash, LeaseId, Order, RedeemDecision,
     RedeemRequest, Redemption, Reversal, ReversalPolicy, ReverseDecision, Terms, TermsHash, Timestamp,
@@ -15,6 +12,7 @@ use mealticket_domain::{
     hold::decide_hold,
     redemption::{decide, decide_reversal},
 };
+pub use scenes::check;
 use stateright::{Model, Property};
 
 /// A clause of a conditional write, or a step of the protocol, that can be left out on purpose.
@@ -26,6 +24,10 @@ pub enum Broken {
     Usable,
     /// A redemption does not ask whether its key is new.
     KeyIsNew,
+    /// A redemption does not ask whether its order was reported.
+    OrderIsNew,
+    /// A till's request adopts a reported redemption without asking whether that was adopted or undone.
+    OnlyReported,
     /// A redemption does not ask whether another order holds.
     Held,
     /// A reversal does not ask whether it was reversed.
@@ -42,23 +44,15 @@ pub enum Broken {
     NewKeyEachTime,
 }
 
-const BROKEN: [(Broken, &str); 9] = [
-    (Broken::Usable, "a redemption does not ask whether a use is left"),
-    (Broken::KeyIsNew, "a redemption does not ask whether its key is new"),
-    (Broken::Held, "a redemption does not ask whether another order holds"),
-    (Broken::Reversed, "a reversal does not ask whether it was reversed before"),
-    (Broken::RedemptionsAsSeen, "a reversal does not ask whether something was redeemed since it looked"),
-    (Broken::HoldAsSeen, "a hold does not ask whether the hold is as it was seen"),
-    (Broken::UsesAsSeen, "a hold does not ask whether a use went since it looked"),
-    (Broken::RefusalFirst, "a refused redemption looks for a rule before its own earlier success"),
-    (Broken::NewKeyEachTime, "a redemption that got no answer is asked again under another key"),
-];
-
 /// What a client wants, under a key that is its number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Wish {
-    /// Redeem for an order.
+    /// Redeem for an order, at a till.
     Redeem(u8),
+    /// Redeem for an order under the first client's key.
+    Reuse(u8),
+    /// Report that it was redeemed for an order.
+    Report(u8),
     /// Hold for an order.
     Hold(u8),
     /// Undo the first redemption.
@@ -79,7 +73,9 @@ pub struct Till {
 /// A conditional write.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum Write {
-    Redeem { order: u8, key: u8, at: u8 },
+    Redeem { order: u8, key: u8, at: u8, seen: Option<usize> },
+    Report { order: u8, at: u8 },
+    Adopt { index: usize, order: u8, key: u8, at: u8 },
     Hold { hold: Hold, seen: Seen },
     Reverse { reversal: Reversal, seen: Seen, key: u8 },
 }
@@ -96,6 +92,7 @@ struct Seen {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum Told {
     Redeemed { index: usize, uses_left: u8 },
+    Reported,
     Held { until: Timestamp },
     Reversed,
 }
@@ -172,11 +169,17 @@ fn request(order: u8, key: u8, at: u8) -> RedeemRequest {
     }
 }
 
+/// What the merchant's own system reports of an order.
+fn report(order: u8, at: u8) -> RedeemRequest {
+    let asked = request(order, 0, at);
+    RedeemRequest { key: KeyHash::of_order(&order_no(order)), source: RedemptionSource::Callback, ..asked }
+}
+
 fn seen(coupon: &Coupon) -> Seen {
     Seen { uses_left: coupon.uses_left, redemptions: coupon.redemptions.len(), hold: coupon.hold.clone() }
 }
 
-/// The hashes that a coupon's successes have left.
+/// The hashes that a coupon's successes have left, but for those of orders.
 fn keys(coupon: &Coupon) -> impl Iterator<Item = KeyHash> {
     let of = |redemption: &Redemption| [Some(redemption.key), redemption.reversal.as_ref().map(|undone| undone.key)];
     coupon.redemptions.iter().flat_map(of).flatten().collect::<Vec<_>>().into_iter()
@@ -212,8 +215,11 @@ impl Model for Till {
             hold: None,
             redemptions: vec![],
         };
-        let client = |number: usize| Client { doing: None, asks: 0, key: number as u8 + 1, told: None };
-        let clients = (0..self.clients.len()).map(client).collect();
+        let client = |(number, wish): (usize, &Wish)| {
+            let key = if matches!(wish, Wish::Reuse(_)) { 1 } else { number as u8 + 1 };
+            Client { doing: None, asks: 0, key, told: None }
+        };
+        let clients = self.clients.iter().enumerate().map(client).collect();
         vec![State { coupon, clients, network: vec![], hour: 0, broken_by: None, lapsed: false }]
     }
 
@@ -277,18 +283,40 @@ impl Model for Till {
                 usize::from(state.coupon.uses_left) + standing == usize::from(state.coupon.uses_total)
             }),
             Property::always("one effect per key", |model: &Till, state: &State| {
-                let mut keys: Vec<_> = keys(&state.coupon).map(|key| key.0[0] % 100).collect();
+                let tills = Coupon { redemptions: by_tills(&state.coupon), ..state.coupon.clone() };
+                let mut keys: Vec<_> = keys(&tills).map(|key| key.0[0] % 100).collect();
                 keys.sort_unstable();
                 let distinct = keys.windows(2).all(|pair| pair[0] != pair[1]);
                 distinct || model.clients.is_empty()
             }),
             Property::always("every step keeps its promise", |_: &Till, state: &State| state.broken_by.is_none()),
-            Property::always("who was told has it, and hears it again", |_: &Till, state: &State| {
+            Property::always(
+                "an order takes no more units than tills ask for it, or the one of its report",
+                |model: &Till, state: &State| {
+                    let asked = |order: u8| {
+                        model
+                            .clients
+                            .iter()
+                            .filter(|wish| **wish == Wish::Redeem(order) || **wish == Wish::Reuse(order))
+                            .count()
+                    };
+                    let standing = |order: u8| {
+                        state.coupon.redemptions.iter().filter(|r| r.reversal.is_none() && order_of(r) == order).count()
+                    };
+                    (1..=2).all(|order| standing(order) <= asked(order).max(1))
+                },
+            ),
+            Property::always("who was told has it, and hears it again", |model: &Till, state: &State| {
                 state.clients.iter().all(|client| match &client.told {
                     Some(Told::Redeemed { index, uses_left }) => {
                         let redemption = state.coupon.redemptions.get(*index);
                         redemption.is_some_and(|redemption| redemption.key.0[0] % 100 == client.key % 100)
                             && state.coupon.uses_left_after(*index) == *uses_left
+                    }
+                    Some(Told::Reported) => {
+                        state.coupon.redemptions.iter().any(|redemption| {
+                            model.clients.iter().any(|wish| *wish == Wish::Report(order_of(redemption)))
+                        })
                     }
                     Some(Told::Reversed) => keys(&state.coupon).any(|key| key == hash(client.key)),
                     Some(Told::Held { .. }) | None => true,
@@ -303,63 +331,20 @@ impl Model for Till {
     }
 }
 
-/// The properties that are to be reached, not to hold.
-const REACHED: [&str; 3] = ["every use is spent", "a redemption is undone", "a hold lapses"];
+/// An order's number.
+fn order_of(redemption: &Redemption) -> u8 {
+    redemption.order_no.as_str().trim_start_matches("O-").parse().unwrap()
+}
+
+/// The redemptions of which a till has spoken.
+fn by_tills(coupon: &Coupon) -> Vec<Redemption> {
+    coupon.redemptions.iter().filter(|redemption| !redemption.is_only_reported()).cloned().collect()
+}
 
 /// An attempt of unknown outcome.
 fn unheard(state: &mut State, number: usize) {
     if let Some(doing) = &mut state.clients[number].doing {
         doing.waiting = false;
         doing.unknown = true;
-    }
-}
-
-/// Two tills that redeem, one of which also holds, and an undoing; then the same with every request repeated; then two that
-/// hold at once.
-pub fn check(quick: bool) -> Report {
-    let everyone = [Wish::Redeem(1), Wish::Redeem(2), Wish::Hold(2), Wish::Reverse];
-    let repeated = [Wish::Redeem(1), Wish::Redeem(2), Wish::Reverse];
-    let holders = [Wish::Redeem(1), Wish::Hold(1), Wish::Hold(2)];
-    let till = |clients: &[Wish], uses, asks, broken| Till {
-        clients: clients.to_vec(),
-        uses,
-        attempts: 1,
-        asks,
-        hours: 1,
-        broken,
-    };
-    let bounded = match quick {
-        true => vec![till(&everyone, 1, 1, Broken::No)],
-        false => vec![
-            till(&everyone, 1, 1, Broken::No),
-            till(&everyone, 2, 1, Broken::No),
-            till(&repeated, 2, 2, Broken::No),
-            till(&holders, 1, 1, Broken::No),
-        ],
-    };
-    let (mut states, mut depth, mut properties, mut violated) = (0, 0, Vec::new(), Vec::new());
-    for (number, model) in bounded.into_iter().enumerate() {
-        let (some, deep, named, broken) = visit(model);
-        // What is to be reached is reached by the first, in which everyone is there.
-        violated.extend(broken.into_iter().filter(|name| number == 0 || !REACHED.contains(name)));
-        (states, depth, properties) = (states + some, depth.max(deep), named);
-    }
-    let found = |broken| {
-        is_found_out(till(&everyone, 1, 1, broken))
-            || is_found_out(till(&holders, 1, 1, broken))
-            || is_found_out(till(&everyone, 2, 1, broken))
-            || is_found_out(till(&repeated, 2, 2, broken))
-    };
-    Report {
-        name: "One coupon: hold, redeem, reverse, with keys",
-        bounds: "two tills that redeem for two orders, one of which also holds, and an undoing, on a coupon with one use and \
-                 on one with two; without the hold, each request twice under its key; two that hold at once; the hold's \
-                 deadline passes at any time; writes applied, lost, unanswered or late"
-            .to_owned(),
-        states,
-        depth,
-        properties,
-        violated,
-        mutants: BROKEN.map(|(broken, words)| (words, found(broken))).to_vec(),
     }
 }

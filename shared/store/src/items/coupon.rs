@@ -122,7 +122,7 @@ fn reversal(map: &Item) -> Result<Reversal, StoreError> {
 }
 
 /// A request's key and fingerprint, one after the other in 32 bytes: one name less to pay for.
-fn asked(key: KeyHash, fingerprint: Fingerprint) -> AttributeValue {
+pub(crate) fn asked(key: KeyHash, fingerprint: Fingerprint) -> AttributeValue {
     binary(&[key.0, fingerprint.0].concat())
 }
 

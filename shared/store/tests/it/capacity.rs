@@ -2,11 +2,12 @@
 //! `docs/DATA-MODEL.md`. To write the table anew after a change that is meant:
 //! `UPDATE_DOCS=1 cargo test -p mealticket-store capacity`.
 
-use mealticket_domain::{CampaignNo, CouponKey, Fingerprint, MemberAttributes, MemberNo, Reason};
+use mealticket_domain::{CampaignNo, CouponKey, Fingerprint, MemberAttributes, MemberNo, Reason, RedeemRequest};
 use mealticket_local::workspace;
 use mealticket_store::{
     Capacity, Store,
     challenges::{Challenge, Quota, QuotaScope},
+    claim::ClaimOutcome,
     members::Profile,
     messages::{Discrepancy, Receipt},
     reverse::ReverseRequest,
@@ -85,6 +86,7 @@ async fn redemptions(world: &World, place: CouponKey, bill: &mut Bill) {
     small.order.amount = 1u64.try_into().unwrap();
     store.redeem(&campaign, place, 1, &small).await.unwrap();
     bill.add("redeem, refused by the terms alone", &store);
+    orders_that_are_known(world, bill).await;
     let reason: Reason = "r".parse().unwrap();
     for operation in ["reverse", "reverse, replay"] {
         let request = ReverseRequest {
@@ -95,6 +97,25 @@ async fn redemptions(world: &World, place: CouponKey, bill: &mut Bill) {
         };
         let store = world.store().for_one_request();
         store.reverse(place, 0, &request).await.unwrap();
+        bill.add(operation, &store);
+    }
+}
+
+/// A coupon of several uses, of which one was reported, and one was redeemed for the same order.
+async fn orders_that_are_known(world: &World, bill: &mut Bill) {
+    let campaign = world.store().campaign(13u32.try_into().unwrap()).await.unwrap().unwrap();
+    let ClaimOutcome::Claimed(coupon) = world.store().claim(&campaign, &world.claim(world.member(), 1)).await.unwrap()
+    else {
+        panic!()
+    };
+    let report = world.report(1);
+    world.store().redeem(&campaign, coupon.key, 1, &report).await.unwrap();
+    for (operation, key) in
+        [("redeem, of an order that was reported", key_hash(71)), ("redeem, of an order again", key_hash(72))]
+    {
+        let store = world.store().for_one_request();
+        let request = RedeemRequest { key, ..world.redemption(1) };
+        store.redeem(&campaign, coupon.key, 1, &request).await.unwrap();
         bill.add(operation, &store);
     }
 }

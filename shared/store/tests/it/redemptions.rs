@@ -1,6 +1,6 @@
 use mealticket_domain::{
     Campaign, Coupon, CouponStatus, Fen, Fingerprint, Reason, RedeemDecision, RedeemRefusal, RedeemRequest, StoreScope,
-    Terms, coupon::RedemptionSource, redemption::decide,
+    Terms, redemption::decide,
 };
 use mealticket_store::{
     claim::ClaimOutcome,
@@ -208,28 +208,70 @@ async fn a_report_of_an_order_never_redeems_what_came_in_by_api_even_after_a_rev
     let coupon = claimed(&world, &campaign).await;
     redeem(&world, &campaign, &coupon, &world.redemption(1)).await;
     world.store().reverse(coupon.key, 0, &reversal(&world, 2)).await.unwrap();
-    let report = |order: &str| {
-        let mut report = world.redemption(1);
-        report.source = RedemptionSource::Callback;
-        report.order.order_no = order.parse().unwrap();
-        report.key = mealticket_domain::KeyHash::of_order(&report.order.order_no);
-        report
-    };
-    let confirmed = redeem(&world, &campaign, &coupon, &report("A-1")).await;
+    let confirmed = redeem(&world, &campaign, &coupon, &world.report(1)).await;
     assert!(matches!(confirmed, RedeemOutcome::Replayed(_, 0)), "{confirmed:?}");
     let mut twice = world.redemption(1);
     twice.key = key_hash(77);
     twice.order.amount = Fen::try_from(2_600).unwrap();
     assert!(matches!(redeem(&world, &campaign, &coupon, &twice).await, RedeemOutcome::Redeemed(_, 1)));
-    let mut second = report("A-1");
+    let mut second = world.report(1);
     second.order.amount = Fen::try_from(2_600).unwrap();
     let confirmed = redeem(&world, &campaign, &coupon, &second).await;
     assert!(matches!(confirmed, RedeemOutcome::Replayed(_, 1)), "the order was redeemed again: {confirmed:?}");
     world.store().reverse(coupon.key, 1, &reversal(&world, 3)).await.unwrap();
-    let other = redeem(&world, &campaign, &coupon, &report("A-2")).await;
+    let other = redeem(&world, &campaign, &coupon, &world.report(2)).await;
     assert!(matches!(other, RedeemOutcome::Redeemed(_, 2)), "{other:?}");
-    let again = redeem(&world, &campaign, &coupon, &report("A-2")).await;
+    let again = redeem(&world, &campaign, &coupon, &world.report(2)).await;
     assert!(matches!(again, RedeemOutcome::Replayed(_, 2)), "{again:?}");
+}
+
+/// The merchant's system may be quicker than the till whose answer was lost.
+#[tokio::test]
+async fn a_till_adopts_what_was_reported_of_its_order_and_hears_the_same_for_ever() {
+    let world = World::new().await;
+    let campaign = world.campaign(13).await;
+    let coupon = claimed(&world, &campaign).await;
+    let (report, till) = (world.report(1), world.redemption(1));
+    assert!(matches!(redeem(&world, &campaign, &coupon, &report).await, RedeemOutcome::Redeemed(_, 0)));
+    let mut dearer = till.clone();
+    dearer.order.amount = Fen::try_from(9_900).unwrap();
+    let refused = redeem(&world, &campaign, &coupon, &dearer).await;
+    assert!(matches!(refused, RedeemOutcome::Refused(RedeemRefusal::AlreadyRedeemed { .. }, _)), "{refused:?}");
+    for _ in 0..2 {
+        let adopted = redeem(&world, &campaign, &coupon, &till).await;
+        let RedeemOutcome::Replayed(standing, 0) = adopted else { panic!("{adopted:?}") };
+        assert_eq!((standing.redemptions.len(), standing.uses_left), (1, coupon.uses_total - 1));
+    }
+    let reused = RedeemRequest { fingerprint: Fingerprint([9; 16]), ..till.clone() };
+    assert!(matches!(redeem(&world, &campaign, &coupon, &reused).await, RedeemOutcome::KeyReused));
+    assert!(matches!(redeem(&world, &campaign, &coupon, &report).await, RedeemOutcome::Replayed(_, 0)));
+    world.store().reverse(coupon.key, 0, &reversal(&world, 2)).await.unwrap();
+    assert!(matches!(redeem(&world, &campaign, &coupon, &till).await, RedeemOutcome::Replayed(_, 0)));
+    // Another key for the order is another redemption: somebody wants it a second time.
+    let another = RedeemRequest { key: key_hash(9), ..till };
+    assert!(matches!(redeem(&world, &campaign, &coupon, &another).await, RedeemOutcome::Redeemed(_, 1)));
+}
+
+/// Whoever comes second, and at whatever moment.
+#[tokio::test]
+async fn a_report_and_its_till_at_once_spend_one_unit() {
+    let world = World::new().await;
+    let campaign = world.campaign(13).await;
+    for round in 0..10 {
+        let coupon = claimed(&world, &campaign).await;
+        let (till, system) = (world.another_environment(), world.another_environment());
+        let (request, report) = (world.redemption(1), world.report(1));
+        let (one, other) = tokio::join!(
+            till.redeem(&campaign, coupon.key, coupon.key_version, &request),
+            system.redeem(&campaign, coupon.key, coupon.key_version, &report),
+        );
+        for outcome in [one.unwrap(), other.unwrap()] {
+            assert!(matches!(outcome, RedeemOutcome::Redeemed(_, 0) | RedeemOutcome::Replayed(_, 0)), "{outcome:?}");
+        }
+        let standing = world.store().coupon(coupon.key).await.unwrap().unwrap();
+        assert_eq!(standing.redemptions.len(), 1, "round {round}");
+        assert_eq!(standing.redemptions[0].key, request.key, "round {round}");
+    }
 }
 
 #[tokio::test]

@@ -3,12 +3,19 @@
 use super::*;
 
 impl Till {
-    pub(super) fn redeem_holds(&self, coupon: &Coupon, request: &RedeemRequest) -> bool {
+    pub(super) fn redeem_holds(&self, coupon: &Coupon, request: &RedeemRequest, seen: Option<usize>) -> bool {
         let own = KeyHash::of_order(&request.order.order_no);
         let clauses = [
             (Broken::Usable, coupon.uses_left > 0),
             (Broken::Held, coupon.live_hold(request.at).is_none_or(|hold| hold.order == own)),
             (Broken::KeyIsNew, !keys(coupon).any(|key| key == request.key)),
+            (
+                Broken::OrderIsNew,
+                match seen {
+                    Some(redemptions) => coupon.redemptions.len() == redemptions,
+                    None => coupon.redemptions.iter().all(|earlier| earlier.order_no != request.order.order_no),
+                },
+            ),
         ];
         clauses.iter().all(|(clause, holds)| *holds || self.broken == *clause)
     }
@@ -16,16 +23,20 @@ impl Till {
     pub(super) fn apply(&self, state: &mut State, write: &Write) -> bool {
         let coupon = state.coupon.clone();
         match write {
-            Write::Redeem { order, key, at } => {
+            Write::Redeem { order, key, at, seen } => self.redeem(state, &request(*order, *key, *at), *seen),
+            Write::Report { order, at } => self.redeem(state, &report(*order, *at), None),
+            Write::Adopt { index, order, key, at } => {
                 let request = request(*order, *key, *at);
-                if !self.redeem_holds(&coupon, &request) {
+                let reported = &coupon.redemptions[*index];
+                let clauses = [
+                    (Broken::OnlyReported, reported.is_only_reported()),
+                    (Broken::OnlyReported, reported.reversal.is_none()),
+                    (Broken::KeyIsNew, !keys(&coupon).any(|key| key == request.key)),
+                ];
+                if !clauses.iter().all(|(clause, holds)| *holds || self.broken == *clause) {
                     return false;
                 }
-                let own = KeyHash::of_order(&request.order.order_no);
-                if coupon.live_hold(request.at).is_some_and(|hold| hold.order != own) {
-                    state.broken_by = Some("redeemed while another order held");
-                }
-                state.coupon = coupon.with_redemption(request.fact(&terms()));
+                state.coupon = coupon.with_adoption(*index, request.key, request.fingerprint);
                 true
             }
             Write::Hold { hold, seen } => {
@@ -64,12 +75,25 @@ impl Till {
         }
     }
 
+    fn redeem(&self, state: &mut State, request: &RedeemRequest, seen: Option<usize>) -> bool {
+        if !self.redeem_holds(&state.coupon, request, seen) {
+            return false;
+        }
+        let own = KeyHash::of_order(&request.order.order_no);
+        if state.coupon.live_hold(request.at).is_some_and(|hold| hold.order != own) {
+            state.broken_by = Some("redeemed while another order held");
+        }
+        state.coupon = state.coupon.clone().with_redemption(request.fact(&terms()));
+        true
+    }
+
     /// What a client does when it asks: a redemption is written at once, a hold and a reversal look first.
     pub(super) fn ask(&self, state: &mut State, number: usize) {
         let (wish, key) = (self.clients[number], state.clients[number].key);
         let seen = seen(&state.coupon);
         let write = match wish {
-            Wish::Redeem(order) => Write::Redeem { order, key, at: state.hour },
+            Wish::Redeem(order) | Wish::Reuse(order) => Write::Redeem { order, key, at: state.hour, seen: None },
+            Wish::Report(order) => Write::Report { order, at: state.hour },
             Wish::Hold(order) => {
                 let asked = HoldRequest { redemption: request(order, key, state.hour), seconds: 100 };
                 match decide_hold(&state.coupon, &terms(), &asked) {
@@ -84,6 +108,10 @@ impl Till {
                 ReverseDecision::KeyReused | ReverseDecision::Refused(_) => return,
             },
         };
+        self.begin(state, number, write);
+    }
+
+    fn begin(&self, state: &mut State, number: usize, write: Write) {
         state.clients[number].doing = Some(Attempting { write, attempts: 0, unknown: false, waiting: false });
         self.send(state, number);
     }
@@ -113,7 +141,20 @@ impl Till {
     pub(super) fn hear(&self, state: &mut State, number: usize, applied: bool) {
         let Some(doing) = state.clients[number].doing.take() else { return };
         match doing.write {
-            Write::Redeem { order, key, at } if !applied => self.explain(state, number, &request(order, key, at)),
+            Write::Redeem { order, key, at, .. } | Write::Adopt { order, key, at, .. } if !applied => {
+                self.explain(state, number, (order, key, at));
+            }
+            Write::Adopt { index, .. } => {
+                let uses_left = state.coupon.uses_left_after(index);
+                tell(state, number, Told::Redeemed { index, uses_left });
+            }
+            Write::Report { order, at } => {
+                let is_there =
+                    matches!(decide(&state.coupon, &terms(), &report(order, at)), RedeemDecision::Replay { .. });
+                if is_there {
+                    tell(state, number, Told::Reported);
+                }
+            }
             Write::Redeem { .. } => {
                 let index = state.coupon.redemptions.len() - 1;
                 let uses_left = state.coupon.uses_left_after(index);
@@ -126,14 +167,21 @@ impl Till {
         }
     }
 
-    pub(super) fn explain(&self, state: &mut State, number: usize, request: &RedeemRequest) {
+    fn explain(&self, state: &mut State, number: usize, (order, key, at): (u8, u8, u8)) {
         let rule_first = self.broken == Broken::RefusalFirst && state.coupon.uses_left == 0;
-        if let RedeemDecision::Replay { index } = decide(&state.coupon, &terms(), request)
+        let request = &request(order, key, at);
+        let decision = decide(&state.coupon, &terms(), request);
+        if let RedeemDecision::Replay { index } = decision
             && !rule_first
         {
             let uses_left = state.coupon.uses_left_after(index);
             tell(state, number, Told::Redeemed { index, uses_left });
-        } else if keys(&state.coupon).any(|key| key == request.key) {
+        } else if let RedeemDecision::Adopt { index } = decision {
+            self.begin(state, number, Write::Adopt { index, order, key, at });
+        } else if let RedeemDecision::Redeem(_) = decision {
+            let seen = Some(state.coupon.redemptions.len());
+            self.begin(state, number, Write::Redeem { order, key, at, seen });
+        } else if decision != RedeemDecision::KeyReused && keys(&state.coupon).any(|key| key == request.key) {
             state.broken_by = Some("a success was answered with a refusal");
         }
     }
