@@ -5,6 +5,7 @@ use crate::{
     simulator::{
         Run,
         environment::{Call, Reply, Who},
+        reports::Reported,
         scenario::Scenario,
         webhooks::Receiver,
     },
@@ -27,12 +28,16 @@ pub struct Operation {
 }
 
 /// The operations that change something.
-pub const OPERATIONS: [&str; 15] = [
+pub const OPERATIONS: [&str; 19] = [
     "claim, limit 1",
     "claim, limit 3",
     "claim, day limited",
     "redeem",
     "redeem, second use",
+    "redeem what was reported, of two uses",
+    "report a redemption",
+    "report a reversal",
+    "report a reversal early",
     "hold",
     "release",
     "reverse",
@@ -71,8 +76,8 @@ fn attempt(name: &str, plan: BTreeMap<usize, Fate>) -> (Vec<Passed>, Vec<String>
         "claim, limit 3" => (3, 3),
         _ => (3, 1),
     };
-    let scenario = Scenario::plain(stock, limit, 1 + u8::from(name.contains("second")))
-        .with_day_limit((name == "claim, day limited").then_some(3));
+    let uses = if name.contains("second") || name.contains("two uses") { 2 } else { 1 };
+    let scenario = Scenario::plain(stock, limit, uses).with_day_limit((name == "claim, day limited").then_some(3));
     Run::of(scenario, |run| async move {
         let mut mapping = run.mapping();
         let before = prepare(name, &run).await;
@@ -87,7 +92,11 @@ fn attempt(name: &str, plan: BTreeMap<usize, Fate>) -> (Vec<Passed>, Vec<String>
             "deliver webhooks" => run.deliver_until_done(&receiver).await,
             "give a webhook up" => run.deliver_until_done(&receiver).await,
             _ => {
-                let success = if name == "release" { 204 } else { 201 };
+                let success = match name {
+                    "release" => 204,
+                    name if name.starts_with("report") => 202,
+                    _ => 201,
+                };
                 let reply = run.ask(last_call(name, &run, &before)).await;
                 let told =
                     reply.as_ref().map_or("nothing".to_owned(), |reply| format!("{} {}", reply.status, reply.text));
@@ -98,6 +107,13 @@ fn attempt(name: &str, plan: BTreeMap<usize, Fate>) -> (Vec<Passed>, Vec<String>
         run.calm().await;
         let mut broken = run.examine(&mut mapping).await;
         broken.extend(failed);
+        if name.contains("report") {
+            if name.contains("early") {
+                run.ask(redeem(&text(&before[0], "code"), 1)).await;
+                broken.extend(run.queue_until_done(&mapping.all()).await);
+            }
+            broken.extend(run.examine_reports().await);
+        }
         if name.contains("webhook") {
             broken.extend(run.see_it_through(&records, &receiver).await);
         }
@@ -118,6 +134,8 @@ async fn prepare(name: &str, run: &Run) -> Vec<Reply> {
     let code = text(&replies[0], "code");
     match name {
         "redeem, second use" | "reverse" => replies.push(run.ask(redeem(&code, 1)).await.unwrap()),
+        "redeem what was reported, of two uses" => drop(run.ask(reported(&replies[0], &code).redeemed(1, "O-1")).await),
+        "report a reversal" => drop(run.ask(redeem(&code, 1)).await),
         "release" => replies.push(run.ask(hold(&code)).await.unwrap()),
         "post" | "queue webhooks" => drop(run.ask(redeem(&code, 1)).await),
         "deliver webhooks" | "give a webhook up" => {
@@ -146,7 +164,9 @@ async fn prepare(name: &str, run: &Run) -> Vec<Reply> {
 fn last_call(name: &str, run: &Run, before: &[Reply]) -> Call {
     let code = before.first().map(|claimed| text(claimed, "code")).unwrap_or_default();
     match name {
-        "redeem" => redeem(&code, 1),
+        "redeem" | "redeem what was reported, of two uses" => redeem(&code, 1),
+        "report a redemption" => reported(&before[0], &code).redeemed(0, "O-1"),
+        "report a reversal" | "report a reversal early" => reported(&before[0], &code).reversed(0, "O-1"),
         "redeem, second use" => redeem(&code, 2),
         "hold" => hold(&code),
         "release" => {
@@ -159,6 +179,10 @@ fn last_call(name: &str, run: &Run, before: &[Reply]) -> Call {
         }
         _ => claim(run),
     }
+}
+
+fn reported<'a>(claimed: &Reply, code: &'a str) -> Reported<'a> {
+    Reported { name: "0-0".to_owned(), code, at: text(claimed, "claimed_at") }
 }
 
 fn text(reply: &Reply, name: &str) -> String {

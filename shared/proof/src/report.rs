@@ -336,6 +336,11 @@ Every twelfth run goes on to tell the merchant's system what happened: the strea
 once, under faults, over three days, to an endpoint that takes some messages at once, some at the third attempt and some never. Each
 must arrive or be listed, with the same bytes at every attempt; and what was given up is sent again, asked for twice, and arrives.
 
+In every fourth run the merchant's own system reports as well: one redemption under one id and under two, two orders at once, what a
+till is just asking for, a reversal before what it undoes. What was not heard is sent again; then each report that was acknowledged
+must have its effect or stand as a discrepancy, and not both; an order has one redemption, whether a till, a report or both spoke of
+it; what is undone and there is undone; and everything that comes again changes nothing.
+
 A failing seed prints itself; `cargo stack prove --replay SEED` shows all that happened in it.
 ";
 
@@ -374,5 +379,5 @@ const NOT_PROVED: &str = "## What is not proved
   races.
 - That AWS refuses a request whose signature is more than fifteen minutes old; leases count on it.
 - The kinds of failure in which memory or disk lies.
-- Sign-up, sessions and callbacks are under single faults in the tests (`outages.rs`), not in the simulator.
+- Sign-up and sessions are under single faults in the tests (`outages.rs`), not in the simulator.
 ";

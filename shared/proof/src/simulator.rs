@@ -7,6 +7,7 @@ mod clients;
 mod closing;
 pub(crate) mod environment;
 mod mapping;
+pub(crate) mod reports;
 pub(crate) mod scenario;
 pub(crate) mod webhooks;
 
@@ -99,16 +100,24 @@ async fn simulate(province: &'static Province, seed: u64) -> Outcome {
     let scenario = Scenario::draw(seed);
     let run = Run::begin(province, scenario).await;
     let accidents = tokio::spawn(scenario::accidents(run.scenario.accidents.clone(), run.environments.clone()));
-    let mut mapping = run.mapping();
+    let (mut mapping, mut second_reader) = (run.mapping(), run.mapping());
     let heard = tokio::select! {
         heard = clients::run(&run.scenario, &run.campaign, &run.environments) => heard,
         () = mapping.run(), if !run.scenario.is_stuck() => Vec::new(),
+        () = second_reader.queue(), if run.scenario.reports() => Vec::new(),
     };
     accidents.abort();
     run.calm().await;
     run.heard.lock().unwrap().extend(heard);
-    let mut violations = run.sweep(&mut mapping).await;
+    let mut violations = Vec::new();
+    if run.scenario.reports() {
+        violations.extend(run.hear_reports_out(&mut second_reader).await);
+    }
+    violations.extend(run.sweep(&mut mapping).await);
     violations.extend(run.examine(&mut mapping).await);
+    if run.scenario.reports() {
+        violations.extend(run.examine_reports().await);
+    }
     if run.scenario.closes_books() {
         violations.extend(run.close_books(&mut mapping).await);
     }

@@ -150,7 +150,9 @@ fn uses(coupon: &Coupon, broken: &mut Vec<String>) {
 /// Whoever was told of a success is told the same again, byte for byte; the same key with another payload is refused and
 /// changes nothing.
 async fn answers(observer: &Environment, heard: &[Heard], broken: &mut Vec<String>) {
-    for heard in heard.iter().filter(|heard| heard.is_success() && heard.call.method == "POST") {
+    // What comes of a report is looked at by itself.
+    let asked = |heard: &&Heard| heard.call.method == "POST" && !matches!(heard.call.who, Who::System);
+    for heard in heard.iter().filter(|heard| heard.is_success()).filter(asked) {
         // A hold's key counts while its hold is the coupon's newest, and each coupon has one holder here.
         let first = heard.reply.as_ref().map(|reply| reply.text.clone()).unwrap_or_default();
         let again = observer.send(&heard.call).await;

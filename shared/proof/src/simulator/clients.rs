@@ -3,6 +3,7 @@
 
 use super::{
     environment::{Call, Environments, Reply, Who},
+    reports,
     scenario::Scenario,
 };
 use mealticket_domain::{Campaign, MemberNo};
@@ -42,15 +43,15 @@ impl Heard {
 pub(crate) const ASKS: usize = 6;
 
 #[derive(Clone)]
-struct Client {
+pub(super) struct Client {
     environments: Environments,
     heard: Arc<Mutex<Vec<Heard>>>,
-    random: fastrand::Rng,
+    pub(super) random: fastrand::Rng,
 }
 
 impl Client {
     /// Asks until there is an answer that is not "try again", or patience ends.
-    async fn ask(&mut self, call: Call) -> Option<Reply> {
+    pub(super) async fn ask(&mut self, call: Call) -> Option<Reply> {
         let mut last = None;
         for _ in 0..ASKS {
             let reply = self.environments.send(self.random.usize(..8), &call).await;
@@ -72,7 +73,8 @@ pub(crate) async fn run(scenario: &Scenario, campaign: &Arc<Campaign>, environme
         .map(|index| {
             let random = fastrand::Rng::with_seed(scenario.seed.wrapping_mul(31).wrapping_add(index as u64));
             let client = Client { environments: environments.clone(), heard: Arc::clone(&heard), random };
-            let person = Person { campaign: Arc::clone(campaign), member: scenario.member(index), index };
+            let member = scenario.member(index);
+            let person = Person { campaign: Arc::clone(campaign), member, index, reports: scenario.reports() };
             tokio::spawn(person.live(client))
         })
         .collect();
@@ -82,10 +84,12 @@ pub(crate) async fn run(scenario: &Scenario, campaign: &Arc<Campaign>, environme
     std::mem::take(&mut *heard.lock().unwrap())
 }
 
-struct Person {
+pub(super) struct Person {
     campaign: Arc<Campaign>,
     member: MemberNo,
-    index: usize,
+    pub(super) index: usize,
+    /// Whether the merchant's own system reports what happens to this person's coupons.
+    reports: bool,
 }
 
 impl Person {
@@ -99,7 +103,7 @@ impl Person {
         }
     }
 
-    fn at_the_till(&self, path: &str, key: &str, body: serde_json::Value) -> Call {
+    pub(super) fn at_the_till(&self, path: &str, key: &str, body: serde_json::Value) -> Call {
         let key = format!("{key}-0123456789abcdef");
         Call { method: "POST", path: path.to_owned(), who: Who::Merchant, key, body }
     }
@@ -119,7 +123,15 @@ impl Person {
                 client.ask(call).await
             };
             let Some(coupon) = reply.filter(|reply| reply.status == 201) else { continue };
-            let code = coupon.json()["code"].as_str().unwrap_or_default().to_owned();
+            let coupon = coupon.json();
+            if self.reports {
+                let is_all = client.random.bool();
+                reports::live(&self, &mut client, &coupon, key, is_all).await;
+                if is_all {
+                    continue;
+                }
+            }
+            let code = coupon["code"].as_str().unwrap_or_default().to_owned();
             self.spend(&mut client, &code, key).await;
         }
     }

@@ -40,27 +40,32 @@ pub(crate) enum Who {
     Member(MemberNo),
     /// A till of the campaign's merchant.
     Merchant,
+    /// The merchant's own system, which signs what it reports. The key is the webhook's id.
+    System,
 }
 
 impl Who {
-    /// A token that is fresh by the clock that will judge it: tokens are not what is tried here.
-    fn token(self, province: &Province, deps: &Deps) -> String {
-        match self {
+    /// What shows who asks, fresh by the clock that will judge it: tokens and signatures are not what is tried here.
+    fn headers(self, province: &Province, deps: &Deps, call: &Call) -> Value {
+        let merchant = province.keys.merchant(MERCHANT).unwrap();
+        let token = match self {
             Who::Member(member) => {
                 let principal = MemberPrincipal { member, family_id: [9; 16], attributes: MemberAttributes::default() };
                 let stack = &deps.stack;
                 stack.member_tokens.issue(&principal, &stack.ids, &stack.vault, deps.now()).unwrap()
             }
-            Who::Merchant => {
-                let merchant = province.keys.merchant(MERCHANT).unwrap();
-                merchant.token(MERCHANT, &deps.stack.config.issuer, deps.now()).unwrap()
+            Who::Merchant => merchant.token(MERCHANT, &deps.stack.config.issuer, deps.now()).unwrap(),
+            Who::System => {
+                let signed = merchant.sign(&call.key, deps.now(), call.body.to_string().as_bytes()).unwrap();
+                return signed.into_iter().map(|(name, value)| (name.to_owned(), Value::from(value))).collect();
             }
-        }
+        };
+        json!({ "authorization": format!("Bearer {token}"), "idempotency-key": call.key })
     }
 }
 
 /// Who redeems the campaign's coupons.
-const MERCHANT: &str = "mch_luckytea";
+pub(crate) const MERCHANT: &str = "mch_luckytea";
 
 /// What a handler answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -111,15 +116,15 @@ impl Environment {
 async fn answer(deps: Deps, call: Call) -> Reply {
     let event = json!({
         "version": "2.0", "routeKey": "$default", "rawPath": call.path, "rawQueryString": "",
-        "headers": { "authorization": format!("Bearer {}", call.who.token(province(), &deps)), "idempotency-key": call.key },
+        "headers": call.who.headers(province(), &deps, &call),
         "requestContext": { "http": { "method": call.method, "path": call.path }, "requestId": "sim", "timeEpoch": 0 },
         "body": call.body.to_string(), "isBase64Encoded": false,
     });
     let event: ApiGatewayV2httpRequest = serde_json::from_value(event).unwrap();
-    let response = if call.path.ends_with("/claims") {
-        run::answer(&deps, event, issue_coupon::handle).await
-    } else {
-        run::answer(&deps, event, redeem_code::handle).await
+    let response = match call.who {
+        Who::Member(_) => run::answer(&deps, event, issue_coupon::handle).await,
+        Who::Merchant => run::answer(&deps, event, redeem_code::handle).await,
+        Who::System => run::answer(&deps, event, accept_merchant_callback::handle).await,
     };
     let event = serde_json::to_value(response.into_event()).unwrap();
     Reply {

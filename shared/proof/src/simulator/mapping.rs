@@ -56,6 +56,24 @@ impl Mapping {
         }
     }
 
+    /// Hands what comes to the stream's second reader, in order, until there is an end to it.
+    pub(crate) async fn queue(&mut self) {
+        loop {
+            sleep(Duration::from_millis(self.random.u64(300..3_000))).await;
+            let records = self.rest();
+            let batch = &records[..self.random.usize(..=records.len())];
+            if self.environments.queue(self.random.usize(..2), batch).await.is_some() {
+                self.done += batch.len();
+            }
+        }
+    }
+
+    /// What was not delivered yet.
+    pub(crate) fn rest(&mut self) -> Vec<Value> {
+        self.read.extend(self.reader.read());
+        self.read[self.done..].to_vec()
+    }
+
     /// Delivers all that is there, and does not give up.
     pub(crate) async fn deliver(&mut self) {
         self.read.extend(self.reader.read());

@@ -145,6 +145,11 @@ impl Scenario {
         self.seed % 12 == 2
     }
 
+    /// Whether the merchant's own system reports, beside its tills.
+    pub(crate) fn reports(&self) -> bool {
+        self.seed % 4 == 3
+    }
+
     pub(crate) fn begins_at(&self) -> Timestamp {
         let noon: Timestamp = NOON.parse().unwrap();
         noon.province_day().plus_days(1).starts_at().plus_seconds(-self.begins)

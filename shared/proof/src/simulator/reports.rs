@@ -1,0 +1,199 @@
+//! What the merchant's own system reports, beside its tills and instead of them: twice, under two ids, out of order. It sends
+//! until it is heard. Afterwards nothing that was acknowledged is missing, and nothing has acted twice.
+
+use super::{
+    Run,
+    clients::{Client, Heard, Person},
+    environment::{Call, MERCHANT, Who},
+    mapping::Mapping,
+};
+use mealticket_domain::{Coupon, coupon::Redemption};
+use mealticket_store::messages::Discrepancy;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+
+const REDEEMED: &str = "coupon.redeemed";
+const REVERSED: &str = "coupon.reversed";
+
+/// One coupon, as the merchant's system knows it.
+pub(crate) struct Reported<'a> {
+    pub(crate) name: String,
+    pub(crate) code: &'a str,
+    pub(crate) at: String,
+}
+
+impl Reported<'_> {
+    fn call(&self, webhook: usize, kind: &str, data: Value) -> Call {
+        Call {
+            method: "POST",
+            path: format!("/v1/merchants/{MERCHANT}/callbacks"),
+            who: Who::System,
+            key: format!("rep-{}-{webhook}", self.name),
+            body: json!({ "type": kind, "timestamp": self.at, "data": data }),
+        }
+    }
+
+    pub(crate) fn redeemed(&self, webhook: usize, order_no: &str) -> Call {
+        let order = json!({ "order_no": order_no, "amount_fen": 2_500 });
+        let data = json!({ "code": self.code, "store_id": "sto_luckytea01", "order": order, "redeemed_at": self.at });
+        self.call(webhook, REDEEMED, data)
+    }
+
+    pub(crate) fn reversed(&self, webhook: usize, order_no: &str) -> Call {
+        let data = json!({ "code": self.code, "order_no": order_no, "reason": "undone" });
+        self.call(webhook, REVERSED, data)
+    }
+}
+
+/// What happens to a coupon at a merchant whose system reports. Nobody but `may_hold` holds it: a hold's key counts while its hold is
+/// the newest.
+pub(super) async fn live(person: &Person, client: &mut Client, coupon: &Value, key: usize, may_hold: bool) {
+    let text = |name: &str| coupon[name].as_str().unwrap_or_default();
+    let at = text("claimed_at").to_owned();
+    let reported = Reported { name: format!("{}-{key}", person.index), code: text("code"), at };
+    let [order, other_order] = [0, 1].map(|number| format!("R-{}-{number}", reported.name));
+    let till = |path: &str, hold_seconds: Option<u32>| {
+        let order = json!({ "order_no": order, "amount_fen": 2_500 });
+        let mut body = json!({ "code": reported.code, "store_id": "sto_luckytea01", "order": order });
+        hold_seconds.into_iter().for_each(|seconds| body["hold_seconds"] = seconds.into());
+        person.at_the_till(path, &format!("till{}-{}", path.replace('/', "-"), reported.name), body)
+    };
+    match client.random.u8(..6) {
+        0 => both(client, reported.redeemed(0, &order), reported.redeemed(0, &order)).await,
+        1 => both(client, reported.redeemed(0, &order), reported.redeemed(1, &order)).await,
+        2 => both(client, reported.redeemed(0, &order), reported.redeemed(1, &other_order)).await,
+        3 => both(client, reported.redeemed(0, &order), till("/v1/redemptions", None)).await,
+        4 => both(client, reported.reversed(0, &order), reported.redeemed(1, &order)).await,
+        _ => {
+            if may_hold {
+                client.ask(till("/v1/holds", Some(20))).await;
+            }
+            both(client, reported.redeemed(0, &other_order), till("/v1/redemptions", None)).await;
+        }
+    }
+    if client.random.bool() {
+        both(client, reported.reversed(8, &order), reported.reversed(9, &order)).await;
+    }
+}
+
+async fn both(client: &mut Client, one: Call, other: Call) {
+    let (mut first, mut second) = (client.clone(), client.clone());
+    second.random.seed(client.random.u64(..));
+    tokio::join!(first.ask(one), second.ask(other));
+}
+
+fn is_report(heard: &Heard) -> bool {
+    matches!(heard.call.who, Who::System)
+}
+
+fn is_taken(heard: &Heard) -> bool {
+    heard.reply.as_ref().is_some_and(|reply| reply.status == 202)
+}
+
+impl Run {
+    /// With the faults over, the system sends again what nobody acknowledged; then the stream's second reader meets faults, and what
+    /// waits meets what it waits for.
+    pub(crate) async fn hear_reports_out(&self, second_reader: &mut Mapping) -> Vec<String> {
+        let mut broken = Vec::new();
+        let mut heard = std::mem::take(&mut *self.heard.lock().unwrap());
+        for report in heard.iter_mut().filter(|heard| is_report(heard) && !is_taken(heard)) {
+            report.reply = self.environments.send(0, &report.call).await;
+            if !is_taken(report) {
+                broken.push(format!("a report is not taken: {} {:?}", report.line(), report.reply));
+            }
+        }
+        *self.heard.lock().unwrap() = heard;
+        let records = second_reader.rest();
+        self.network.plan_next(&self.scenario.fold_plan);
+        let half = records.len() / 2;
+        tokio::join!(self.environments.queue(0, &records[..half]), self.environments.queue(1, &records));
+        self.calm().await;
+        broken.extend(self.queue_until_done(&records).await);
+        broken
+    }
+
+    /// Every promise to the merchant's system that is broken.
+    pub(crate) async fn examine_reports(&self) -> Vec<String> {
+        let mut broken = Vec::new();
+        let coupons = self.coupons().await;
+        let merchant = MERCHANT.parse().unwrap();
+        let found = self.observer.store().discrepancies(&merchant, None, 1_000).await.unwrap().0;
+        let found: BTreeMap<&str, &Discrepancy> =
+            found.iter().map(|found| (found.webhook_id.as_str(), found)).collect();
+        let mut by_order: BTreeMap<&str, Vec<(&Redemption, &Coupon)>> = BTreeMap::new();
+        for coupon in &coupons {
+            for redemption in &coupon.redemptions {
+                by_order.entry(redemption.order_no.as_str()).or_default().push((redemption, coupon));
+            }
+        }
+        for (order, redemptions) in by_order.iter().filter(|(_, redemptions)| redemptions.len() > 1) {
+            broken.push(format!("order {order} was redeemed more than once: {redemptions:?}"));
+        }
+        let heard = self.heard.lock().unwrap().clone();
+        let reports: Vec<&Heard> = heard.iter().filter(|heard| is_report(heard)).collect();
+        for report in &reports {
+            let redeemed = by_order.get(order_of(&report.call)).and_then(|redemptions| redemptions.first()).copied();
+            let is_told_twice = reports.iter().any(|other| {
+                let call = &other.call;
+                call.key != report.call.key && call.body["type"] == REDEEMED && order_of(call) == order_of(&report.call)
+            });
+            let discrepancy = found.get(report.call.key.as_str()).copied();
+            if !is_accounted_for(report, redeemed, discrepancy, is_told_twice) {
+                broken.push(format!(
+                    "{}: {:?} and {discrepancy:?}",
+                    report.line(),
+                    redeemed.map(|redeemed| redeemed.0)
+                ));
+            }
+        }
+        for report in &reports {
+            let again = self.observer.send(&report.call).await;
+            let mut other = report.call.clone();
+            other.body["timestamp"] = "2026-01-01T00:00:00Z".into();
+            let reused = self.observer.send(&other).await;
+            if again.status != 202 || reused.refusal() != "webhook_id_reused" {
+                broken.push(format!("{} again: {again:?}; with another body: {reused:?}", report.line()));
+            }
+        }
+        if self.coupons().await != coupons {
+            broken.push("reports that came again changed a coupon".to_owned());
+        }
+        broken
+    }
+
+    async fn coupons(&self) -> Vec<Coupon> {
+        let mut coupons = Vec::new();
+        for index in 0..self.scenario.members {
+            coupons
+                .extend(self.observer.store().coupons_of_campaign(self.member(index), self.campaign.no).await.unwrap());
+        }
+        coupons
+    }
+}
+
+fn order_of(report: &Call) -> &str {
+    let data = &report.body["data"];
+    data["order"]["order_no"].as_str().or(data["order_no"].as_str()).unwrap_or_default()
+}
+
+/// Whether what became of an acknowledged report is its effect, or a discrepancy that stands for it, and not both.
+fn is_accounted_for(
+    report: &Heard,
+    redeemed: Option<(&Redemption, &Coupon)>,
+    discrepancy: Option<&Discrepancy>,
+    is_told_twice: bool,
+) -> bool {
+    let is_reversal = report.call.body["type"] == REVERSED;
+    let is_done = redeemed.is_some_and(|(redemption, _)| !is_reversal || redemption.reversal.is_some());
+    let is_open = discrepancy.is_some_and(|found| found.settled_at.is_none());
+    // The other id's report came when nothing stood against it any more; or the write of a report that was refused in the end landed
+    // late, after a unit had come back. The operator sees both.
+    let unit_came_back =
+        redeemed.is_some_and(|(_, coupon)| coupon.redemptions.iter().any(|one| one.reversal.is_some()));
+    let may_be_both = !is_reversal && (is_told_twice || unit_came_back);
+    // What is to be undone and is there, is undone.
+    if is_reversal && redeemed.is_some() && !is_done {
+        return false;
+    }
+    if is_done { !is_open || may_be_both } else { is_open }
+}
