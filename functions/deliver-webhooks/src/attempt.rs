@@ -3,6 +3,7 @@
 use crate::{
     ATTEMPT_SECONDS, Right,
     courier::{Courier, SignedHeaders},
+    health,
 };
 use mealticket_api::{
     Deps,
@@ -11,9 +12,7 @@ use mealticket_api::{
 };
 use mealticket_domain::{
     MerchantId, Timestamp,
-    webhook::{
-        Answer, Endpoint, EndpointId, EndpointUrl, Failure, Message, OffReason, SwitchedOff, Verdict, next_attempt_at,
-    },
+    webhook::{Answer, Endpoint, EndpointId, EndpointUrl, Failure, Message, Verdict, next_attempt_at},
 };
 use mealticket_store::{
     StoreError,
@@ -161,8 +160,11 @@ impl<C: Courier> Attempts<C> {
         let verdict = attempt.answer.verdict();
         delivery.attempts.push(attempt);
         self.write_down(due, delivery, verdict, settled).await?;
-        if let Err(error) = self.note_health(&due.merchant, &endpoint, verdict).await {
-            tracing::error!(endpoint = %endpoint.id, %error, "how an endpoint fares is not noted");
+        match health::note(&self.deps, &due.merchant, &endpoint, verdict).await {
+            // It is read anew when it is next needed.
+            Ok(true) => drop(self.known().remove(&endpoint.id)),
+            Ok(false) => {}
+            Err(error) => tracing::error!(endpoint = %endpoint.id, %error, "how an endpoint fares is not noted"),
         }
         Ok(true)
     }
@@ -273,37 +275,6 @@ impl<C: Courier> Attempts<C> {
 
     fn remember(&self, id: &EndpointId, endpoint: Option<Endpoint>) {
         self.known().insert(id.clone(), (Instant::now() + KNOWN_FOR, endpoint));
-    }
-
-    /// Notes in the catalog when an endpoint begins to fail and when it works again, and switches it off when it is gone or has
-    /// failed for too long. Nothing is written while nothing changes.
-    async fn note_health(
-        &self,
-        merchant: &MerchantId,
-        endpoint: &Endpoint,
-        verdict: Verdict,
-    ) -> Result<(), StoreError> {
-        let (store, now) = (&self.deps.store, self.deps.now());
-        match verdict {
-            Verdict::Delivered if endpoint.failing_since.is_none() => return Ok(()),
-            Verdict::Delivered => store.endpoint_works(merchant, &endpoint.id).await?,
-            Verdict::Again { .. } if !endpoint.has_failed_too_long(now) => {
-                if endpoint.failing_since.is_some() {
-                    return Ok(());
-                }
-                store.endpoint_fails(merchant, &endpoint.id, now).await?;
-            }
-            Verdict::Gone | Verdict::Again { .. } => {
-                let reason = if verdict == Verdict::Gone { OffReason::Gone } else { OffReason::Failing };
-                let off = SwitchedOff { at: now, reason };
-                if store.switch_off(merchant, &endpoint.id, endpoint.version, off).await? {
-                    tracing::error!(%merchant, endpoint = %endpoint.id, reason = reason.as_str(), "endpoint switched off");
-                }
-            }
-        }
-        // It is read anew when it is next needed.
-        self.known().remove(&endpoint.id);
-        Ok(())
     }
 }
 

@@ -8,6 +8,7 @@
 mod attempt;
 pub mod courier;
 mod hand;
+mod health;
 
 use attempt::{Attempts, Settled};
 use courier::{ATTEMPT_TIMEOUT, Courier};

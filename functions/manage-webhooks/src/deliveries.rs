@@ -2,9 +2,9 @@
 
 use crate::views::{DeliveryView, delivery_id, read_delivery_id};
 use mealticket_api::{ApiError, Code, Deps, Request, Response, auth::operator::Operator, json, views::ListView};
-use mealticket_domain::webhook::EndpointId;
+use mealticket_domain::{MerchantId, webhook::EndpointId};
 use mealticket_store::{
-    deliveries::{Delivery, Letter, Outcome},
+    deliveries::{Delivery, DeliveryFilter, Letter, Outcome},
     merchants::MerchantRecord,
 };
 use serde::{Deserialize, Serialize};
@@ -37,48 +37,69 @@ struct AllReplayedView {
     next: Option<String>,
 }
 
-/// An endpoint's deliveries, newest first; without an endpoint, everybody's dead letters.
+/// An endpoint's deliveries, newest first; without an endpoint, dead letters: everybody's or a merchant's.
 pub(crate) async fn list(deps: &Deps, request: &Request) -> Result<Response, ApiError> {
-    request.only_query(&["endpoint_id", "outcome", "limit", "cursor"])?;
+    request.only_query(&["endpoint_id", "merchant_id", "outcome", "type", "since", "until", "limit", "cursor"])?;
     let endpoint: Option<EndpointId> = json::parsed_if("endpoint_id", request.query("endpoint_id"))?;
-    let outcome: Option<Outcome> = json::parsed_if("outcome", request.query("outcome"))?;
+    let merchant: Option<MerchantId> = json::parsed_if("merchant_id", request.query("merchant_id"))?;
+    let filter = filter(request)?;
     match endpoint {
-        Some(endpoint) => page(deps, request, &endpoint, outcome).await,
-        None if outcome.is_none_or(|outcome| outcome == Outcome::Dead) => dead_letters(deps, request).await,
+        Some(endpoint) => page(deps, request, &endpoint, merchant.as_ref(), &filter).await,
+        None if filter.outcome.is_none_or(|outcome| outcome == Outcome::Dead) => {
+            dead_letters(deps, request, merchant.as_ref(), &filter).await
+        }
         None => Err(ApiError::malformed("endpoint_id")),
     }
 }
 
 /// The deliveries to an endpoint of the merchant who asks.
 pub(crate) async fn list_own(deps: &Deps, request: &Request, merchant: &MerchantRecord) -> Result<Response, ApiError> {
-    request.only_query(&["endpoint_id", "outcome", "limit", "cursor"])?;
+    request.only_query(&["endpoint_id", "outcome", "type", "since", "until", "limit", "cursor"])?;
     let endpoint = request.query("endpoint_id").ok_or_else(|| ApiError::malformed("endpoint_id"))?;
-    let outcome: Option<Outcome> = json::parsed_if("outcome", request.query("outcome"))?;
+    let filter = filter(request)?;
     let unknown = || ApiError::from(Code::EndpointNotFound);
     let endpoint: EndpointId = endpoint.parse().map_err(|_| unknown())?;
     // One of another merchant is as one that is not there.
     deps.store.endpoint(&merchant.merchant.id, &endpoint).await?.ok_or_else(unknown)?;
-    page(deps, request, &endpoint, outcome).await
+    page(deps, request, &endpoint, None, &filter).await
+}
+
+fn filter(request: &Request) -> Result<DeliveryFilter, ApiError> {
+    Ok(DeliveryFilter {
+        outcome: json::parsed_if("outcome", request.query("outcome"))?,
+        kind: json::parsed_if("type", request.query("type"))?,
+        since: json::parsed_if("since", request.query("since"))?,
+        until: json::parsed_if("until", request.query("until"))?,
+    })
 }
 
 async fn page(
     deps: &Deps,
     request: &Request,
     endpoint: &EndpointId,
-    outcome: Option<Outcome>,
+    merchant: Option<&MerchantId>,
+    filter: &DeliveryFilter,
 ) -> Result<Response, ApiError> {
     let limit = usize::from(request.page_limit()?);
     let after = cursor(request.query("cursor"))?.map(|(_, message)| message);
-    let (found, next) = deps.store.deliveries(endpoint, outcome, after.as_ref(), limit).await?;
+    let (mut found, next) = deps.store.deliveries(endpoint, filter, after.as_ref(), limit).await?;
+    found.retain(|delivery| merchant.is_none_or(|merchant| *merchant == delivery.merchant));
     let next = next.map(|message| delivery_id(endpoint, &message));
     Response::ok(&ListView { items: found.iter().map(DeliveryView::new).collect(), next })
 }
 
-async fn dead_letters(deps: &Deps, request: &Request) -> Result<Response, ApiError> {
+/// A page of letters has so many at the most: what passes no filter leaves it shorter.
+async fn dead_letters(
+    deps: &Deps,
+    request: &Request,
+    merchant: Option<&MerchantId>,
+    filter: &DeliveryFilter,
+) -> Result<Response, ApiError> {
     let limit = usize::from(request.page_limit()?);
     let after = cursor(request.query("cursor"))?;
     let (letters, next) = deps.store.dead_letters(None, after.as_ref(), limit).await?;
-    let dead = dead(deps, letters).await?;
+    let mut dead = dead(deps, letters).await?;
+    dead.retain(|letter| merchant.is_none_or(|merchant| *merchant == letter.merchant) && filter.passes(letter));
     Response::ok(&ListView { items: dead.iter().map(DeliveryView::new).collect(), next: next.map(named) })
 }
 

@@ -1,6 +1,6 @@
 //! `/v1/admin/merchants/{merchant_id}/endpoints…`: where a merchant is told, and what its messages are signed with.
 
-use crate::views::{EndpointView, NewSecretView};
+use crate::views::{EndpointInTroubleView, EndpointView, NewSecretView};
 use mealticket_api::{
     ApiError, Code, Deps, Request, Response, auth::operator::Operator, json, random, vault::Sealed, views::ListView,
     webhook::WebhookSecret,
@@ -42,6 +42,16 @@ pub(crate) async fn list(deps: &Deps, request: &Request, merchant: &str) -> Resu
     let merchant = known(deps, merchant).await?;
     let endpoints = deps.store.endpoints(&merchant).await?;
     Response::ok(&ListView { items: endpoints.iter().map(EndpointView::new).collect(), next: None })
+}
+
+/// Endpoints of all merchants that fail or are off.
+pub(crate) async fn list_in_trouble(deps: &Deps, request: &Request) -> Result<Response, ApiError> {
+    request.only_query(&["limit", "cursor"])?;
+    let limit = usize::from(request.page_limit()?);
+    let after: Option<EndpointId> = json::parsed_if("cursor", request.query("cursor"))?;
+    let (found, next) = deps.store.endpoints_in_trouble(after.as_ref(), limit).await?;
+    let items = found.iter().map(|(merchant, endpoint)| EndpointInTroubleView::new(merchant, endpoint)).collect();
+    Response::ok(&ListView { items, next: next.map(|id| id.to_string()) })
 }
 
 /// Registers an endpoint under the merchant's name for it. The same again is the same answer, secret and all, until that is rotated.
@@ -130,10 +140,16 @@ pub(crate) async fn switch(
     let (merchant, mut endpoint) = found(deps, merchant, id).await?;
     for _ in 0..LOOKS_MAX {
         if endpoint.off.is_none() == on {
+            if on && endpoint.failing_since.is_none() {
+                deps.store.list_no_more(&endpoint.id, deps.now()).await?;
+            }
             return Response::ok(&EndpointView::new(&endpoint));
         }
         let off = (!on).then(|| SwitchedOff { at: deps.now(), reason: OffReason::Operator });
         let seen = endpoint.version;
+        if !on {
+            deps.store.list_in_trouble(&merchant, &endpoint.id, deps.now()).await?;
+        }
         let switched = Endpoint { off, failing_since: None, version: seen.saturating_add(1), ..endpoint };
         let standing = deps.store.change_endpoint(&merchant, seen, &switched).await?;
         tracing::info!(%merchant, endpoint = id, by = operator.subject, on, "endpoint switched");

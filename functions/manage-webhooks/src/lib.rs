@@ -14,6 +14,8 @@ use mealticket_api::{ApiError, Deps, Request, Response, Route, auth::operator::R
 pub enum Ask {
     /// A merchant's endpoints.
     ListEndpoints,
+    /// Everybody's endpoints that fail or are off.
+    ListEndpointsInTrouble,
     /// A new one.
     AddEndpoint,
     /// A new secret for one.
@@ -40,6 +42,7 @@ pub enum Ask {
 
 /// The function's routes, as `infra/template.yaml` has them.
 pub const ROUTES: &[Route<Ask>] = &[
+    ("GET /v1/admin/endpoints", Ask::ListEndpointsInTrouble),
     ("GET /v1/admin/merchants/{merchant_id}/endpoints", Ask::ListEndpoints),
     ("POST /v1/admin/merchants/{merchant_id}/endpoints", Ask::AddEndpoint),
     ("POST /v1/admin/merchants/{merchant_id}/endpoints/{endpoint_id}/rotate", Ask::RotateEndpoint),
@@ -72,7 +75,7 @@ pub async fn handle(deps: Deps, request: Request) -> Result<Response, ApiError> 
         return deliveries::list_own(&deps, &request, &merchant).await;
     }
     let roles = match ask {
-        Ask::ListEndpoints | Ask::ListDeliveries => READERS,
+        Ask::ListEndpoints | Ask::ListEndpointsInTrouble | Ask::ListDeliveries => READERS,
         Ask::ListDiscrepancies => BOOK_READERS,
         Ask::AcceptDiscrepancy | Ask::RejectDiscrepancy => BOOK_KEEPERS,
         _ => KEEPERS,
@@ -85,6 +88,7 @@ pub async fn handle(deps: Deps, request: Request) -> Result<Response, ApiError> 
         Ask::ListDiscrepancies => discrepancies::list(&deps, &request).await,
         Ask::AcceptDiscrepancy => discrepancies::decide(&deps, &request, &operator, parameter(0), true).await,
         Ask::RejectDiscrepancy => discrepancies::decide(&deps, &request, &operator, parameter(0), false).await,
+        Ask::ListEndpointsInTrouble => endpoints::list_in_trouble(&deps, &request).await,
         Ask::ListEndpoints => endpoints::list(&deps, &request, parameter(0)).await,
         Ask::AddEndpoint => endpoints::add(&deps, &request, &operator, parameter(0)).await,
         Ask::RotateEndpoint => endpoints::rotate(&deps, &request, &operator, parameter(0), parameter(1)).await,

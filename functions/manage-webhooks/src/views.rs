@@ -31,6 +31,14 @@ pub(crate) struct EndpointView {
     previous_secret_until: Option<Timestamp>,
 }
 
+/// An endpoint in a list of more than one merchant's.
+#[derive(Serialize)]
+pub(crate) struct EndpointInTroubleView {
+    merchant_id: String,
+    #[serde(flatten)]
+    endpoint: EndpointView,
+}
+
 /// An endpoint with a secret that is new.
 #[derive(Serialize)]
 pub(crate) struct NewSecretView {
@@ -79,6 +87,12 @@ impl EndpointView {
             failing_since: endpoint.failing_since,
             previous_secret_until: previous.and_then(|secret| secret.until),
         }
+    }
+}
+
+impl EndpointInTroubleView {
+    pub(crate) fn new(merchant: &MerchantId, endpoint: &Endpoint) -> Self {
+        EndpointInTroubleView { merchant_id: merchant.to_string(), endpoint: EndpointView::new(endpoint) }
     }
 }
 

@@ -98,6 +98,38 @@ pub struct Delivery {
     pub revision: u32,
 }
 
+/// Which deliveries are asked for; all of them by default.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct DeliveryFilter {
+    /// What they have come to.
+    pub outcome: Option<Outcome>,
+    /// What they tell.
+    pub kind: Option<MessageKind>,
+    /// From when on it happened.
+    pub since: Option<Timestamp>,
+    /// Before when it happened.
+    pub until: Option<Timestamp>,
+}
+
+impl DeliveryFilter {
+    /// The names of messages between which they are, the second of them excluded.
+    fn span(&self) -> (String, String) {
+        (
+            MessageId::least_of(self.since.unwrap_or(Timestamp::MIN)),
+            MessageId::least_of(self.until.unwrap_or(Timestamp::MAX)),
+        )
+    }
+
+    /// Whether a delivery is one of them.
+    pub fn passes(&self, delivery: &Delivery) -> bool {
+        let (first, end) = self.span();
+        let name = delivery.message.id.as_str();
+        self.outcome.is_none_or(|outcome| outcome == delivery.outcome)
+            && self.kind.is_none_or(|kind| kind == delivery.message.kind)
+            && (first.as_str()..end.as_str()).contains(&name)
+    }
+}
+
 /// A page of deliveries, and after which message the next begins.
 pub type DeliveryPage = (Vec<Delivery>, Option<MessageId>);
 
@@ -169,17 +201,39 @@ impl Store {
     pub async fn deliveries(
         &self,
         endpoint: &EndpointId,
-        outcome: Option<Outcome>,
+        filter: &DeliveryFilter,
         after: Option<&MessageId>,
         limit: usize,
     ) -> Result<DeliveryPage, StoreError> {
+        let (first, end) = filter.span();
+        // Where a page of another filter ended may be outside of this one's span.
+        if after.is_some_and(|after| after.as_str() < first.as_str()) || first >= end {
+            return Ok((Vec::new(), None));
+        }
+        let after = after.filter(|after| after.as_str() < end.as_str());
         let from = after.map(|message| keys::delivery(endpoint, message).attributes());
-        let call = self.query_partition(&self.tables.messages, keys::deliveries(endpoint)).scan_index_forward(false);
-        let mut call = call.limit(bounded(limit)).set_exclusive_start_key(from);
-        if let Some(outcome) = outcome {
-            call = call
-                .filter_expression("outcome = :outcome")
-                .expression_attribute_values(":outcome", text(outcome.as_str()));
+        let call = self.client.query().table_name(&self.tables.messages);
+        let mut call = call
+            .key_condition_expression("pk = :pk AND sk BETWEEN :first AND :end")
+            .expression_attribute_values(":pk", text(keys::deliveries(endpoint)))
+            .expression_attribute_values(":first", text(first))
+            .expression_attribute_values(":end", text(end))
+            .scan_index_forward(false)
+            .limit(bounded(limit))
+            .set_exclusive_start_key(from);
+        let asked = [
+            ("outcome = :outcome", ":outcome", filter.outcome.map(Outcome::as_str)),
+            ("kind = :kind", ":kind", filter.kind.map(MessageKind::as_str)),
+        ];
+        let clauses: Vec<&str> =
+            asked.iter().filter(|(_, _, value)| value.is_some()).map(|(clause, ..)| *clause).collect();
+        if !clauses.is_empty() {
+            call = call.filter_expression(clauses.join(" AND "));
+        }
+        for (_, name, value) in asked {
+            if let Some(value) = value {
+                call = call.expression_attribute_values(name, text(value));
+            }
         }
         let page = self.query(call).await?;
         let found = page.items.iter().map(|item| read_delivery(endpoint, item)).collect::<Result<_, _>>()?;

@@ -17,6 +17,9 @@ use mealticket_domain::{
 /// The endpoint is the version that the change was worked out from.
 const VERSION_IS_AS_SEEN: &str = "version = :seen";
 
+/// The note is not one of later trouble: a delete whose answer was lost may land late.
+const WAS_NOTED_BEFORE: &str = "noted_at < :now";
+
 /// It is not known to fail yet.
 const IS_NOT_FAILING: &str = "attribute_not_exists(failing_since)";
 
@@ -74,6 +77,59 @@ impl Store {
             .condition_expression(VERSION_IS_AS_SEEN)
             .expression_attribute_values(":seen", number(seen));
         standing(self.put(call).await?)
+    }
+
+    /// Lists an endpoint as one to look after, before it is noted in the catalog: one too many is found out when it is read.
+    pub async fn list_in_trouble(
+        &self,
+        merchant: &MerchantId,
+        id: &EndpointId,
+        at: Timestamp,
+    ) -> Result<(), StoreError> {
+        let attributes = item([("merchant_id", Some(text(merchant.as_str()))), ("noted_at", Some(instant(at)))]);
+        let call = self.client.put_item().table_name(&self.tables.messages);
+        self.put(call.set_item(Some(keys::endpoint_in_trouble(id).with(attributes)))).await.map(drop)
+    }
+
+    /// Takes an endpoint from that list: it works, and is on.
+    pub async fn list_no_more(&self, id: &EndpointId, at: Timestamp) -> Result<(), StoreError> {
+        let call = self.client.delete_item().table_name(&self.tables.messages);
+        let call = call
+            .set_key(Some(keys::endpoint_in_trouble(id).attributes()))
+            .condition_expression(WAS_NOTED_BEFORE)
+            .expression_attribute_values(":now", instant(at));
+        self.delete(call).await
+    }
+
+    /// Endpoints of all merchants that fail or are off, after `after`, in the order of their ids: of `limit` that were listed, those
+    /// of which it is still true, and where the next page begins.
+    pub async fn endpoints_in_trouble(
+        &self,
+        after: Option<&EndpointId>,
+        limit: usize,
+    ) -> Result<(Vec<(MerchantId, Endpoint)>, Option<EndpointId>), StoreError> {
+        let from = after.map(|id| keys::endpoint_in_trouble(id).attributes());
+        let call = self.query_partition(&self.tables.messages, keys::ENDPOINTS_IN_TROUBLE.to_owned());
+        let call = call.consistent_read(true).limit(i32::try_from(limit).unwrap_or(i32::MAX));
+        let page = self.query(call.set_exclusive_start_key(from)).await?;
+        let mut found = Vec::new();
+        let mut last = None;
+        for item in &page.items {
+            let read = Reader::new(item, "endpoint in trouble");
+            let (merchant, id): (MerchantId, EndpointId) = (read.parsed("merchant_id")?, read.parsed("sk")?);
+            let endpoint = match self.endpoint(&merchant, &id).await {
+                // Of one that cannot be read the others must not suffer.
+                Err(error @ StoreError::Corrupt { .. }) => {
+                    tracing::error!(%merchant, endpoint = %id, %error, "an endpoint cannot be read");
+                    None
+                }
+                read => read?,
+            };
+            let is_so = |endpoint: &Endpoint| endpoint.off.is_some() || endpoint.failing_since.is_some();
+            found.extend(endpoint.filter(is_so).map(|endpoint| (merchant, endpoint)));
+            last = Some(id);
+        }
+        Ok((found, page.next.and(last)))
     }
 
     /// Notes that an endpoint fails since `at`, unless that is noted already.

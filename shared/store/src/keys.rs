@@ -383,6 +383,13 @@ pub(crate) fn delivery(endpoint: &EndpointId, message: &MessageId) -> Key {
     Key::new(deliveries(endpoint), message.as_str())
 }
 
+/// Endpoints that failed or were switched off, of all merchants.
+pub(crate) const ENDPOINTS_IN_TROUBLE: &str = "ENDPOINTS_IN_TROUBLE";
+
+pub(crate) fn endpoint_in_trouble(endpoint: &EndpointId) -> Key {
+    Key::new(ENDPOINTS_IN_TROUBLE, endpoint.as_str())
+}
+
 pub(crate) const DEAD_LETTERS: &str = "DEAD_LETTERS";
 
 pub(crate) fn dead_letter(endpoint: &EndpointId, message: &MessageId) -> Key {

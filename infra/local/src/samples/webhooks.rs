@@ -35,6 +35,9 @@ impl World<'_> {
         let store = &self.deps.store;
         store.put_dead_letter(&delivery, self.now.plus_seconds(-60)).await.map_err(failed)?;
         store.settle_delivery(&delivery, self.now).await.map_err(failed)?;
+        // It was in trouble, and is no more.
+        let (merchant, endpoint) = (&delivery.merchant, &delivery.endpoint);
+        store.list_in_trouble(merchant, endpoint, self.now.plus_seconds(-60)).await.map_err(failed)?;
         self.put("delivery_id", "dlv_yuehui1_1qg00000000000000000000".to_owned());
         Ok(())
     }

@@ -73,15 +73,17 @@ impl MessageId {
             hash.update(part.as_bytes());
         }
         let bits = hash.finalize().iter().take(10).fold(0u128, |bits, byte| bits << 8 | u128::from(*byte));
-        let seconds = u128::try_from(at.unix_seconds().max(0)).unwrap_or(0);
-        let mut text = PREFIX.to_owned();
-        for (number, symbols) in [(seconds, 7u32), (bits, 16)] {
-            for place in (0..symbols).rev() {
-                let symbol = CROCKFORD.get((number >> (5 * place)) as usize & 31).copied().unwrap_or(b'0');
-                text.push(char::from(symbol.to_ascii_lowercase()));
-            }
-        }
+        let mut text = Self::least_of(at);
+        push_base32(&mut text, bits, 16);
         MessageId(text)
+    }
+
+    /// What is less than every name of this second, and greater than every name before it.
+    pub fn least_of(second: Timestamp) -> String {
+        let seconds = u128::try_from(second.unix_seconds().max(0)).unwrap_or(0);
+        let mut text = PREFIX.to_owned();
+        push_base32(&mut text, seconds, 7);
+        text
     }
 
     /// The name.
@@ -92,6 +94,13 @@ impl MessageId {
     /// A number that is the same whenever it is asked for, and different for most messages.
     pub fn chance(&self, attempt: u8) -> u64 {
         fnv1a(self.0.bytes().chain([attempt]))
+    }
+}
+
+fn push_base32(text: &mut String, number: u128, symbols: u32) {
+    for place in (0..symbols).rev() {
+        let symbol = CROCKFORD.get((number >> (5 * place)) as usize & 31).copied().unwrap_or(b'0');
+        text.push(char::from(symbol.to_ascii_lowercase()));
     }
 }
 

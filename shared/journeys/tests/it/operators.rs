@@ -192,5 +192,5 @@ async fn every_route_of_operators_is_open_to_its_roles_and_to_no_other() {
             attempt.bearer(&token).send(&world.deps).await.refused(401, "unauthenticated");
         }
     }
-    assert_eq!(tried, 80);
+    assert_eq!(tried, 85);
 }

@@ -4,6 +4,7 @@ mod contained;
 mod courier;
 mod discrepancies;
 pub(crate) mod early;
+mod log;
 mod peers;
 
 use crate::attempt::Attempt;
@@ -20,7 +21,7 @@ use mealticket_domain::{
 };
 use mealticket_store::{
     claim::ClaimOutcome,
-    deliveries::{Delivery, Outcome, shard_of},
+    deliveries::{Delivery, DeliveryFilter, Outcome, shard_of},
 };
 use mealticket_testing::{ScriptedCourier, World, courier::Posted, stream};
 use serde_json::{Value, json};
@@ -57,7 +58,7 @@ async fn work(world: &World, courier: &Arc<ScriptedCourier>) -> Worked {
 }
 
 async fn deliveries(world: &World) -> Vec<Delivery> {
-    world.store().deliveries(&endpoint(), None, None, 100).await.unwrap().0
+    world.store().deliveries(&endpoint(), &DeliveryFilter::default(), None, 100).await.unwrap().0
 }
 
 /// A member's coupon of the tea shop, claimed, and redeemed if that is wanted.

@@ -7,7 +7,7 @@ use super::{
 };
 use deliver_webhooks::{Shift, Worked};
 use mealticket_domain::webhook::{ATTEMPTS_MAX, Answer, EndpointId, Failure};
-use mealticket_store::deliveries::{Attempt, Delivery, Outcome, shard_of};
+use mealticket_store::deliveries::{Attempt, Delivery, DeliveryFilter, Outcome, shard_of};
 use mealticket_testing::{ScriptedCourier, courier::Posted};
 use serde_json::Value;
 use std::{
@@ -199,7 +199,7 @@ impl Run {
     }
 
     async fn deliveries(&self) -> Vec<Delivery> {
-        self.observer.store().deliveries(&endpoint(), None, None, 1_000).await.unwrap().0
+        self.observer.store().deliveries(&endpoint(), &DeliveryFilter::default(), None, 1_000).await.unwrap().0
     }
 }
 
