@@ -2,7 +2,7 @@
 
 use mealticket_domain::webhook::{Answer, EndpointUrl, Failure, RETRY_AFTER_SECONDS_MAX, is_public};
 use reqwest::{
-    Client, Response, StatusCode,
+    Certificate, Client, Response, StatusCode,
     dns::{Addrs, Name, Resolve, Resolving},
     header::{CONTENT_TYPE, DATE, RETRY_AFTER},
     redirect::Policy,
@@ -69,6 +69,17 @@ pub struct HttpCourier {
 impl HttpCourier {
     /// A courier that asks `lookup` for addresses, and ends an attempt after `timeout`.
     pub fn new(lookup: impl Lookup, timeout: Duration) -> Result<Self, reqwest::Error> {
+        Self::trusting(lookup, timeout, [])
+    }
+
+    /// The same, which trusts these roots (DER) besides the system's: an operator's own, or a test's.
+    pub fn trusting(
+        lookup: impl Lookup,
+        timeout: Duration,
+        roots: impl IntoIterator<Item = Vec<u8>>,
+    ) -> Result<Self, reqwest::Error> {
+        let roots: Vec<Certificate> =
+            roots.into_iter().map(|der| Certificate::from_der(&der)).collect::<Result<_, _>>()?;
         let client = Client::builder()
             .no_proxy()
             .redirect(Policy::none())
@@ -77,6 +88,7 @@ impl HttpCourier {
             .pool_max_idle_per_host(IDLE_CONNECTIONS)
             .user_agent("Mealticket-Webhooks/1")
             .dns_resolver(Arc::new(PublicOnly(Arc::new(lookup))))
+            .tls_certs_merge(roots)
             .build()?;
         Ok(HttpCourier { client })
     }

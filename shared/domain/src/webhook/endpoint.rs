@@ -187,7 +187,8 @@ const PRIVATE_NAMES: [&str; 12] = [
 ];
 
 impl EndpointUrl {
-    /// Reads an address. On one machine, and there alone, `http` to 127.0.0.1 is one too. Forms of an address that are not
+    /// Reads an address. On one machine, and there alone, `http` or `https` to 127.0.0.1 is one
+    /// too. Forms of an address that are not
     /// the usual one (decimal, octal, hexadecimal, short) are read as browsers read them, and then judged.
     pub fn read(text: &str, is_on_one_machine: bool) -> Result<Self, UrlError> {
         if text.len() > URL_BYTES_MAX || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
@@ -202,7 +203,7 @@ impl EndpointUrl {
             return Err(UrlError::Fragment);
         }
         let is_here = matches!(host, Host::Ipv4(address) if address == Ipv4Addr::LOCALHOST);
-        if is_on_one_machine && is_here && url.scheme() == "http" {
+        if is_on_one_machine && is_here && ["http", "https"].contains(&url.scheme()) {
             return Ok(EndpointUrl(url));
         }
         if url.scheme() != "https" {

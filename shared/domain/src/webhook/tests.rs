@@ -130,14 +130,16 @@ fn addresses_that_are_not_on_the_public_internet_are_refused_in_every_form() {
 }
 
 #[test]
-fn plain_http_is_for_this_machine_alone_and_only_where_everything_is_on_one() {
-    assert!(EndpointUrl::read("http://127.0.0.1:9999/hook", true).is_ok_and(|url| url.is_here()));
+fn this_machine_and_plain_http_are_only_for_where_everything_is_on_one() {
+    for text in ["http://127.0.0.1:9999/hook", "https://127.0.0.1:9999/hook"] {
+        assert!(EndpointUrl::read(text, true).is_ok_and(|url| url.is_here()), "{text}");
+        assert!(EndpointUrl::read(text, false).is_err(), "{text}");
+    }
     for (text, here) in [
-        ("http://127.0.0.1:9999/hook", false),
         ("http://127.0.0.2:9999/", true),
         ("http://localhost:9999/", true),
         ("http://169.254.169.254/", true),
-        ("https://127.0.0.1/", true),
+        ("https://127.0.0.2/", true),
         ("http://example.com/", true),
     ] {
         assert!(EndpointUrl::read(text, here).is_err(), "{text}");

@@ -1,5 +1,6 @@
 //! What merchants' systems are told: queued from the stream, sent until it arrives or is given up.
 
+mod certificates;
 mod contained;
 mod courier;
 mod discrepancies;

@@ -18,10 +18,17 @@ use tokio::{
 };
 
 /// What stands for the fifteen seconds.
-const TIMEOUT: Duration = Duration::from_millis(400);
+pub(super) const TIMEOUT: Duration = Duration::from_millis(400);
 
 /// A resolver with a script: the answers in turn, then again.
-struct Scripted(Vec<Vec<&'static str>>, Arc<AtomicUsize>);
+pub(super) struct Scripted(Vec<Vec<&'static str>>, Arc<AtomicUsize>);
+
+impl Scripted {
+    /// One that is not asked: the addresses have no names.
+    pub(super) fn never() -> Self {
+        Scripted(vec![vec![]], Arc::default())
+    }
+}
 
 impl Lookup for Scripted {
     fn look_up(&self, _: &str) -> Looked {
@@ -37,13 +44,13 @@ fn courier(answers: &[&[&'static str]]) -> (HttpCourier, Arc<AtomicUsize>) {
     (HttpCourier::new(Scripted(answers, Arc::clone(&asked)), TIMEOUT).unwrap(), asked)
 }
 
-async fn post(courier: &HttpCourier, url: &str) -> Answer {
+pub(super) async fn post(courier: &HttpCourier, url: &str) -> Answer {
     let headers =
         [("webhook-id", "msg_1".to_owned()), ("webhook-timestamp", "1".into()), ("webhook-signature", "v1,".into())];
     courier.post(&EndpointUrl::read(url, true).unwrap(), headers, "{}").await
 }
 
-fn status(status: u16) -> Answer {
+pub(super) fn status(status: u16) -> Answer {
     Answer::Status { status, retry_after: None }
 }
 
