@@ -251,21 +251,7 @@ impl Model for Ledger {
                     state.acknowledged = state.acknowledged.max(to);
                 }
             }
-            Action::Post(poster) => {
-                let (from, to) = state.posters[poster].batch?;
-                let fresh = || state.pages.last().and_then(|page| page.last()).map(|last| (state.pages.len(), *last));
-                let mark = state.posters[poster].mark.or_else(fresh);
-                let after = mark.map_or(0, |(_, last)| last);
-                let forgets = self.broken == Broken::ForgetTheMark;
-                let records: Vec<u8> = (from..=to).filter(|record| *record > after || forgets).collect();
-                if records.is_empty() {
-                    state.posters[poster].batch = None;
-                    state.acknowledged = state.acknowledged.max(to);
-                } else {
-                    let number = mark.map_or(0, |(page, _)| page) + 1;
-                    self.begin(&mut state, poster, Write::Page { number, records });
-                }
-            }
+            Action::Post(poster) => self.post(&mut state, poster)?,
             Action::Look(folder) => {
                 let newest = state.folds.last().is_none_or(|fold| fold.done) || self.broken == Broken::DoNotWait;
                 if newest {

@@ -5,6 +5,24 @@ use mealticket_domain::books::{Part, booked_on};
 use std::collections::BTreeMap;
 
 impl Ledger {
+    /// A poster works out from its mark what is new in its batch, and begins a page of it.
+    pub(super) fn post(&self, state: &mut State, poster: usize) -> Option<()> {
+        let (from, to) = state.posters[poster].batch?;
+        let fresh = || state.pages.last().and_then(|page| page.last()).map(|last| (state.pages.len(), *last));
+        let mark = state.posters[poster].mark.or_else(fresh);
+        let after = mark.map_or(0, |(_, last)| last);
+        let forgets = self.broken == Broken::ForgetTheMark;
+        let records: Vec<u8> = (from..=to).filter(|record| *record > after || forgets).collect();
+        if records.is_empty() {
+            state.posters[poster].batch = None;
+            state.acknowledged = state.acknowledged.max(to);
+        } else {
+            let number = mark.map_or(0, |(page, _)| page) + 1;
+            self.begin(state, poster, Write::Page { number, records });
+        }
+        Some(())
+    }
+
     pub(super) fn booked(&self, of: i64, closed: Option<i64>) -> i64 {
         let booked = booked_on(day(of), closed.map(day)).number() - 20_000;
         if self.broken == Broken::BookOnClosed { of } else { booked }
