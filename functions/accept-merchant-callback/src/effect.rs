@@ -24,8 +24,6 @@ pub(crate) struct Webhook<'a> {
     pub(crate) merchant: &'a MerchantRecord,
     /// Its id.
     pub(crate) id: &'a str,
-    /// Whether an earlier delivery of it began, and may have found otherwise.
-    pub(crate) came_before: bool,
 }
 
 /// Makes a report's effect durable. Repeating it is safe: the redemption has the order as its business key on the coupon, a
@@ -43,11 +41,12 @@ pub(crate) async fn take_effect(deps: &Deps, webhook: &Webhook<'_>, event: &Even
     record(deps, webhook, event.kind(), &broken, None).await
 }
 
-/// A redemption, or a discrepancy. Two deliveries of one report may find otherwise, at once or one after the other that was cut off:
-/// whoever redeems settles what the other wrote down, and whoever writes down looks again for what the other redeemed.
+/// A redemption, or a discrepancy. Two deliveries of one report, at once or one after the other that was cut off, may find otherwise
+/// (a hold was released in between): whoever redeems then settles what the other has written down, and whoever writes down then looks
+/// for what the other has redeemed. The one who is second sees the first.
 async fn redeemed(deps: &Deps, webhook: &Webhook<'_>, report: &RedeemedReport) -> Result<(), ApiError> {
     let is_done = match redeem(deps, webhook.merchant, report).await? {
-        Ok(()) => webhook.came_before,
+        Ok(()) => true,
         Err(broken) => {
             record(deps, webhook, REDEEMED, &broken, Some(report)).await?;
             match broken.place {
@@ -78,7 +77,7 @@ async fn record(
     broken: &Broken,
     report: Option<&RedeemedReport>,
 ) -> Result<(), ApiError> {
-    let Webhook { merchant, id, .. } = webhook;
+    let Webhook { merchant, id } = webhook;
     let order_no = report.and_then(|report| report.order.order_no.parse::<OrderNo>().ok());
     let found = Discrepancy {
         webhook_id: (*id).to_owned(),

@@ -57,8 +57,8 @@ pub async fn handle(deps: Deps, request: Request) -> Result<Response, ApiError> 
     match deps.store.receive(&receipt).await? {
         Received::IdReused => Err(Code::WebhookIdReused.into()),
         Received::DoneBefore => Response::accepted(&RECEIVED),
-        received @ (Received::New | Received::CutOff) => {
-            let webhook = Webhook { merchant: &merchant, id: &webhook_id, came_before: received == Received::CutOff };
+        Received::EffectIsDue => {
+            let webhook = Webhook { merchant: &merchant, id: &webhook_id };
             effect::take_effect(&deps, &webhook, &event).await?;
             deps.store.finish_receipt(&merchant.merchant.id, &webhook_id).await?;
             Response::accepted(&RECEIVED)

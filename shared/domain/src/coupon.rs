@@ -283,10 +283,12 @@ impl Coupon {
         self
     }
 
-    /// The coupon after a till's request has adopted redemption `index`, which was only reported.
+    /// The coupon after a till's request has adopted redemption `index`, which was only reported. A hold for its order is confirmed.
     #[must_use]
     pub fn with_adoption(mut self, index: usize, key: KeyHash, fingerprint: Fingerprint) -> Self {
         if let Some(redemption) = self.redemptions.get_mut(index) {
+            let own = KeyHash::of_order(&redemption.order_no);
+            self.hold = self.hold.map(|hold| Hold { ended: hold.ended || hold.order == own, ..hold });
             (redemption.key, redemption.fingerprint) = (key, fingerprint);
         }
         self

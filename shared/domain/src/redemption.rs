@@ -3,7 +3,8 @@
 //! [`decide`] says what a redemption would do to a coupon as it stands. It is prose for the table's conditional write: every
 //! refusal here is a clause there, and the write alone makes it true. The order of the checks is the published order of
 //! `docs/ERRORS.md`: a replay before any refusal, then expired or deactivated, not yet valid, already redeemed, held, store,
-//! minimum spend.
+//! minimum spend. **An order takes one unit, whether a till asks for it or the merchant's own system reports it:** a report of what a
+//! till redeemed is a replay, and a till adopts what was reported.
 
 use crate::{
     coupon::{Coupon, CouponStatus, Hold, HoldTag, Redemption, RedemptionSource, Reversal},
@@ -187,13 +188,8 @@ pub fn decide(coupon: &Coupon, terms: &Terms, request: &RedeemRequest) -> Redeem
         let same = named.find(|(_, earlier)| request.asks_the_same_as(earlier));
         return same.map_or(RedeemDecision::KeyReused, |(index, _)| RedeemDecision::Replay { index });
     }
-    if let Some((index, reported)) = request.reported(coupon) {
-        let is_same = reported.amount == request.order.amount;
-        return if is_same {
-            RedeemDecision::Adopt { index }
-        } else {
-            RedeemDecision::Refused(already_redeemed(reported))
-        };
+    if let Some((index, _)) = request.reported(coupon).filter(|(_, it)| it.amount == request.order.amount) {
+        return RedeemDecision::Adopt { index };
     }
     match refusal(coupon, terms, request) {
         Some(refusal) => RedeemDecision::Refused(refusal),
@@ -211,6 +207,9 @@ pub(crate) fn refusal(coupon: &Coupon, terms: &Terms, request: &RedeemRequest) -
     }
     if request.at < coupon.valid_from {
         return Some(RedeemRefusal::NotYetValid { from: coupon.valid_from });
+    }
+    if let Some((_, reported)) = request.reported(coupon).filter(|(_, it)| it.amount != request.order.amount) {
+        return Some(already_redeemed(reported));
     }
     if coupon.uses_left == 0 {
         return coupon.newest_standing_redemption().map(already_redeemed);

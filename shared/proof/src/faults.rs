@@ -113,6 +113,8 @@ fn attempt(name: &str, plan: BTreeMap<usize, Fate>) -> (Vec<Passed>, Vec<String>
                 broken.extend(run.queue_until_done(&mapping.all()).await);
             }
             broken.extend(run.examine_reports().await);
+            // Nothing stands against any of them.
+            broken.extend(run.open_discrepancies().await);
         }
         if name.contains("webhook") {
             broken.extend(run.see_it_through(&records, &receiver).await);

@@ -17,8 +17,12 @@ use mealticket_domain::{
 /// The endpoint is the version that the change was worked out from.
 const VERSION_IS_AS_SEEN: &str = "version = :seen";
 
-/// The note is not one of later trouble: a delete whose answer was lost may land late.
-const WAS_NOTED_BEFORE: &str = "noted_at < :now";
+/// The note is an old one. What was noted a moment ago may be about trouble whose write to the catalog is still on its way, and a
+/// delete whose answer was lost may land late.
+const WAS_NOTED_BEFORE: &str = "noted_at < :before";
+
+/// For so long a note stays: a minute outlives a write that lands late. One too many is found out when it is read.
+const NOTE_SECONDS: i64 = 60;
 
 /// It is not known to fail yet.
 const IS_NOT_FAILING: &str = "attribute_not_exists(failing_since)";
@@ -91,13 +95,13 @@ impl Store {
         self.put(call.set_item(Some(keys::endpoint_in_trouble(id).with(attributes)))).await.map(drop)
     }
 
-    /// Takes an endpoint from that list: it works, and is on.
+    /// Takes an endpoint from that list, unless it came there within the last minute: it works, and is on.
     pub async fn list_no_more(&self, id: &EndpointId, at: Timestamp) -> Result<(), StoreError> {
         let call = self.client.delete_item().table_name(&self.tables.messages);
         let call = call
             .set_key(Some(keys::endpoint_in_trouble(id).attributes()))
             .condition_expression(WAS_NOTED_BEFORE)
-            .expression_attribute_values(":now", instant(at));
+            .expression_attribute_values(":before", instant(at.plus_seconds(-NOTE_SECONDS)));
         self.delete(call).await
     }
 

@@ -37,10 +37,8 @@ pub struct Receipt<'a> {
 /// What recording a webhook came to.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Received {
-    /// It is new.
-    New,
-    /// It came before, and its effect is still due: an earlier delivery was cut off, or is under way.
-    CutOff,
+    /// Its effect is still due: it is new, or an earlier delivery was cut off, or is under way.
+    EffectIsDue,
     /// Its effect is durable.
     DoneBefore,
     /// The id was used for another body.
@@ -114,13 +112,13 @@ impl Store {
         let call = self.client.put_item().table_name(&self.tables.messages);
         let item = keys::receipt(receipt.merchant, receipt.webhook_id).with(attributes);
         match self.put(call.set_item(Some(item)).condition_expression(IS_NEW)).await? {
-            Write::Done(_) | Write::Refused(None) => Ok(Received::New),
+            Write::Done(_) | Write::Refused(None) => Ok(Received::EffectIsDue),
             Write::Refused(Some(earlier)) => {
                 let read = Reader::new(&earlier, "receipt");
                 if read.array::<32>("body_sha256")? != receipt.body_sha256 {
                     return Ok(Received::IdReused);
                 }
-                Ok(if read.flag("done")? { Received::DoneBefore } else { Received::CutOff })
+                Ok(if read.flag("done")? { Received::DoneBefore } else { Received::EffectIsDue })
             }
         }
     }
@@ -181,14 +179,19 @@ impl Store {
         found.as_ref().map(read_discrepancy).transpose()
     }
 
-    /// Notes that what was missing came after all.
+    /// Notes that what was missing came after all, if anything was: one read, and a write when there is something to note.
     pub async fn settle_discrepancy(
         &self,
         merchant: &MerchantId,
         webhook_id: &str,
         at: Timestamp,
     ) -> Result<(), StoreError> {
-        self.note_once(merchant, webhook_id, "SET settled_at = if_not_exists(settled_at, :at)", at).await
+        match self.discrepancy(merchant, webhook_id).await? {
+            Some(found) if found.settled_at.is_none() => {
+                self.note_once(merchant, webhook_id, "SET settled_at = if_not_exists(settled_at, :at)", at).await
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Notes that an accepted discrepancy is in the journal.

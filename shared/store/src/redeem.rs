@@ -8,7 +8,7 @@ use crate::{
     Store,
     attributes::{Item, binary, binary_set, instant, item, number},
     calls::Write,
-    clauses::{EXISTS, IS_NOT_REVERSED, KEY_IS_NEW, REDEMPTIONS_ARE_AS_SEEN, all},
+    clauses::{EXISTS, IS_NOT_REVERSED, KEY_IS_NEW, all, hold_is_as_seen},
     error::StoreError,
     items, keys,
 };
@@ -52,7 +52,8 @@ const OWN_HOLD_COUNTS: &str = "begins_with(held, :hold) AND hold_until > :at";
 const KEY_VERSION_MATCHES: &str = "key_version = :key_version";
 /// The discount was worked out under the terms that the member was shown.
 const TERMS_VERSION_IS_AS_ASSUMED: &str = "terms_version = :terms_version";
-/// Its order took no unit yet: neither a till's nor a report's. Of one that did, the coupon is looked at first.
+/// Its order took no unit yet: neither a till's nor a report's. Of one that did, the coupon is looked at first; from then on no report
+/// of it can take another, and two tills' keys for one order are two redemptions.
 const ORDER_IS_NEW: &str = "attribute_not_exists(#keys) OR NOT contains(#keys, :order)";
 /// The redemption is the one that was seen: reported, and adopted by nobody.
 const IS_ONLY_REPORTED: &str = "redemptions[{index}].#key = :seen";
@@ -112,7 +113,7 @@ impl Store {
 
     /// The coupon was handed over: the rule says what stands against the request. When nothing does, an assumption was wrong, and the
     /// write goes again without it: the coupon names the terms it was claimed under, which are frozen, and shows what came of its
-    /// order. Each further refusal that the rule does not explain is one redemption more, and a coupon's life has so many.
+    /// order. As long as the coupon changes, this goes on: its life has an end.
     async fn redeem_as_it_stands(
         &self,
         mut coupon: Box<Coupon>,
@@ -120,34 +121,38 @@ impl Store {
         key_version: u16,
         request: &RedeemRequest,
     ) -> Result<RedeemOutcome, StoreError> {
-        for _ in 0..=REDEMPTIONS_MAX {
-            let older;
-            let terms = if coupon.terms_version == newest_terms.version {
-                newest_terms
-            } else {
-                older = self.terms(coupon.key.campaign, coupon.terms_version).await?;
-                &older
-            };
-            let (tried, adopted) = match decide(&coupon, terms, request) {
+        let older;
+        let terms = if coupon.terms_version == newest_terms.version {
+            newest_terms
+        } else {
+            older = self.terms(coupon.key.campaign, coupon.terms_version).await?;
+            &older
+        };
+        loop {
+            let tried = match decide(&coupon, terms, request) {
                 // Before the key's version: a till that lost its answer must hear it, also when the code has a new key since.
                 RedeemDecision::Replay { index } => return Ok(RedeemOutcome::Replayed(coupon, index)),
                 RedeemDecision::KeyReused => return Ok(RedeemOutcome::KeyReused),
                 _ if coupon.key_version != key_version => return Ok(RedeemOutcome::NotFound),
                 RedeemDecision::Refused(refusal) => return Ok(RedeemOutcome::Refused(refusal, coupon)),
-                RedeemDecision::Adopt { index } => (self.try_adopt(&coupon, index, request).await?, Some(index)),
+                RedeemDecision::Adopt { index } => match self.try_adopt(&coupon, index, request).await? {
+                    Tried::Done(adopted) => return Ok(RedeemOutcome::Replayed(adopted, index)),
+                    refused => refused,
+                },
                 RedeemDecision::Redeem(_) => {
-                    (self.try_redeem(coupon.key, key_version, request, terms, Some(&coupon)).await?, None)
+                    self.try_redeem(coupon.key, key_version, request, terms, Some(&coupon)).await?
                 }
             };
-            match (tried, adopted) {
-                (Tried::Done(coupon), Some(index)) => return Ok(RedeemOutcome::Replayed(coupon, index)),
-                (Tried::Done(coupon), None) => return Ok(newest(coupon)),
-                (Tried::Refused(Some(standing)), _) => coupon = standing,
-                (Tried::Refused(None), _) => return Ok(RedeemOutcome::NotFound),
+            match tried {
+                Tried::Done(coupon) => return Ok(newest(coupon)),
+                Tried::Refused(None) => return Ok(RedeemOutcome::NotFound),
+                // A difference between the clauses and the rule: a bug, and said so.
+                Tried::Refused(Some(standing)) if standing == coupon => {
+                    return Err(StoreError::Corrupt { item: "coupon", attribute: "redemptions" });
+                }
+                Tried::Refused(Some(standing)) => coupon = standing,
             }
         }
-        // A difference between the clauses and the rule: a bug, and said so.
-        Err(StoreError::Corrupt { item: "coupon", attribute: "redemptions" })
     }
 
     async fn try_redeem(
@@ -158,38 +163,46 @@ impl Store {
         terms: &Terms,
         seen: Option<&Coupon>,
     ) -> Result<Tried, StoreError> {
-        let order_clause = if seen.is_some() { REDEMPTIONS_ARE_AS_SEEN } else { ORDER_IS_NEW };
+        let knows_its_order = seen.is_some_and(|seen| knows_order(seen, request));
         let hold_clause = if request.hold.is_some() { OWN_HOLD_COUNTS } else { IS_NOT_HELD_BY_ANOTHER };
+        let mut clauses = vec![
+            EXISTS,
+            IS_USABLE,
+            IS_VALID_ALREADY,
+            IS_NOT_EXPIRED,
+            hold_clause,
+            KEY_VERSION_MATCHES,
+            TERMS_VERSION_IS_AS_ASSUMED,
+            KEY_IS_NEW,
+            IS_WITHIN_ITS_LIFE,
+        ];
+        if !knows_its_order {
+            clauses.push(ORDER_IS_NEW);
+        }
         let call = self.client.update_item().table_name(&self.tables.members);
         let call = call
             .set_key(Some(keys::coupon(place).attributes()))
-            .condition_expression(all(&[
-                EXISTS,
-                IS_USABLE,
-                IS_VALID_ALREADY,
-                IS_NOT_EXPIRED,
-                hold_clause,
-                KEY_VERSION_MATCHES,
-                TERMS_VERSION_IS_AS_ASSUMED,
-                KEY_IS_NEW,
-                order_clause,
-                IS_WITHIN_ITS_LIFE,
-            ]))
+            .condition_expression(all(&clauses))
             .update_expression(
                 "SET uses_left = uses_left - :one, redemptions = list_append(redemptions, :redemption) \
                  ADD #keys :keys REMOVE hold_until",
             )
             .expression_attribute_names("#keys", "keys")
-            .set_expression_attribute_values(Some(values(key_version, request, terms, seen)));
+            .set_expression_attribute_values(Some(values(key_version, request, terms, knows_its_order)));
         tried(self.update(call).await?)
     }
 
-    /// A till's request makes a reported redemption its own: from now on the same key hears the same answer.
+    /// A till's request makes a reported redemption its own: from now on the same key hears the same answer, and a hold that it had
+    /// for the order is confirmed.
     async fn try_adopt(&self, coupon: &Coupon, index: usize, request: &RedeemRequest) -> Result<Tried, StoreError> {
         let at_index = |expression: &str| expression.replace("{index}", &index.to_string());
         let seen = coupon.redemptions.get(index).map(|seen| items::coupon::asked(seen.key, seen.fingerprint));
+        let own = KeyHash::of_order(&request.order.order_no);
+        let confirms = coupon.hold.as_ref().is_some_and(|hold| !hold.ended && hold.order == own);
+        let remove = if confirms { " REMOVE hold_until" } else { "" };
         let values = item([
             (":seen", seen),
+            (":seen_hold", coupon.hold.as_ref().map(items::coupon::held)),
             (":asked", Some(items::coupon::asked(request.key, request.fingerprint))),
             (":key", Some(binary(&request.key.0))),
             (":keys", Some(binary_set(&[&request.key.0]))),
@@ -197,8 +210,14 @@ impl Store {
         let call = self.client.update_item().table_name(&self.tables.members);
         let call = call
             .set_key(Some(keys::coupon(coupon.key).attributes()))
-            .condition_expression(all(&[EXISTS, &at_index(IS_ONLY_REPORTED), &at_index(IS_NOT_REVERSED), KEY_IS_NEW]))
-            .update_expression(at_index("SET redemptions[{index}].#key = :asked ADD #keys :keys"))
+            .condition_expression(all(&[
+                EXISTS,
+                &at_index(IS_ONLY_REPORTED),
+                &at_index(IS_NOT_REVERSED),
+                KEY_IS_NEW,
+                hold_is_as_seen(coupon),
+            ]))
+            .update_expression(at_index("SET redemptions[{index}].#key = :asked ADD #keys :keys") + remove)
             .expression_attribute_names("#key", "key")
             .expression_attribute_names("#keys", "keys")
             .set_expression_attribute_values(Some(values));
@@ -219,7 +238,7 @@ fn tried(written: Write) -> Result<Tried, StoreError> {
     })
 }
 
-fn values(key_version: u16, request: &RedeemRequest, terms: &Terms, seen: Option<&Coupon>) -> Item {
+fn values(key_version: u16, request: &RedeemRequest, terms: &Terms, knows_its_order: bool) -> Item {
     let redemption = items::coupon::redemption_map(&request.fact(terms));
     let own = KeyHash::of_order(&request.order.order_no).0;
     let hold: &[u8] = match &request.hold {
@@ -236,12 +255,16 @@ fn values(key_version: u16, request: &RedeemRequest, terms: &Terms, seen: Option
         (":key_version", Some(number(key_version))),
         (":terms_version", Some(number(terms.version))),
         (":key", Some(binary(&request.key.0))),
-        (":redemptions", seen.map(|seen| number(seen.redemptions.len()))),
-        (":order", seen.is_none().then(|| binary(&own))),
+        (":order", (!knows_its_order).then(|| binary(&own))),
         (":keys", Some(binary_set(&[&request.key.0, &KeyHash::of_order(&request.order.order_no).0]))),
         (":redemption", Some(AttributeValue::L(vec![redemption]))),
         (":redemptions_max", Some(number(REDEMPTIONS_MAX))),
     ])
+}
+
+/// Whether the order of a request has taken a unit of a coupon, undone since or not.
+fn knows_order(coupon: &Coupon, request: &RedeemRequest) -> bool {
+    coupon.redemptions.iter().any(|earlier| earlier.order_no == request.order.order_no)
 }
 
 fn newest(coupon: Box<Coupon>) -> RedeemOutcome {

@@ -21,7 +21,7 @@ pub(super) async fn reverse(
     webhook: &Webhook<'_>,
     report: &ReversedReport,
 ) -> Result<Result<(), Broken>, ApiError> {
-    let Webhook { merchant, id: webhook_id, came_before } = *webhook;
+    let Webhook { merchant, id: webhook_id } = *webhook;
     let own = &merchant.merchant.id;
     if report.merchant_id.as_deref().is_some_and(|claimed| claimed != own.as_str()) {
         return Ok(Err(broken("other_merchant")));
@@ -38,8 +38,8 @@ pub(super) async fn reverse(
     match undone.find(&coupon) {
         Found::Index(index) => {
             let undone = undo(deps, place, index, reason).await?;
-            if undone.is_ok() && came_before {
-                // The earlier delivery may have found nothing, and been cut off.
+            if undone.is_ok() {
+                // Another delivery may have found nothing.
                 deps.store.settle_discrepancy(own, webhook_id, deps.now()).await?;
             }
             return Ok(undone);

@@ -206,9 +206,13 @@ fn a_till_adopts_what_was_reported_of_its_order_and_spends_no_second_unit() {
     let RedeemDecision::Redeem(fact) = decide(&two_uses, &terms(), &report) else { panic!() };
     let coupon = two_uses.with_redemption(fact);
     assert_eq!(decide(&coupon, &terms(), &request(1)), RedeemDecision::Adopt { index: 0 });
-    let other_amount = Order { amount: Fen::try_from(2_001).unwrap(), ..request(1).order };
-    let refused = decide(&coupon, &terms(), &RedeemRequest { order: other_amount, ..request(1) });
+    let dearer = Order { amount: Fen::try_from(2_001).unwrap(), ..request(1).order };
+    let refused = decide(&coupon, &terms(), &RedeemRequest { order: dearer.clone(), ..request(1) });
     assert!(matches!(refused, RedeemDecision::Refused(RedeemRefusal::AlreadyRedeemed { .. })), "{refused:?}");
+    let taken_back = Coupon { deactivated_at: Some(now()), ..coupon.clone() };
+    let refused = decide(&taken_back, &terms(), &RedeemRequest { order: dearer.clone(), ..request(1) });
+    assert_eq!(refused, RedeemDecision::Refused(RedeemRefusal::Deactivated), "in the published order");
+    assert_eq!(decide(&taken_back, &terms(), &request(1)), RedeemDecision::Adopt { index: 0 });
     let other_order = Order { order_no: "A2".parse().unwrap(), ..request(1).order };
     let other = decide(&coupon, &terms(), &RedeemRequest { order: other_order, ..request(1) });
     assert!(matches!(other, RedeemDecision::Redeem(_)), "{other:?}");
@@ -221,6 +225,14 @@ fn a_till_adopts_what_was_reported_of_its_order_and_spends_no_second_unit() {
         "two keys are two redemptions"
     );
     assert_eq!(events_between(Some(&coupon), &adopted), Ok(vec![]));
+
+    // A hold for the order is confirmed, and one for another order stays.
+    for (order, ended) in [("A1", true), ("B7", false)] {
+        let held = Coupon { hold: Some(hold(order, now().plus_seconds(60))), ..coupon.clone() };
+        assert_eq!(decide(&held, &terms(), &request(1)), RedeemDecision::Adopt { index: 0 });
+        let adopted = held.with_adoption(0, request(1).key, request(1).fingerprint);
+        assert_eq!(adopted.hold.map(|hold| hold.ended), Some(ended), "{order}");
+    }
 
     // Undone, it is nobody's to adopt; who adopted it before hears the same as before.
     let reason: Reason = "r".parse().unwrap();

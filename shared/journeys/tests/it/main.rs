@@ -19,6 +19,7 @@ mod operators;
 mod outages;
 mod privacy;
 mod province;
+mod reports;
 mod story;
 mod tokens;
 mod webhooks;

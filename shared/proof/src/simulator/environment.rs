@@ -68,7 +68,7 @@ impl Who {
 pub(crate) const MERCHANT: &str = "mch_luckytea";
 
 /// What a handler answered.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Reply {
     pub(crate) status: u16,
     pub(crate) text: String,

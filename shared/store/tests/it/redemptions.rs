@@ -1,9 +1,10 @@
 use mealticket_domain::{
-    Campaign, Coupon, CouponStatus, Fen, Fingerprint, Reason, RedeemDecision, RedeemRefusal, RedeemRequest, StoreScope,
-    Terms, redemption::decide,
+    Campaign, Coupon, CouponStatus, Fen, Fingerprint, HoldRequest, Reason, RedeemDecision, RedeemRefusal,
+    RedeemRequest, StoreScope, Terms, redemption::decide,
 };
 use mealticket_store::{
     claim::ClaimOutcome,
+    hold::HoldOutcome,
     redeem::RedeemOutcome,
     reverse::{ReverseOutcome, ReverseRequest},
 };
@@ -99,8 +100,8 @@ async fn a_code_made_with_another_key_finds_nothing() {
 }
 
 /// A campaign whose newest terms differ from those the coupon was claimed under.
-async fn with_newer_terms(world: &World, change: impl Fn(&mut Terms)) -> (Coupon, Campaign) {
-    let campaign = world.campaign_like(1, 500, 10, 1).await;
+async fn with_newer_terms(world: &World, like: u32, change: impl Fn(&mut Terms)) -> (Coupon, Campaign) {
+    let campaign = world.campaign_like(like, 500, 10, 1).await;
     let coupon = claimed(world, &campaign).await;
     let mut newer = Campaign::clone(&campaign);
     newer.terms.version = 2;
@@ -121,13 +122,13 @@ async fn a_coupon_is_redeemed_under_the_terms_it_was_claimed_with() {
     ];
     for change in changes {
         let world = World::new().await;
-        let (coupon, newer) = with_newer_terms(&world, change).await;
+        let (coupon, newer) = with_newer_terms(&world, 1, change).await;
         let RedeemOutcome::Redeemed(stands, 0) = redeem(&world, &newer, &coupon, &world.redemption(1)).await else {
             panic!()
         };
         assert_eq!(stands.redemptions[0].discount, fen(500));
     }
-    let (coupon, newer) = with_newer_terms(&world, |terms| terms.minimum_fen = Fen::ZERO).await;
+    let (coupon, newer) = with_newer_terms(&world, 1, |terms| terms.minimum_fen = Fen::ZERO).await;
     let mut small = world.redemption(1);
     small.order.amount = fen(1_999);
     let refused = redeem(&world, &newer, &coupon, &small).await;
@@ -261,16 +262,55 @@ async fn a_report_and_its_till_at_once_spend_one_unit() {
         let coupon = claimed(&world, &campaign).await;
         let (till, system) = (world.another_environment(), world.another_environment());
         let (request, report) = (world.redemption(1), world.report(1));
-        let (one, other) = tokio::join!(
-            till.redeem(&campaign, coupon.key, coupon.key_version, &request),
-            system.redeem(&campaign, coupon.key, coupon.key_version, &report),
-        );
+        let asks = till.redeem(&campaign, coupon.key, coupon.key_version, &request);
+        let reports = system.redeem(&campaign, coupon.key, coupon.key_version, &report);
+        // The first of the two goes first.
+        let (one, other) = if round % 2 == 0 { tokio::join!(asks, reports) } else { tokio::join!(reports, asks) };
         for outcome in [one.unwrap(), other.unwrap()] {
             assert!(matches!(outcome, RedeemOutcome::Redeemed(_, 0) | RedeemOutcome::Replayed(_, 0)), "{outcome:?}");
         }
         let standing = world.store().coupon(coupon.key).await.unwrap().unwrap();
         assert_eq!(standing.redemptions.len(), 1, "round {round}");
         assert_eq!(standing.redemptions[0].key, request.key, "round {round}");
+    }
+}
+
+#[tokio::test]
+async fn a_till_that_adopts_ends_its_own_hold_and_leaves_anothers() {
+    let world = World::new().await;
+    let campaign = world.campaign(13).await;
+    for (held_for, is_confirmed) in [(1, true), (2, false)] {
+        let coupon = claimed(&world, &campaign).await;
+        redeem(&world, &campaign, &coupon, &world.report(1)).await;
+        let asked =
+            HoldRequest { redemption: RedeemRequest { key: key_hash(50), ..world.redemption(held_for) }, seconds: 600 };
+        let placed = world.store().hold(coupon.key, coupon.key_version, &asked).await.unwrap();
+        assert!(matches!(placed, HoldOutcome::Held(..)), "{placed:?}");
+        let adopted = redeem(&world, &campaign, &coupon, &world.redemption(1)).await;
+        let RedeemOutcome::Replayed(adopted, 0) = adopted else { panic!("{adopted:?}") };
+        let standing = world.store().coupon(coupon.key).await.unwrap().unwrap();
+        assert_eq!(*adopted, standing);
+        assert_eq!(standing.hold.map(|hold| hold.ended), Some(is_confirmed));
+        let third = redeem(&world, &campaign, &coupon, &world.redemption(3)).await;
+        assert_eq!(matches!(third, RedeemOutcome::Redeemed(_, 1)), is_confirmed, "{third:?}");
+    }
+}
+
+/// Under older terms the write goes twice, and the report may come in between: the second still asks whether the order is new.
+#[tokio::test]
+async fn a_report_between_two_writes_of_a_till_is_seen() {
+    let world = World::new().await;
+    let (coupon, newer) = with_newer_terms(&world, 13, |terms| terms.minimum_fen = Fen::ZERO).await;
+    for round in 0..4 {
+        let (till, system) = (world.another_environment(), world.another_environment());
+        let (request, report) = (world.redemption(10 + round), world.report(10 + round));
+        let asks = till.redeem(&newer, coupon.key, coupon.key_version, &request);
+        let reports = system.redeem(&newer, coupon.key, coupon.key_version, &report);
+        let (one, other) = if round % 2 == 0 { tokio::join!(asks, reports) } else { tokio::join!(reports, asks) };
+        one.unwrap();
+        other.unwrap();
+        let standing = world.store().coupon(coupon.key).await.unwrap().unwrap();
+        assert_eq!(standing.redemptions.len() as u64, round + 1, "{standing:?}");
     }
 }
 

@@ -119,7 +119,7 @@ async fn endpoints_that_fail_or_are_off_are_listed_until_they_work_or_are_switch
         work(&world, &Arc::new(ScriptedCourier::answering(status))).await;
     };
     let switch = async |verb: &str| {
-        world.pass_seconds(60);
+        world.pass_seconds(61);
         let path = format!("/v1/admin/merchants/{}/endpoints/{}/{verb}", merchant(), endpoint());
         ask(&world, Attempt::post(&path, &json!({}))).await.expect(200)
     };

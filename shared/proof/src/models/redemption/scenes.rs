@@ -32,6 +32,7 @@ pub fn check(quick: bool) -> Report {
     let repeated = [Wish::Redeem(1), Wish::Redeem(2), Wish::Reverse];
     let reusing = [Wish::Redeem(1), Wish::Reuse(2)];
     let reported = [Wish::Redeem(1), Wish::Report(1), Wish::Reverse];
+    let holding = [Wish::Hold(1), Wish::Redeem(1), Wish::Report(1)];
     let adopters = [Wish::Redeem(1), Wish::Redeem(1), Wish::Report(1)];
     let holders = [Wish::Redeem(1), Wish::Hold(1), Wish::Hold(2)];
     let till = |clients: &[Wish], uses, asks, broken| Till {
@@ -52,6 +53,7 @@ pub fn check(quick: bool) -> Report {
             till(&reusing, 2, 2, Broken::No),
             till(&reported, 2, 2, Broken::No),
             till(&adopters, 2, 1, Broken::No),
+            till(&holding, 2, 1, Broken::No),
         ],
     };
     let (mut states, mut depth, mut properties, mut violated) = (0, 0, Vec::new(), Vec::new());

@@ -3,7 +3,7 @@
 use super::*;
 
 impl Till {
-    pub(super) fn redeem_holds(&self, coupon: &Coupon, request: &RedeemRequest, seen: Option<usize>) -> bool {
+    pub(super) fn redeem_holds(&self, coupon: &Coupon, request: &RedeemRequest, knows_its_order: bool) -> bool {
         let own = KeyHash::of_order(&request.order.order_no);
         let clauses = [
             (Broken::Usable, coupon.uses_left > 0),
@@ -11,10 +11,7 @@ impl Till {
             (Broken::KeyIsNew, !keys(coupon).any(|key| key == request.key)),
             (
                 Broken::OrderIsNew,
-                match seen {
-                    Some(redemptions) => coupon.redemptions.len() == redemptions,
-                    None => coupon.redemptions.iter().all(|earlier| earlier.order_no != request.order.order_no),
-                },
+                knows_its_order || coupon.redemptions.iter().all(|spent| spent.order_no != request.order.order_no),
             ),
         ];
         clauses.iter().all(|(clause, holds)| *holds || self.broken == *clause)
@@ -23,14 +20,17 @@ impl Till {
     pub(super) fn apply(&self, state: &mut State, write: &Write) -> bool {
         let coupon = state.coupon.clone();
         match write {
-            Write::Redeem { order, key, at, seen } => self.redeem(state, &request(*order, *key, *at), *seen),
-            Write::Report { order, at } => self.redeem(state, &report(*order, *at), None),
-            Write::Adopt { index, order, key, at } => {
+            Write::Redeem { order, key, at, knows_its_order } => {
+                self.redeem(state, &request(*order, *key, *at), *knows_its_order)
+            }
+            Write::Report { order, at } => self.redeem(state, &report(*order, *at), false),
+            Write::Adopt { index, order, key, at, seen } => {
                 let request = request(*order, *key, *at);
                 let reported = &coupon.redemptions[*index];
                 let clauses = [
                     (Broken::OnlyReported, reported.is_only_reported()),
                     (Broken::OnlyReported, reported.reversal.is_none()),
+                    (Broken::HoldAsSeen, coupon.hold == seen.hold),
                     (Broken::KeyIsNew, !keys(&coupon).any(|key| key == request.key)),
                 ];
                 if !clauses.iter().all(|(clause, holds)| *holds || self.broken == *clause) {
@@ -75,8 +75,8 @@ impl Till {
         }
     }
 
-    fn redeem(&self, state: &mut State, request: &RedeemRequest, seen: Option<usize>) -> bool {
-        if !self.redeem_holds(&state.coupon, request, seen) {
+    fn redeem(&self, state: &mut State, request: &RedeemRequest, knows_its_order: bool) -> bool {
+        if !self.redeem_holds(&state.coupon, request, knows_its_order) {
             return false;
         }
         let own = KeyHash::of_order(&request.order.order_no);
@@ -92,7 +92,9 @@ impl Till {
         let (wish, key) = (self.clients[number], state.clients[number].key);
         let seen = seen(&state.coupon);
         let write = match wish {
-            Wish::Redeem(order) | Wish::Reuse(order) => Write::Redeem { order, key, at: state.hour, seen: None },
+            Wish::Redeem(order) | Wish::Reuse(order) => {
+                Write::Redeem { order, key, at: state.hour, knows_its_order: false }
+            }
             Wish::Report(order) => Write::Report { order, at: state.hour },
             Wish::Hold(order) => {
                 let asked = HoldRequest { redemption: request(order, key, state.hour), seconds: 100 };
@@ -177,10 +179,10 @@ impl Till {
             let uses_left = state.coupon.uses_left_after(index);
             tell(state, number, Told::Redeemed { index, uses_left });
         } else if let RedeemDecision::Adopt { index } = decision {
-            self.begin(state, number, Write::Adopt { index, order, key, at });
+            self.begin(state, number, Write::Adopt { index, order, key, at, seen: seen(&state.coupon) });
         } else if let RedeemDecision::Redeem(_) = decision {
-            let seen = Some(state.coupon.redemptions.len());
-            self.begin(state, number, Write::Redeem { order, key, at, seen });
+            let knows_its_order = state.coupon.redemptions.iter().any(|spent| spent.order_no == request.order.order_no);
+            self.begin(state, number, Write::Redeem { order, key, at, knows_its_order });
         } else if decision != RedeemDecision::KeyReused && keys(&state.coupon).any(|key| key == request.key) {
             state.broken_by = Some("a success was answered with a refusal");
         }
