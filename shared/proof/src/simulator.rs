@@ -100,8 +100,11 @@ async fn simulate(province: &'static Province, seed: u64) -> Outcome {
     let scenario = Scenario::draw(seed);
     let run = Run::begin(province, scenario).await;
     let accidents = tokio::spawn(scenario::accidents(run.scenario.accidents.clone(), run.environments.clone()));
-    let (mut mapping, mut second_reader) = (run.mapping(), run.mapping());
+    let mut mapping = run.mapping();
+    let mut second_reader = Mapping::new(&run.network, &run.environments, !seed);
     let heard = tokio::select! {
+        // Else who goes first when two wake at one instant follows from no seed.
+        biased;
         heard = clients::run(&run.scenario, &run.campaign, &run.environments) => heard,
         () = mapping.run(), if !run.scenario.is_stuck() => Vec::new(),
         () = second_reader.queue(), if run.scenario.reports() => Vec::new(),
