@@ -61,6 +61,23 @@ async fn redeemed(deps: &Deps, webhook: &Webhook<'_>, report: &RedeemedReport) -
     Ok(())
 }
 
+/// Settles the discrepancy of a report whose effect is there: a delivery that wrote it down, beside the one that was done, may have been
+/// cut off before it looked again. Nothing else is done: what is reported may be days old by now.
+pub(crate) async fn settle_if_done(deps: &Deps, webhook: &Webhook<'_>, event: &Event) -> Result<(), ApiError> {
+    let own = &webhook.merchant.merchant.id;
+    let found = deps.store.discrepancy(own, webhook.id).await?.filter(|found| found.settled_at.is_none());
+    let place = found.and_then(|found| found.coupon_id).and_then(|id| deps.stack.ids.coupon(&id).ok());
+    let is_done = match (place, event) {
+        (Some(place), Event::Redeemed(report)) => is_redeemed(deps, place, &report.order).await?,
+        (Some(_), Event::Reversed(report)) => reversal::is_undone(deps, webhook, report).await?,
+        _ => false,
+    };
+    if is_done {
+        deps.store.settle_discrepancy(own, webhook.id, deps.now()).await?;
+    }
+    Ok(())
+}
+
 /// Whether the coupon has the redemption that is reported.
 async fn is_redeemed(deps: &Deps, place: CouponKey, report: &OrderReport) -> Result<bool, ApiError> {
     let coupon = deps.store.coupon(place).await?;

@@ -54,11 +54,14 @@ pub async fn handle(deps: Deps, request: Request) -> Result<Response, ApiError> 
         body_sealed: deps.stack.vault.seal(Sealed::WebhookBody, body)?,
         received_at: deps.now(),
     };
+    let webhook = Webhook { merchant: &merchant, id: &webhook_id };
     match deps.store.receive(&receipt).await? {
         Received::IdReused => Err(Code::WebhookIdReused.into()),
-        Received::DoneBefore => Response::accepted(&RECEIVED),
+        Received::DoneBefore => {
+            effect::settle_if_done(&deps, &webhook, &event).await?;
+            Response::accepted(&RECEIVED)
+        }
         Received::EffectIsDue => {
-            let webhook = Webhook { merchant: &merchant, id: &webhook_id };
             effect::take_effect(&deps, &webhook, &event).await?;
             deps.store.finish_receipt(&merchant.merchant.id, &webhook_id).await?;
             Response::accepted(&RECEIVED)

@@ -21,7 +21,7 @@ const VERSION_IS_AS_SEEN: &str = "version = :seen";
 /// delete whose answer was lost may land late.
 const WAS_NOTED_BEFORE: &str = "noted_at < :before";
 
-/// For so long a note stays: a minute outlives a write that lands late. One too many is found out when it is read.
+/// For so long a note stays at least: a minute outlives a write that lands late. One too many is found out when it is read.
 const NOTE_SECONDS: i64 = 60;
 
 /// It is not known to fail yet.

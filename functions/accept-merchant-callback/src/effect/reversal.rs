@@ -67,6 +67,14 @@ pub(super) async fn reverse(
     Ok(Ok(()))
 }
 
+/// Whether the redemption that a report names is undone.
+pub(super) async fn is_undone(deps: &Deps, webhook: &Webhook<'_>, report: &ReversedReport) -> Result<bool, ApiError> {
+    let Ok((place, undone)) = named(deps, webhook.merchant, report).await? else { return Ok(false) };
+    let Some(coupon) = deps.store.coupon(place).await? else { return Ok(false) };
+    let Found::Index(index) = undone.find(&coupon) else { return Ok(false) };
+    Ok(coupon.redemptions.get(index).is_some_and(|spent| spent.reversal.is_some()))
+}
+
 /// The coupon and the redemption that a report names: by the redemption's id, or by the coupon and the order.
 async fn named(
     deps: &Deps,

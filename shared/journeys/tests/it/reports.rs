@@ -5,6 +5,7 @@ use crate::{
     story::{TEA, redeem, samples},
 };
 use mealticket_domain::terms::sha256;
+use mealticket_local::samples::Samples;
 use mealticket_store::messages::{Discrepancy, Receipt, Received};
 use mealticket_testing::World;
 use serde_json::{Value, json};
@@ -233,8 +234,35 @@ async fn a_report_that_comes_again_and_is_done_settles_what_its_first_delivery_w
         received_at: world.now(),
     };
     assert_eq!(world.store().receive(&receipt).await.unwrap(), Received::EffectIsDue);
-    let held = Discrepancy {
-        webhook_id: "msg_1".to_owned(),
+    let held = written_down(&world, &samples, "msg_1");
+    world.store().put_discrepancy(&merchant, &held).await.unwrap();
+    again.send("msg_1").await.expect(202);
+    let settled =
+        async |id: &str| world.store().discrepancy(&merchant, id).await.unwrap().unwrap().settled_at.is_some();
+    assert!(settled("msg_1").await);
+
+    // Two deliveries at once: one was done and acknowledged, the other wrote down its refusal and was cut off.
+    let other = report(&world, &code, "N-1", |_| {});
+    other.send("msg_2").await.expect(202);
+    world.store().put_discrepancy(&merchant, &written_down(&world, &samples, "msg_2")).await.unwrap();
+    other.send("msg_2").await.expect(202);
+    assert!(settled("msg_2").await);
+
+    // What was refused and acknowledged stays so, also when nothing stands against it any more.
+    let refused = report(&world, &code, "N-9", |_| {});
+    refused.send("msg_3").await.expect(202);
+    let undone = json!({ "code": code, "order_no": "N-1", "reason": "r" });
+    Report { world: &world, kind: "coupon.reversed", data: undone }.send("msg_4").await.expect(202);
+    refused.send("msg_3").await.expect(202);
+    assert!(!settled("msg_3").await);
+    let coupon = world.deps.stack.ids.coupon(&samples.fill("{{active_coupon_id}}")).unwrap();
+    assert_eq!(world.store().coupon(coupon).await.unwrap().unwrap().redemptions.len(), 1);
+}
+
+/// What a delivery that found the coupon held has left.
+fn written_down(world: &World, samples: &Samples, webhook_id: &str) -> Discrepancy {
+    Discrepancy {
+        webhook_id: webhook_id.to_owned(),
         event_type: "coupon.redeemed".to_owned(),
         reason: "code_held".to_owned(),
         coupon_id: Some(samples.fill("{{active_coupon_id}}")),
@@ -245,9 +273,5 @@ async fn a_report_that_comes_again_and_is_done_settles_what_its_first_delivery_w
         received_at: world.now(),
         settled_at: None,
         decision: None,
-    };
-    world.store().put_discrepancy(&merchant, &held).await.unwrap();
-    again.send("msg_1").await.expect(202);
-    let found = world.store().discrepancy(&merchant, "msg_1").await.unwrap().unwrap();
-    assert_eq!(found.settled_at, Some(world.now()));
+    }
 }
