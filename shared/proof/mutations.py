@@ -135,7 +135,7 @@ MUTATIONS = [
     ("what was paid for the order is paid again", "functions/manage-webhooks/src/discrepancies.rs", "    if paid.is_some() {", "    if paid.is_some() && false {"),
     ("a redelivery leaves the discrepancy of the delivery before", "functions/accept-merchant-callback/src/effect.rs", "        Ok(()) => true,", "        Ok(()) => false,"),
     ("a report that comes again when it is done is not looked at", "functions/accept-merchant-callback/src/lib.rs", "            effect::settle_if_done(&deps, &webhook, &event).await?;\n", ""),
-    ("whoever writes a discrepancy down does not look again", "functions/accept-merchant-callback/src/effect.rs", "is_redeemed(deps, place, &report.order).await?", "is_redeemed(deps, place, &report.order).await? && false"),
+    ("whoever writes a discrepancy down does not look again", "functions/accept-merchant-callback/src/effect.rs", "Some(place) => is_redeemed(deps, place, &report.order).await?", "Some(place) => is_redeemed(deps, place, &report.order).await? && false"),
     ("an order that was reported takes another unit at a till", DOMAIN + "redemption.rs", "filter(|(_, it)| it.amount == request.order.amount)", "filter(|_| false)"),
     ("a redemption does not ask whether its order is new", STORE + "redeem.rs", "NOT contains(#keys, :order)", "attribute_exists(pk) OR contains(#keys, :order)"),
     ("a redemption is adopted whoever adopted it before", STORE + "redeem.rs", '"redemptions[{index}].#key = :seen"', '"redemptions[{index}].#key = :seen OR attribute_exists(pk)"'),
