@@ -72,7 +72,7 @@ impl HttpCourier {
         Self::trusting(lookup, timeout, [])
     }
 
-    /// The same, which trusts these roots (DER) besides the system's: an operator's own, or a test's.
+    /// The same, which trusts these roots (DER) besides the system's. For tests, whose servers have certificates of their own.
     pub fn trusting(
         lookup: impl Lookup,
         timeout: Duration,

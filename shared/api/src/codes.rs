@@ -136,7 +136,7 @@ codes! {
     CodeExpired = "code_expired", GONE, Never;
     /// Its validity has not begun.
     NotYetValid = "not_yet_valid", CONFLICT, After;
-    /// No unit of use is left.
+    /// No unit of use is left, or the order was reported with another amount.
     CodeAlreadyRedeemed = "code_already_redeemed", CONFLICT, Never;
     /// Redeemed and reversed too often.
     RedemptionLimit = "redemption_limit", CONFLICT, Never;

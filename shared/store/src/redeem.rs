@@ -256,7 +256,7 @@ fn values(key_version: u16, request: &RedeemRequest, terms: &Terms, knows_its_or
         (":terms_version", Some(number(terms.version))),
         (":key", Some(binary(&request.key.0))),
         (":order", (!knows_its_order).then(|| binary(&own))),
-        (":keys", Some(binary_set(&[&request.key.0, &KeyHash::of_order(&request.order.order_no).0]))),
+        (":keys", Some(binary_set(&[&request.key.0, &own]))),
         (":redemption", Some(AttributeValue::L(vec![redemption]))),
         (":redemptions_max", Some(number(REDEMPTIONS_MAX))),
     ])

@@ -187,9 +187,8 @@ const PRIVATE_NAMES: [&str; 12] = [
 ];
 
 impl EndpointUrl {
-    /// Reads an address. On one machine, and there alone, `http` or `https` to 127.0.0.1 is one
-    /// too. Forms of an address that are not
-    /// the usual one (decimal, octal, hexadecimal, short) are read as browsers read them, and then judged.
+    /// Reads an address. On one machine, and there alone, `http` or `https` to 127.0.0.1 is one too.
+    /// Forms of an address that are not the usual one (decimal, octal, hexadecimal, short) are read as browsers read them, and then judged.
     pub fn read(text: &str, is_on_one_machine: bool) -> Result<Self, UrlError> {
         if text.len() > URL_BYTES_MAX || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err(UrlError::Malformed);

@@ -92,7 +92,6 @@ struct Seen {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum Told {
     Redeemed { index: usize, uses_left: u8 },
-    Reported,
     Held { until: Timestamp },
     Reversed,
 }
@@ -314,7 +313,7 @@ impl Model for Till {
                             && state.coupon.uses_left_after(*index) == *uses_left
                     }
                     Some(Told::Reversed) => keys(&state.coupon).any(|key| key == hash(client.key)),
-                    Some(Told::Held { .. } | Told::Reported) | None => true,
+                    Some(Told::Held { .. }) | None => true,
                 })
             }),
             Property::sometimes("every use is spent", |_: &Till, state: &State| state.coupon.uses_left == 0),

@@ -209,6 +209,9 @@ async fn callbacks(world: &World, bill: &mut Bill) {
     store.receive(&receipt).await.unwrap();
     store.finish_receipt(&merchant, "msg_1").await.unwrap();
     bill.add("callback: receipt, before and after its effect", &store);
+    let store = world.store().for_one_request();
+    store.settle_discrepancy(&merchant, "msg_1", world.now()).await.unwrap();
+    bill.add("callback: done, and no discrepancy to settle", &store);
     let found = Discrepancy {
         webhook_id: "msg_1".into(),
         event_type: "coupon.redeemed".into(),
