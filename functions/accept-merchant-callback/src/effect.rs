@@ -4,7 +4,7 @@ mod reversal;
 
 use crate::event::{Event, OrderReport, REDEEMED, RedeemedReport};
 use mealticket_api::{
-    ApiError, Code, Deps,
+    ApiError, Code, Deps, Subject,
     locate::{self, Located},
     refusals,
 };
@@ -13,7 +13,11 @@ use mealticket_domain::{
     coupon::{Redemption, RedemptionSource},
     limits::{CLOCK_SKEW_SECONDS_MAX, LATE_REPORT_SECONDS_MAX},
 };
-use mealticket_store::{merchants::MerchantRecord, messages::Discrepancy, redeem::RedeemOutcome};
+use mealticket_store::{
+    merchants::MerchantRecord,
+    messages::{CODE_REQUIRED, Discrepancy},
+    redeem::RedeemOutcome,
+};
 
 /// Why a report is a discrepancy: a stable name, the code of the same refusal by API where there is one.
 type Reason = &'static str;
@@ -133,19 +137,56 @@ async fn redeem(
         Ok((at, store, order)) => asked(at, store, order),
         Err(reason) => return Ok(Err(broken(reason))),
     };
-    let named = (report.code.as_deref(), report.coupon_id.as_deref());
-    let located = match locate(deps, merchant, named).await? {
-        Ok(located) => located,
-        Err(reason) => return Ok(Err(broken(reason))),
+    let located = match presented(deps, merchant, report, &asked).await? {
+        Presented::Shown(located) => located,
+        Presented::NotShown(place, key_version) => {
+            let found = deps.store.would_redeem(place, key_version, &asked).await?;
+            let confirmed = confirm(found.map(|(_, decision)| decision), CODE_REQUIRED);
+            return Ok(confirmed.map_err(|reason| Broken { reason, place: Some(place) }));
+        }
+        Presented::Unknown(reason) => return Ok(Err(broken(reason))),
     };
     let place = located.place;
     let judged = if deps.now().seconds_since(asked.at) > LATE_REPORT_SECONDS_MAX {
         let found = deps.store.would_redeem(place, located.key_version, &asked).await?;
-        judge_late(found.map(|(_, decision)| decision))
+        confirm(found.map(|(_, decision)| decision), "too_late")
     } else {
         judge(deps.store.redeem(&located.campaign, place, located.key_version, &asked).await?, asked.at)
     };
     Ok(judged.map_err(|reason| Broken { reason, place: Some(place) }))
+}
+
+/// What a report shows of its coupon. A merchant is sent the ids of its coupons, so an id says which coupon is meant, and no more.
+enum Presented {
+    /// The code was presented: the report holds it, or the proof of it. It may redeem.
+    Shown(Located),
+    /// The report names a coupon, with the key that its code is made with, and proves nothing. It may confirm what is redeemed.
+    NotShown(CouponKey, u16),
+    /// There is no such coupon of this merchant, or the report names none.
+    Unknown(Reason),
+}
+
+async fn presented(
+    deps: &Deps,
+    merchant: &MerchantRecord,
+    report: &RedeemedReport,
+    asked: &RedeemRequest,
+) -> Result<Presented, ApiError> {
+    let own = &merchant.merchant.id;
+    let named = (report.code.as_deref(), report.coupon_id.as_deref());
+    let located = match locate(deps, merchant, named).await? {
+        Ok(located) => located,
+        Err(reason) => return Ok(Presented::Unknown(reason)),
+    };
+    if report.code.is_some() {
+        return Ok(Presented::Shown(located));
+    }
+    let subject = Subject { merchant: own, coupon: located.place, order_no: &asked.order.order_no };
+    let shown = report.proof.as_deref().and_then(|proof| deps.stack.vault.read_proof(subject, proof));
+    Ok(match shown.filter(|shown| shown.proves(asked.at, deps.now())) {
+        Some(shown) => Presented::Shown(Located { key_version: shown.key_version, ..located }),
+        None => Presented::NotShown(located.place, located.key_version),
+    })
 }
 
 /// The report's facts, each within its bounds, at a time that may still count.
@@ -223,12 +264,12 @@ fn asked(at: Timestamp, store: &Store, order: Order) -> RedeemRequest {
     }
 }
 
-/// After 72 hours a report can confirm, but no longer redeem.
-fn judge_late(decision: Option<RedeemDecision>) -> Result<(), Reason> {
+/// A report that may not redeem, for the reason `otherwise`, can still confirm.
+fn confirm(decision: Option<RedeemDecision>, otherwise: Reason) -> Result<(), Reason> {
     match decision {
         Some(RedeemDecision::Replay { .. }) => Ok(()),
         Some(RedeemDecision::KeyReused) => Err("amount_mismatch"),
-        Some(RedeemDecision::Redeem(_) | RedeemDecision::Adopt { .. } | RedeemDecision::Refused(_)) => Err("too_late"),
+        Some(RedeemDecision::Redeem(_) | RedeemDecision::Adopt { .. } | RedeemDecision::Refused(_)) => Err(otherwise),
         None => Err(Code::CodeNotFound.as_str()),
     }
 }

@@ -25,6 +25,8 @@ pub(crate) const REVERSED: &str = "coupon.reversed";
 pub(crate) struct RedeemedReport {
     pub(crate) code: Option<String>,
     pub(crate) coupon_id: Option<String>,
+    /// What a validation or a hold of this coupon and order has given the merchant; beside a `coupon_id`.
+    pub(crate) proof: Option<String>,
     pub(crate) store_id: Option<String>,
     pub(crate) store_no: Option<String>,
     pub(crate) order: OrderReport,
@@ -50,6 +52,7 @@ pub(crate) struct ReversedReport {
 #[derive(Debug, Deserialize)]
 pub(crate) struct OrderReport {
     pub(crate) order_no: String,
+    #[serde(deserialize_with = "json::whole")]
     pub(crate) amount_fen: u64,
 }
 

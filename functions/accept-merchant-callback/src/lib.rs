@@ -16,7 +16,8 @@ use mealticket_api::{
 };
 use mealticket_domain::{MerchantId, terms::sha256};
 use mealticket_store::{
-    merchants::MerchantRecord,
+    AttributePath,
+    merchants::{MerchantRecord, WebhookSecretItem},
     messages::{Receipt, Received},
 };
 use serde::Serialize;
@@ -46,12 +47,13 @@ pub async fn handle(deps: Deps, request: Request) -> Result<Response, ApiError> 
     let (merchant, webhook_id) = signed_by(&deps, &request, parameters.first().copied().unwrap_or_default()).await?;
     let event = Event::read(body)?;
 
+    let path = AttributePath::report_body(&merchant.merchant.id, &webhook_id);
     let receipt = Receipt {
         merchant: &merchant.merchant.id,
         webhook_id: &webhook_id,
         event_type: event.kind(),
         body_sha256: sha256(body),
-        body_sealed: deps.stack.vault.seal(Sealed::WebhookBody, body)?,
+        body_sealed: deps.stack.vault.seal(Sealed::WebhookBody, &path, body)?,
         received_at: deps.now(),
     };
     let webhook = Webhook { merchant: &merchant, id: &webhook_id };
@@ -96,8 +98,9 @@ async fn signed_by(
 
 /// The newest of the merchant's keys: a third is an old one that somebody forgot to remove.
 fn keys(deps: &Deps, merchant: &MerchantRecord) -> Result<Vec<SenderKey>, ApiError> {
-    let open = |sealed: &Vec<u8>| {
-        let plain = deps.stack.vault.open(Sealed::WebhookSecret, sealed)?;
+    let open = |secret: &WebhookSecretItem| {
+        let path = AttributePath::webhook_secret(&merchant.merchant.id, secret.number);
+        let plain = deps.stack.vault.open(Sealed::WebhookSecret, &path, &secret.sealed)?;
         SenderKey::read(&String::from_utf8(plain).ok()?).ok()
     };
     let newest = merchant.webhook_secrets.iter().rev().take(ACTIVE_KEYS_MAX);

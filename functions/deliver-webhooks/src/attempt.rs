@@ -15,7 +15,7 @@ use mealticket_domain::{
     webhook::{Answer, Endpoint, EndpointId, EndpointUrl, Failure, Message, Verdict, next_attempt_at},
 };
 use mealticket_store::{
-    StoreError,
+    AttributePath, StoreError,
     deliveries::{Attempt, Delivery, Due, DueKey, Letter, Outcome},
 };
 use std::{
@@ -156,7 +156,7 @@ impl<C: Courier> Attempts<C> {
         if !self.may_begin() {
             return Ok(false);
         }
-        let attempt = self.attempt(&endpoint, &delivery.message).await;
+        let attempt = self.attempt(&delivery.merchant, &endpoint, &delivery.message).await;
         let verdict = attempt.answer.verdict();
         delivery.attempts.push(attempt);
         self.write_down(due, delivery, verdict, settled).await?;
@@ -218,9 +218,9 @@ impl<C: Courier> Attempts<C> {
         Ok(())
     }
 
-    async fn attempt(&self, endpoint: &Endpoint, message: &Message) -> Attempt {
+    async fn attempt(&self, merchant: &MerchantId, endpoint: &Endpoint, message: &Message) -> Attempt {
         let (at, began) = (self.deps.now(), Instant::now());
-        let answer = match self.headers(endpoint, message, at) {
+        let answer = match self.headers(merchant, endpoint, message, at) {
             Ok((url, headers)) => self.courier.post(&url, headers, &message.body).await,
             Err(failure) => Answer::Failed(failure),
         };
@@ -231,14 +231,16 @@ impl<C: Courier> Attempts<C> {
     /// The address, checked anew, and the headers of a message: one signature for each secret that signs now.
     fn headers(
         &self,
+        merchant: &MerchantId,
         endpoint: &Endpoint,
         message: &Message,
         now: Timestamp,
     ) -> Result<(EndpointUrl, SignedHeaders), Failure> {
         let stays_here = self.deps.stack.config.webhooks_stay_here;
         let url = EndpointUrl::read(&endpoint.url, stays_here).map_err(|_| Failure::AddressRefused)?;
+        let path = AttributePath::endpoint_secret(merchant, &endpoint.id);
         let sign = |sealed: &[u8]| {
-            let plain = self.deps.stack.vault.open(Sealed::EndpointSecret, sealed)?;
+            let plain = self.deps.stack.vault.open(Sealed::EndpointSecret, &path, sealed)?;
             let secret = WebhookSecret::read(&String::from_utf8(plain).ok()?).ok()?;
             Some(secret.sign(message.id.as_str(), now.unix_seconds(), message.body.as_bytes()))
         };

@@ -31,6 +31,7 @@ pub async fn handle(deps: Deps, request: Request) -> Result<Response, ApiError> 
     let principal = deps.member(&request)?;
     let raw: ClaimCouponRequest = json::read(request.body()?)?;
     let channel: Option<Channel> = json::parsed_if("channel", raw.channel.as_deref())?;
+    deps.stack.config.check_channel(channel.as_ref())?;
     let share_code: Option<ShareCode> = json::parsed_if("share_code", raw.share_code.as_deref())?;
     let key = request.idempotency_key()?;
     let campaign = public_campaign(&deps, parameters.first().copied().unwrap_or_default()).await?;
@@ -44,7 +45,7 @@ pub async fn handle(deps: Deps, request: Request) -> Result<Response, ApiError> 
         ]),
         attributes: principal.attributes,
         channel,
-        share_code,
+        share: share_code.map(|code| deps.stack.vault.share(code)),
         key_version: deps.stack.codes.newest_version(),
         now: deps.now(),
     };

@@ -12,7 +12,7 @@ use mealticket_domain::{
 };
 use mealticket_store::{
     StoreError,
-    messages::{Decided, Decision, Discrepancy},
+    messages::{CODE_REQUIRED, Decided, Decision, Discrepancy},
 };
 use serde::{Deserialize, Serialize};
 
@@ -98,8 +98,12 @@ async fn coupon(deps: &Deps, found: &Discrepancy) -> Result<Option<Coupon>, Stor
     }
 }
 
-/// What accepting posts; none when the report does not say enough, or is of less than was posted already.
+/// What accepting posts; none when the report does not say enough, or is of less than was posted already. A report that did not show that
+/// the code was presented says too little for anybody to pay by: the merchant was sent the coupon's id.
 async fn adjustment(deps: &Deps, merchant: &MerchantId, found: &Discrepancy) -> Result<Option<Entry>, ApiError> {
+    if found.reason == CODE_REQUIRED {
+        return Ok(None);
+    }
     let order_no = found.order_no.as_deref().and_then(|order_no| order_no.parse().ok());
     let (Some(coupon), Some(order_no), Some(store), Some(amount)) =
         (coupon(deps, found).await?, order_no, found.store_id.clone(), found.amount)
@@ -127,10 +131,10 @@ async fn adjustment(deps: &Deps, merchant: &MerchantId, found: &Discrepancy) -> 
     let (Some(amount), Some(owed)) = (left(amount, paid_amount), left(discount, paid_discount)) else {
         return Ok(None);
     };
-    let shared = coupon.share_code.is_some();
-    let mut postings = settlement.postings(discount, shared);
+    let of_partner = coupon.is_of_partner();
+    let mut postings = settlement.postings(discount, of_partner);
     if paid.is_some() {
-        postings.post(&settlement.postings(paid_discount, shared).reversed());
+        postings.post(&settlement.postings(paid_discount, of_partner).reversed());
     }
     let index = u8::try_from(paid.unwrap_or(coupon.redemptions.len())).unwrap_or(u8::MAX);
     Ok(Some(Entry {
@@ -142,7 +146,7 @@ async fn adjustment(deps: &Deps, merchant: &MerchantId, found: &Discrepancy) -> 
         amount,
         discount: owed,
         channel: coupon.channel.clone(),
-        share_code: coupon.share_code.clone(),
+        share: coupon.share.clone(),
         settlement_version: coupon.settlement_version,
         postings,
     }))

@@ -9,6 +9,7 @@ use mealticket_domain::{
     MerchantId,
     webhook::{Endpoint, EndpointId, EndpointSecret, EndpointUrl, MessageKind, OffReason, SwitchedOff, endpoint_id},
 };
+use mealticket_store::AttributePath;
 use serde::Deserialize;
 use std::collections::BTreeSet;
 
@@ -29,6 +30,7 @@ struct AddEndpointRequest {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RotateEndpointRequest {
+    #[serde(deserialize_with = "json::whole")]
     version: u32,
 }
 
@@ -54,7 +56,8 @@ pub(crate) async fn list_in_trouble(deps: &Deps, request: &Request) -> Result<Re
     Response::ok(&ListView { items, next: next.map(|id| id.to_string()) })
 }
 
-/// Registers an endpoint under the merchant's name for it. The same again is the same answer, secret and all, until that is rotated.
+/// Registers an endpoint under the merchant's name for it. The same again is the same endpoint; its secret is shown by the first answer
+/// alone. Who did not hear it rotates the secret.
 pub(crate) async fn add(
     deps: &Deps,
     request: &Request,
@@ -78,7 +81,8 @@ pub(crate) async fn add(
     if others.len() >= ENDPOINTS_MAX && others.iter().all(|other| other.id != id) {
         return Err(ApiError::from(Code::EndpointLimit));
     }
-    let secret = EndpointSecret { sealed: new_secret(deps)?, since_version: 1, until: None };
+    let own_secret = new_secret(deps, &merchant, &id)?;
+    let secret = EndpointSecret { sealed: own_secret.clone(), since_version: 1, until: None };
     let endpoint = Endpoint {
         id,
         url: url.to_string(),
@@ -96,10 +100,11 @@ pub(crate) async fn add(
         Some(_) => return Err(Code::EndpointExists.into()),
     };
     tracing::info!(%merchant, endpoint = %endpoint.id, by = operator.subject, "endpoint registered");
-    Response::created(&answer(deps, &endpoint)?)
+    Response::created(&answer(deps, &merchant, &endpoint, &own_secret)?)
 }
 
-/// Gives an endpoint a new secret; the one before signs for 24 hours more. The same again, for the same version, is the same answer.
+/// Gives an endpoint a new secret; the one before signs for 24 hours more. The same again, for the same version, changes nothing and does
+/// not show the secret again.
 pub(crate) async fn rotate(
     deps: &Deps,
     request: &Request,
@@ -112,11 +117,12 @@ pub(crate) async fn rotate(
     let is_done = |endpoint: &Endpoint| {
         endpoint.newest().is_some_and(|newest| Some(newest.since_version) == version.checked_add(1))
     };
+    let own_secret = new_secret(deps, &merchant, &endpoint.id)?;
     if !is_done(&endpoint) {
         if endpoint.version != version {
             return Err(Code::EndpointChanged.into());
         }
-        let rotated = endpoint.rotated(new_secret(deps)?, deps.now());
+        let rotated = endpoint.rotated(own_secret.clone(), deps.now());
         match deps.store.change_endpoint(&merchant, version, &rotated).await? {
             // A repeated write finds its own work; so does whoever asked at the same time.
             Some(standing) if is_done(&standing) => endpoint = standing,
@@ -125,7 +131,7 @@ pub(crate) async fn rotate(
         }
         tracing::info!(%merchant, endpoint = id, by = operator.subject, "endpoint's secret rotated");
     }
-    Response::ok(&answer(deps, &endpoint)?)
+    Response::ok(&answer(deps, &merchant, &endpoint, &own_secret)?)
 }
 
 /// Switches an endpoint on or off. It is so already: nothing changes.
@@ -174,15 +180,24 @@ async fn found(deps: &Deps, merchant: &str, id: &str) -> Result<(MerchantId, End
     Ok((merchant, endpoint))
 }
 
-fn new_secret(deps: &Deps) -> Result<Vec<u8>, ApiError> {
+fn new_secret(deps: &Deps, merchant: &MerchantId, id: &EndpointId) -> Result<Vec<u8>, ApiError> {
     let text = WebhookSecret::text_of(&random::bytes()?);
-    deps.stack.vault.seal(Sealed::EndpointSecret, text.as_bytes())
+    deps.stack.vault.seal(Sealed::EndpointSecret, &AttributePath::endpoint_secret(merchant, id), text.as_bytes())
 }
 
-/// An endpoint with its newest secret, which nobody is shown again.
-fn answer(deps: &Deps, endpoint: &Endpoint) -> Result<NewSecretView, ApiError> {
-    let sealed = endpoint.newest().map(|secret| secret.sealed.as_slice()).unwrap_or_default();
-    let plain = deps.stack.vault.open(Sealed::EndpointSecret, sealed).and_then(|plain| String::from_utf8(plain).ok());
-    let secret = plain.ok_or_else(|| ApiError::internal("an endpoint's secret does not open"))?;
-    Ok(NewSecretView { endpoint: EndpointView::new(endpoint), secret })
+/// An endpoint, with its newest secret when that is the one this request has made. Nobody is shown it again.
+fn answer(
+    deps: &Deps,
+    merchant: &MerchantId,
+    endpoint: &Endpoint,
+    own_secret: &[u8],
+) -> Result<NewSecretView, ApiError> {
+    let is_own = endpoint.newest().is_some_and(|newest| newest.sealed == own_secret);
+    let path = AttributePath::endpoint_secret(merchant, &endpoint.id);
+    let open = || {
+        let plain = deps.stack.vault.open(Sealed::EndpointSecret, &path, own_secret)?;
+        String::from_utf8(plain).ok()
+    };
+    let secret = is_own.then(|| open().ok_or_else(|| ApiError::internal("an endpoint's secret does not open")));
+    Ok(NewSecretView { endpoint: EndpointView::new(endpoint), secret: secret.transpose()? })
 }

@@ -39,12 +39,13 @@ pub(crate) struct EndpointInTroubleView {
     endpoint: EndpointView,
 }
 
-/// An endpoint with a secret that is new.
+/// An endpoint, with its secret when it is new.
 #[derive(Serialize)]
 pub(crate) struct NewSecretView {
     #[serde(flatten)]
     pub(crate) endpoint: EndpointView,
-    pub(crate) secret: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) secret: Option<String>,
 }
 
 #[derive(Serialize)]

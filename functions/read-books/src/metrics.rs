@@ -9,7 +9,7 @@ use mealticket_domain::{
 use serde::Serialize;
 use std::collections::BTreeMap;
 
-/// Days of one question: a month.
+/// Days that one answer looks through: a month. A longer question goes on with `next`, also when a month had nothing.
 const DAYS_MAX: i64 = 31;
 
 /// A day of a campaign in a store through a channel. Claims and expiries have no store.
@@ -35,18 +35,20 @@ pub(crate) async fn read_metrics(deps: &Deps, request: &Request) -> Result<Respo
     let today = deps.now().province_day();
     let to: ProvinceDay = json::parsed_if("to", request.query("to"))?.unwrap_or(today);
     let from: ProvinceDay = json::parsed_if("from", request.query("from"))?.unwrap_or(to.plus_days(-6));
-    if from > to || to.number() - from.number() >= DAYS_MAX {
-        return Err(ApiError::malformed("from").because(format!("from is at most {DAYS_MAX} days before to")));
-    }
     let limit = usize::from(request.page_limit()?);
-    let (day, shown) = cursor(request)?.unwrap_or((from, 0));
-    if day < from || day > to {
+    let begins = cursor(request)?;
+    if begins.is_some_and(|(day, _)| day < from || day > to) {
         return Err(ApiError::malformed("cursor"));
     }
+    let (day, shown) = begins.unwrap_or((from, 0));
+    let last = to.min(day.plus_days(DAYS_MAX - 1));
     let missing = || ApiError::from(Code::CampaignNotFound);
     let no: CampaignNo = campaign.parse().map_err(|_| missing())?;
     let campaign = deps.store.campaign(no).await?.ok_or_else(missing)?;
-    let rows = rows(deps, &campaign, day, to, today).await?;
+    if from > to {
+        return Response::ok(&ListView { items: Vec::<MetricView>::new(), next: None });
+    }
+    let rows = rows(deps, &campaign, day, last, today).await?;
     let mut items = Vec::new();
     for (on, rows) in &rows {
         let skipped = if *on == day { shown } else { 0 };
@@ -57,7 +59,8 @@ pub(crate) async fn read_metrics(deps: &Deps, request: &Request) -> Result<Respo
             items.push(view(key, row, *on));
         }
     }
-    Response::ok(&ListView { items, next: None })
+    let next = (last < to).then(|| format!("{}.0", last.plus_days(1)));
+    Response::ok(&ListView { items, next })
 }
 
 /// What is shown in one row.

@@ -6,7 +6,7 @@ use crate::{
 };
 use mealticket_api::{ApiError, Code, Deps, Request, Response, json, views::ListView};
 use mealticket_domain::{
-    MerchantId, ProvinceMonth, Reason,
+    DisputeReason, MerchantId, ProvinceMonth,
     books::Cell as Sums,
     statement::{Answer, AnswerDecision, Dispute, StatementId, due},
 };
@@ -61,7 +61,7 @@ impl Reader<'_> {
 
     pub(crate) async fn dispute(&self, request: &Request, id: &str) -> Result<Response, ApiError> {
         let DisputeRequest { reason } = json::read(request.body()?)?;
-        let reason: Reason = json::parsed("reason", &reason)?;
+        let reason: DisputeReason = json::parsed("reason", &reason)?;
         self.answer(id, Answer::Disputed(Dispute { at: self.deps.now(), reason })).await
     }
 

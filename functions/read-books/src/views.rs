@@ -2,6 +2,7 @@
 
 use mealticket_api::deps::Stack;
 use mealticket_domain::{
+    Share,
     books::Cell,
     journal::Entry,
     settlement::{Account, Postings},
@@ -177,7 +178,10 @@ pub(crate) struct EntryView {
     order_no: String,
     channel: Option<String>,
     /// By whose link the coupon was claimed: whom a commission is owed to.
+    /// The text that came with the claim, when it was nobody's share code.
     share_code: Option<String>,
+    /// Whom the commission is owed to.
+    partner_id: Option<String>,
     amount_fen: u64,
     discount_fen: u64,
     settlement_version: u32,
@@ -197,7 +201,8 @@ impl EntryView {
             store_id: entry.store.to_string(),
             order_no: entry.order_no.to_string(),
             channel: entry.channel.as_ref().map(ToString::to_string),
-            share_code: entry.share_code.as_ref().map(ToString::to_string),
+            share_code: entry.share.as_ref().and_then(Share::unverified).map(ToString::to_string),
+            partner_id: entry.share.as_ref().and_then(Share::partner).map(ToString::to_string),
             amount_fen: entry.amount.get(),
             discount_fen: entry.discount.get(),
             settlement_version: entry.settlement_version,

@@ -23,9 +23,10 @@ pub(crate) async fn hold_code(till: &Till<'_>, request: &Request) -> Result<Resp
         Some(&redemption.order.amount.get().to_string()),
         Some(&seconds.to_string()),
     ]);
+    let order_no = redemption.order.order_no.clone();
     match till.deps.store.hold(place, key_version, &HoldRequest { redemption, seconds }).await? {
-        HoldOutcome::Held(coupon) => HoldView::answer(till, &coupon, false),
-        HoldOutcome::Replayed(coupon) => HoldView::answer(till, &coupon, true),
+        HoldOutcome::Held(coupon) => HoldView::answer(till, &coupon, key_version, &order_no, false),
+        HoldOutcome::Replayed(coupon) => HoldView::answer(till, &coupon, key_version, &order_no, true),
         HoldOutcome::KeyReused => Err(Code::IdempotencyKeyReused.into()),
         HoldOutcome::Refused(refusal) => Err(refusals::redeem(&refusal, till.now)),
         HoldOutcome::NotFound => Err(Code::CodeNotFound.into()),

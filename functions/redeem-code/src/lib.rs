@@ -38,7 +38,7 @@ pub const ROUTES: &[Route<Ask>] = &[
     ("POST /v1/holds", Ask::Hold),
     ("DELETE /v1/holds/{hold_id}", Ask::Release),
     ("POST /v1/redemptions", Ask::Redeem),
-    ("GET /v1/redemptions", Ask::FindRedemption),
+    ("POST /v1/redemptions/search", Ask::FindRedemption),
     ("GET /v1/redemptions/{redemption_id}", Ask::ReadRedemption),
     ("POST /v1/redemptions/{redemption_id}/reversals", Ask::Reverse),
 ];

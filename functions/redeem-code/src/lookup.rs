@@ -1,8 +1,17 @@
-//! `GET /v1/redemptions…`: for a till that timed out and must know.
+//! `GET /v1/redemptions/{redemption_id}` and `POST /v1/redemptions/search`: for a till that timed out and must know.
 
 use crate::{till::Till, views::RecordView};
 use mealticket_api::{ApiError, Code, Request, Response, json, locate::Located, views::ListView};
 use mealticket_domain::{Coupon, OrderNo};
+use serde::Deserialize;
+
+/// A code never stands in a URL: URLs are logged, by servers that are not ours as well.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SearchRequest {
+    code: String,
+    order_no: String,
+}
 
 /// One redemption by its id.
 pub(crate) async fn read_redemption(till: &Till<'_>, id: &str) -> Result<Response, ApiError> {
@@ -15,11 +24,9 @@ pub(crate) async fn read_redemption(till: &Till<'_>, id: &str) -> Result<Respons
 
 /// Every redemption of a code on one order, oldest first.
 pub(crate) async fn find_redemption(till: &Till<'_>, request: &Request) -> Result<Response, ApiError> {
-    request.only_query(&["code", "order_no"])?;
-    let typed = request.query("code").ok_or_else(|| ApiError::malformed("code"))?;
-    let order_no = request.query("order_no").ok_or_else(|| ApiError::malformed("order_no"))?;
-    let order_no: OrderNo = json::parsed("order_no", order_no)?;
-    let Located { place, key_version, .. } = till.locate(typed).await?;
+    let SearchRequest { code, order_no } = json::read(request.body()?)?;
+    let order_no: OrderNo = json::parsed("order_no", &order_no)?;
+    let Located { place, key_version, .. } = till.locate(&code).await?;
     let coupon = till.deps.store.coupon(place).await?.filter(|coupon| coupon.key_version == key_version);
     let coupon = coupon.ok_or_else(|| ApiError::from(Code::CodeNotFound))?;
     Response::ok(&ListView { items: records(till, &coupon, &order_no), next: None })

@@ -1,12 +1,13 @@
 //! What a till sends, read and resolved: which store, which coupon, for which order.
 
 use mealticket_api::{
-    ApiError, Code, Deps, json,
+    ApiError, Code, Deps, Subject, json,
     locate::{Located, locate, own_campaign},
     refusals,
 };
 use mealticket_domain::{
-    Campaign, Cashier, CouponCode, CouponKey, Fen, HoldId, NamedHold, Order, Store, limits::HOLD_SECONDS_MAX,
+    Campaign, Cashier, CouponCode, CouponKey, Fen, HoldId, NamedHold, Order, OrderNo, Store, limits::HOLD_SECONDS_MAX,
+    presentation::Presentation,
 };
 use mealticket_store::merchants::MerchantRecord;
 use serde::Deserialize;
@@ -39,6 +40,7 @@ pub(crate) struct HoldCodeRequest {
     store_id: Option<String>,
     store_no: Option<String>,
     order: OrderRequest,
+    #[serde(default, deserialize_with = "json::whole_if")]
     hold_seconds: Option<i64>,
 }
 
@@ -49,6 +51,7 @@ const HOLD_SECONDS: i64 = 600;
 #[serde(deny_unknown_fields)]
 struct OrderRequest {
     order_no: String,
+    #[serde(deserialize_with = "json::whole")]
     amount_fen: u64,
 }
 
@@ -139,6 +142,12 @@ impl Till<'_> {
     /// The campaign of a coupon, when this merchant redeems it.
     pub(crate) async fn own_campaign(&self, place: CouponKey) -> Result<Option<Arc<Campaign>>, ApiError> {
         own_campaign(self.deps, &self.merchant.merchant.id, place).await
+    }
+
+    /// The proof that a code of this coupon was presented to this merchant for this order.
+    pub(crate) fn proof(&self, coupon: CouponKey, order_no: &OrderNo, shown: &Presentation) -> String {
+        let subject = Subject { merchant: &self.merchant.merchant.id, coupon, order_no };
+        self.deps.stack.vault.proof(subject, shown)
     }
 
     /// The principal of this merchant, in the scope of an idempotency key.

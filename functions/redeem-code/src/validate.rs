@@ -5,7 +5,7 @@ use crate::{
     till::{Presented, Till},
 };
 use mealticket_api::{ApiError, Code, Request, Response, locate::Located, refusals};
-use mealticket_domain::{Benefit, Coupon, KeyHash, RedeemDecision, Redemption};
+use mealticket_domain::{Benefit, Coupon, KeyHash, RedeemDecision, Redemption, presentation::Presentation};
 use serde::Serialize;
 use serde_json::json;
 
@@ -16,6 +16,7 @@ struct ValidView {
     benefit: Benefit,
     discount_fen: u64,
     payable_fen: u64,
+    proof: String,
 }
 
 /// Answers 200 either way: a refusal is the answer to the question, not a failure to answer it.
@@ -53,11 +54,14 @@ async fn would_redeem(till: &Till<'_>, presented: Presented) -> Result<ValidView
 
 async fn view(till: &Till<'_>, coupon: &Coupon, redemption: &Redemption) -> Result<ValidView, ApiError> {
     let terms = till.deps.store.terms(coupon.key.campaign, coupon.terms_version).await?;
+    let shown = Presentation { key_version: coupon.key_version, at: till.now, held_until: None };
+    let proof = till.proof(coupon.key, &redemption.order_no, &shown);
     Ok(ValidView {
         valid: true,
         coupon_id: till.deps.stack.ids.coupon_id(coupon.key),
         benefit: terms.benefit.clone(),
         discount_fen: redemption.discount.get(),
         payable_fen: redemption.amount.less(redemption.discount).get(),
+        proof,
     })
 }

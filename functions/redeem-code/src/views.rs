@@ -2,7 +2,7 @@
 
 use crate::till::Till;
 use mealticket_api::{ApiError, Response};
-use mealticket_domain::{Coupon, HoldTag};
+use mealticket_domain::{Coupon, HoldTag, OrderNo, presentation::Presentation};
 use serde::Serialize;
 
 /// A redemption as its answer shows it.
@@ -21,6 +21,7 @@ pub(crate) struct RedemptionView {
 pub(crate) struct HoldView {
     hold_id: String,
     held_until: String,
+    proof: String,
 }
 
 /// A reversal as its answer shows it.
@@ -70,11 +71,21 @@ impl RedemptionView {
 }
 
 impl HoldView {
-    /// 201 with the coupon's newest hold.
-    pub(crate) fn answer(till: &Till<'_>, coupon: &Coupon, replayed: bool) -> Result<Response, ApiError> {
+    /// 201 with the coupon's newest hold, which is this order's, placed with a code of this key version.
+    pub(crate) fn answer(
+        till: &Till<'_>,
+        coupon: &Coupon,
+        key_version: u16,
+        order_no: &OrderNo,
+        replayed: bool,
+    ) -> Result<Response, ApiError> {
         let hold = coupon.hold.as_ref().ok_or_else(|| ApiError::internal("a hold vanished"))?;
         let hold_id = till.deps.stack.ids.hold_id(coupon.key, HoldTag::of(hold.order));
-        Ok(Response::created(&HoldView { hold_id, held_until: hold.until.to_string() })?.replayed_if(replayed))
+        // From the hold's own facts: a replay has the same bytes.
+        let shown = Presentation { key_version, at: hold.at, held_until: Some(hold.until) };
+        let proof = till.proof(coupon.key, order_no, &shown);
+        let view = HoldView { hold_id, held_until: hold.until.to_string(), proof };
+        Ok(Response::created(&view)?.replayed_if(replayed))
     }
 }
 

@@ -1,8 +1,11 @@
 //! `POST /v1/otp-challenges`: six digits to a phone. The answer is the same whether or not the phone is known.
 
-use mealticket_api::{ApiError, Code, Deps, Request, Response, json, random};
-use mealticket_domain::{Phone, Timestamp};
-use mealticket_store::challenges::{Challenge, Quota, QuotaScope, Quotum};
+use mealticket_api::{ApiError, Code, Deps, Request, Response, config::MessageLimits, json, random};
+use mealticket_domain::{Phone, Timestamp, otp::guesses_allowed};
+use mealticket_store::{
+    AttributePath,
+    challenges::{Challenge, Quota, QuotaScope, Quotum},
+};
 use serde::{Deserialize, Serialize};
 
 /// A code's life (NIST SP 800-63B asks for at most ten minutes, OWASP ASVS 6.5.5 likewise).
@@ -11,8 +14,13 @@ const LIFE_SECONDS: i64 = 5 * 60;
 const PHONE_PER_DAY: u32 = 10;
 /// See [`PHONE_PER_DAY`].
 const PHONE_GAP_SECONDS: i64 = 60;
-/// Messages for one source address in an hour.
-const SOURCE_PER_HOUR: u32 = 20;
+/// Messages in an hour for which the stack's budget has one more shard: one item takes 1 000 writes a second, and a shard of this budget is
+/// used up by one a second.
+const SHARD_PER_HOUR: u32 = 3_600;
+/// Shards of the stack's budget. Each has its part of it, so that the stack refuses from about 95 % of its budget on.
+const SHARDS_MAX: u32 = 16;
+/// Of the stack's budget: above four fifths the log says so, and an alarm is raised (`infra/template.yaml`).
+const NEARLY_USED: (u32, u32) = (4, 5);
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -32,14 +40,20 @@ pub(crate) async fn send_challenge(deps: &Deps, request: &Request) -> Result<Res
     let phone: Phone = json::parsed("phone", &raw.phone)?;
     let now = deps.now();
     let (id, otp) = (random::name()?, random::six_digits()?);
-    if deps.stack.config.send_limits {
-        within_limits(deps, &phone, request.source_ip(), &id, now).await?;
-    }
+    let config = &deps.stack.config;
     let vault = &deps.stack.vault;
+    let phone_hash = vault.phone_hash(&phone);
+    if let Some(limits) = config.message_limits {
+        let source = vault.source_hash(&request.source(config.front.as_ref()));
+        within_limits(deps, limits, (&source, &phone_hash), &id, now).await?;
+    }
+    let failed = deps.store.failed_challenges(&phone_hash, now).await?;
     let challenge = Challenge {
         otp_hash: vault.otp_hash(&id, &otp),
-        phone_sealed: vault.seal_phone(&phone)?,
+        phone_sealed: vault.seal_phone(&AttributePath::phone_of_challenge(&id), &phone)?,
         expires_at: now.plus_seconds(LIFE_SECONDS),
+        guesses_max: guesses_allowed(failed),
+        failed_before: failed > 0,
         id,
     };
     deps.store.put_challenge(&challenge).await?;
@@ -47,18 +61,19 @@ pub(crate) async fn send_challenge(deps: &Deps, request: &Request) -> Result<Res
     Response::created(&ChallengeView { challenge_id: challenge.id, expires_at: challenge.expires_at.to_string() })
 }
 
+/// Takes a place in every quota, or refuses: 429.
 async fn within_limits(
     deps: &Deps,
-    phone: &Phone,
-    source_ip: &str,
+    limits: MessageLimits,
+    (source, phone): (&[u8; 32], &[u8; 32]),
     message: &str,
     now: Timestamp,
 ) -> Result<(), ApiError> {
     let day = now.province_day();
     let hour = now.unix_seconds().div_euclid(3600);
-    let by_source = Quota {
-        scope: QuotaScope::Source,
-        messages_max: SOURCE_PER_HOUR,
+    let hourly = |scope, messages_max| Quota {
+        scope,
+        messages_max,
         window: hour,
         window_until: now.plus_seconds((hour + 1) * 3600 - now.unix_seconds()),
         gap_seconds: 0,
@@ -70,12 +85,36 @@ async fn within_limits(
         window_until: day.plus_days(1).starts_at(),
         gap_seconds: PHONE_GAP_SECONDS,
     };
-    let vault = &deps.stack.vault;
-    // The source's first: who has used up an address's messages must not use up other people's phones as well.
-    for (quota, hash) in [(by_source, vault.source_hash(source_ip)), (by_phone, vault.phone_hash(phone))] {
-        if let Quotum::Exhausted { retry_at } = deps.store.take_quota(quota, &hash, message, now).await? {
-            return Err(ApiError::from(Code::TooManyMessages).retry_at(retry_at, now));
+    let shards = (limits.per_stack_hour / SHARD_PER_HOUR).clamp(1, SHARDS_MAX);
+    let shard = u32::from(phone.first().copied().unwrap_or(0)) % shards;
+    let part = limits.per_stack_hour.div_ceil(shards);
+    let stack = [u8::try_from(shard).unwrap_or(0); 32];
+    // The source's first: who has used up an address's messages must not use up other people's phones as well. The stack's last: who is
+    // refused anyway must not use up its budget.
+    for (quota, hash) in [
+        (hourly(QuotaScope::Source, limits.per_source_hour), source),
+        (by_phone, phone),
+        (hourly(QuotaScope::Stack, part), &stack),
+    ] {
+        let taken = deps.store.take_quota(quota, hash, message, now).await?;
+        let is_stacks = quota.scope == QuotaScope::Stack;
+        match taken {
+            Quotum::Granted { messages } if is_stacks && is_nearly_used(messages, part) => {
+                tracing::warn!(messages, of = part, "the budget of one-time codes is nearly used");
+            }
+            Quotum::Granted { .. } => {}
+            Quotum::Exhausted { retry_at } => {
+                if is_stacks {
+                    tracing::error!(of = part, "the budget of one-time codes is used up");
+                }
+                return Err(ApiError::from(Code::TooManyMessages).retry_at(retry_at, now));
+            }
         }
     }
     Ok(())
+}
+
+fn is_nearly_used(messages: u32, of: u32) -> bool {
+    let (part, whole) = NEARLY_USED;
+    u64::from(messages) * u64::from(whole) >= u64::from(of) * u64::from(part)
 }

@@ -5,12 +5,12 @@ use mealticket_api::{
     ApiError, Code, Deps, Request, Response,
     auth::{
         member::{ACCESS_SECONDS, MemberPrincipal},
-        refresh::{IDLE_SECONDS, RefreshToken},
+        refresh::RefreshToken,
     },
     json,
 };
-use mealticket_domain::{MemberAttributes, MemberNo};
-use mealticket_store::sessions::Presented;
+use mealticket_domain::{MemberAttributes, MemberNo, session::Family};
+use mealticket_store::{members::Profile, sessions::Presented};
 use serde::{Deserialize, Serialize};
 
 #[derive(Deserialize)]
@@ -40,9 +40,19 @@ pub(crate) async fn begin_session(deps: &Deps, request: &Request) -> Result<Resp
     Response::created(&session)
 }
 
-/// Signs out: the family of the token that asks is gone. Signing out twice is no error.
+/// Signs out: the family of the token that asks is gone, and with `?all=true` every family of the member. Access tokens that were given
+/// out end by themselves, within 15 minutes. Signing out twice is no error.
 pub(crate) async fn end_session(deps: &Deps, request: &Request) -> Result<Response, ApiError> {
     let principal = deps.member(request)?;
+    request.only_query(&["all"])?;
+    let is_all = match request.query("all") {
+        None | Some("false") => false,
+        Some("true") => true,
+        Some(_) => return Err(ApiError::malformed("all")),
+    };
+    if is_all {
+        deps.store.end_sessions(principal.member, deps.now()).await?;
+    }
     deps.store.revoke_session(&principal.family_id).await?;
     Ok(Response::no_content())
 }
@@ -50,13 +60,14 @@ pub(crate) async fn end_session(deps: &Deps, request: &Request) -> Result<Respon
 async fn refresh(deps: &Deps, text: &str) -> Result<SessionView, ApiError> {
     let revoked = || ApiError::from(Code::SessionRevoked);
     let token = RefreshToken::read(text, &deps.stack.vault).ok_or_else(revoked)?;
-    let now = deps.now();
-    let until = now.plus_seconds(IDLE_SECONDS);
-    match deps.store.present_refresh(&token.family_id, token.generation, now, until).await? {
+    match deps.store.present_refresh(&token.family_id, token.generation, deps.now()).await? {
         Presented::Revoked => Err(revoked()),
-        Presented::Accepted { member } => {
-            let profile = deps.store.profile(member).await?.ok_or_else(revoked)?;
-            view(deps, member, profile.attributes, token.next().ok_or_else(revoked)?)
+        Presented::Accepted(family) => {
+            let profile = deps.store.profile(family.member).await?.ok_or_else(revoked)?;
+            if family.is_ended_by(profile.sessions_valid_from) {
+                return Err(revoked());
+            }
+            view(deps, family.member, profile.attributes, token.next().ok_or_else(revoked)?)
         }
     }
 }
@@ -66,22 +77,18 @@ async fn sign_in(deps: &Deps, proof: &ProofRequest) -> Result<SessionView, ApiEr
     let member = deps.store.member_of_phone(&deps.stack.vault.phone_hash(&proven.phone)).await?;
     let unknown = || ApiError::from(Code::MemberNotFound);
     let profile = deps.store.profile(member.ok_or_else(unknown)?).await?.ok_or_else(unknown)?;
-    first(deps, profile.member, profile.attributes, proven.family_id).await
+    first(deps, &profile, proven.family_id).await
 }
 
 /// The first session of a family. A proof that is presented again finds the family it began; once that was used, the proof
 /// is spent.
-pub(crate) async fn first(
-    deps: &Deps,
-    member: MemberNo,
-    attributes: MemberAttributes,
-    family_id: [u8; 16],
-) -> Result<SessionView, ApiError> {
-    let until = deps.now().plus_seconds(IDLE_SECONDS);
-    if !deps.store.begin_session(&family_id, member, until).await? {
+pub(crate) async fn first(deps: &Deps, profile: &Profile, family_id: [u8; 16]) -> Result<SessionView, ApiError> {
+    let valid_from = profile.sessions_valid_from;
+    let began_at = Family::begins_at(deps.now(), valid_from);
+    if !deps.store.begin_session(&family_id, profile.member, began_at, valid_from).await? {
         return Err(Code::OtpExpired.into());
     }
-    view(deps, member, attributes, RefreshToken { family_id, generation: 0 })
+    view(deps, profile.member, profile.attributes.clone(), RefreshToken { family_id, generation: 0 })
 }
 
 fn view(

@@ -5,8 +5,11 @@ use crate::{
     session::{self, SessionView},
 };
 use mealticket_api::{ApiError, Deps, Request, Response, json, views::MemberView};
-use mealticket_domain::{Channel, MemberNo, text::visible_ascii};
-use mealticket_store::members::{Profile, SignedUp};
+use mealticket_domain::{Channel, IdCipher, MemberNo, text::visible_ascii};
+use mealticket_store::{
+    AttributePath,
+    members::{Profile, SignedUp},
+};
 use serde::{Deserialize, Serialize};
 
 #[derive(Deserialize)]
@@ -38,22 +41,25 @@ const VERSION_BYTES_MAX: usize = 32;
 pub(crate) async fn sign_up_member(deps: &Deps, request: &Request) -> Result<Response, ApiError> {
     let raw: SignUpMemberRequest = json::read(request.body()?)?;
     let channel: Channel = json::parsed("channel", &raw.channel)?;
+    deps.stack.config.check_channel(Some(&channel))?;
     version("consent.terms_version", &raw.consent.terms_version)?;
     version("consent.privacy_version", &raw.consent.privacy_version)?;
-    let inviter = raw.inviter.as_deref().map(|id| inviter(deps, id)).transpose()?;
+    let inviter = raw.inviter.as_deref().map(|id| inviter(deps, id)).transpose()?.flatten();
     let proven = proof::check(deps, &raw.proof).await?;
 
-    let phone_sealed = deps.stack.vault.seal_phone(&proven.phone)?;
     let now = deps.now();
-    let profile = |member, attributes| Profile {
-        member,
-        phone_sealed: phone_sealed.clone(),
-        joined_at: now,
-        channel: channel.clone(),
-        inviter,
-        terms_version: raw.consent.terms_version.clone(),
-        privacy_version: raw.consent.privacy_version.clone(),
-        attributes,
+    let profile = |member, attributes| -> Result<Profile, ApiError> {
+        Ok(Profile {
+            member,
+            phone_sealed: deps.stack.vault.seal_phone(&AttributePath::phone_of_member(member), &proven.phone)?,
+            joined_at: now,
+            channel: channel.clone(),
+            inviter,
+            terms_version: raw.consent.terms_version.clone(),
+            privacy_version: raw.consent.privacy_version.clone(),
+            attributes,
+            sessions_valid_from: None,
+        })
     };
     match deps.store.sign_up(&deps.stack.vault.phone_hash(&proven.phone), now, profile).await? {
         SignedUp::Joined(member) => Response::created(&view(deps, &member, proven.family_id).await?),
@@ -62,7 +68,7 @@ pub(crate) async fn sign_up_member(deps: &Deps, request: &Request) -> Result<Res
 }
 
 async fn view(deps: &Deps, profile: &Profile, family_id: [u8; 16]) -> Result<SignUpView, ApiError> {
-    let session = session::first(deps, profile.member, profile.attributes.clone(), family_id).await?;
+    let session = session::first(deps, profile, family_id).await?;
     Ok(SignUpView { member: MemberView::new(&deps.stack, profile)?, session })
 }
 
@@ -70,7 +76,11 @@ fn version(field: &str, text: &str) -> Result<(), ApiError> {
     visible_ascii(text, VERSION_BYTES_MAX).map_err(|error| ApiError::malformed(field).because(error.to_string()))
 }
 
-/// An inviter is checked for its form alone: whether such a member exists is nobody's business here.
-fn inviter(deps: &Deps, id: &str) -> Result<MemberNo, ApiError> {
-    deps.stack.ids.member(id).map_err(|_| ApiError::malformed("inviter"))
+/// An inviter is checked for its form alone: whether such a member exists is nobody's business here. An id that is well formed and none of
+/// ours invites nobody: nobody is kept from signing up by a torn link.
+fn inviter(deps: &Deps, id: &str) -> Result<Option<MemberNo>, ApiError> {
+    if !IdCipher::is_member_id(id) {
+        return Err(ApiError::malformed("inviter"));
+    }
+    Ok(deps.stack.ids.member(id).ok())
 }

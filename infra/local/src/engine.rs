@@ -1,7 +1,11 @@
 //! The tables, in an embedded DynamoDB-compatible engine on 127.0.0.1.
 
+mod api;
+
+pub use api::answer;
+
 use crate::{Result, StackError, template::TableSpec};
-use dynoxide::{Database, server};
+use dynoxide::Database;
 use mealticket_store::Clock;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -47,7 +51,7 @@ impl Engine {
             StackError(format!("port {port} on 127.0.0.1 is not free ({error}); choose another for the tables"))
         })?;
         let address = listener.local_addr().map_err(|error| StackError::caused("the table engine", error))?;
-        let serving = tokio::spawn(server::serve_on(listener, database.clone()));
+        let serving = tokio::spawn(api::serve(listener, database.clone(), address));
         let swept = database.clone();
         let sweeping = tokio::spawn(async move {
             loop {

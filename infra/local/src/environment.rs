@@ -19,10 +19,12 @@ pub struct Local<'a> {
     pub strict: bool,
     /// Where the operator's identity provider is.
     pub operators: &'a str,
+    /// Where the tables are.
+    pub tables: &'a str,
 }
 
 /// What a function is told on one machine: the template's variables, with the keys in a file instead of Secrets Manager, and
-/// an identity provider nearby.
+/// the tables and an identity provider nearby.
 pub fn local_variables(function: &FunctionSpec, local: &Local<'_>) -> BTreeMap<String, String> {
     let mut variables = function.environment.clone();
     variables.remove("SECRETS_ARN");
@@ -32,6 +34,7 @@ pub fn local_variables(function: &FunctionSpec, local: &Local<'_>) -> BTreeMap<S
     variables.insert("SEND_LIMITS".to_owned(), if local.strict { "on" } else { "off" }.to_owned());
     variables.insert("OPERATOR_ISSUER".to_owned(), local.operators.to_owned());
     variables.insert("OPERATOR_JWKS_URL".to_owned(), jwks_url(local.operators));
+    variables.extend(sdk_variables(local.tables).map(|(name, value)| (name.to_owned(), value)));
     variables
 }
 
@@ -39,14 +42,13 @@ pub fn local_variables(function: &FunctionSpec, local: &Local<'_>) -> BTreeMap<S
 pub fn local_config(functions: &[FunctionSpec], local: &Local<'_>) -> Result<Config> {
     let first = functions.first().ok_or_else(|| StackError("the template has no function".to_owned()))?;
     let variables = local_variables(first, local);
-    Config::from_lookup(|name| variables.get(name).cloned()).map_err(|error| StackError(error.to_string()))
+    Config::from_variables(&variables).map_err(|error| StackError(error.to_string()))
 }
 
-/// What the AWS SDK is told, so that it finds the tables on this machine.
-pub fn sdk_variables(tables_url: &str) -> [(&'static str, String); 5] {
+/// What the AWS SDK is told, so that it finds the tables on this machine, and nothing anywhere else.
+fn sdk_variables(tables_url: &str) -> [(&'static str, String); 4] {
     [
-        ("AWS_ENDPOINT_URL_DYNAMODB", tables_url.to_owned()),
-        ("AWS_ENDPOINT_URL_DYNAMODB_STREAMS", tables_url.to_owned()),
+        ("AWS_ENDPOINT_URL", tables_url.to_owned()),
         ("AWS_REGION", "local".to_owned()),
         ("AWS_ACCESS_KEY_ID", "local".to_owned()),
         ("AWS_SECRET_ACCESS_KEY", "local".to_owned()),
@@ -71,7 +73,8 @@ impl Environment<'_> {
     /// What a function is told, and what Lambda itself sets.
     pub(crate) fn variables(&self, function: &FunctionSpec, runtime_port: u16) -> BTreeMap<String, String> {
         let secrets = self.state.secrets_file();
-        let local = Local { secrets: &secrets, strict: self.strict, operators: &self.operators };
+        let local =
+            Local { secrets: &secrets, strict: self.strict, operators: &self.operators, tables: &self.tables_url };
         let mut variables = local_variables(function, &local);
         for (name, value) in [
             ("AWS_LAMBDA_RUNTIME_API", format!("http://127.0.0.1:{runtime_port}/.rt/{}", function.name)),
@@ -80,10 +83,7 @@ impl Environment<'_> {
             ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "256".to_owned()),
             ("AWS_LAMBDA_MAX_CONCURRENCY", CONCURRENCY.to_string()),
             ("CLOCK_FILE", self.clock_file.display().to_string()),
-        ]
-        .into_iter()
-        .chain(sdk_variables(&self.tables_url))
-        {
+        ] {
             variables.insert(name.to_owned(), value);
         }
         variables

@@ -3,13 +3,13 @@
 
 use crate::{
     runtime::Runtime,
-    template::{FunctionSpec, RouteSpec},
+    template::{CorsSpec, FunctionSpec, RouteSpec},
 };
 use axum::{
     Router,
     body::{Body, to_bytes},
     extract::{ConnectInfo, State},
-    http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, Uri, header},
+    http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, header},
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
 use mealticket_store::Clock;
@@ -39,21 +39,31 @@ pub struct Gateway {
     runtime: Runtime,
     clock: Clock,
     requests: AtomicU64,
+    cors: CorsSpec,
 }
 
 impl Gateway {
     /// A gateway before these functions.
-    pub fn new(routes: Vec<RouteSpec>, functions: &[FunctionSpec], runtime: Runtime, clock: Clock) -> Self {
+    pub fn new(
+        (routes, cors): (Vec<RouteSpec>, CorsSpec),
+        functions: &[FunctionSpec],
+        runtime: Runtime,
+        clock: Clock,
+    ) -> Self {
         let functions = functions.iter().map(|function| {
             let timeout = TIMEOUT.min(Duration::from_secs(function.timeout_seconds));
             (function.name.clone(), (Arc::new(Semaphore::new(IN_FLIGHT_MAX)), timeout))
         });
-        Gateway { functions: functions.collect(), routes, runtime, clock, requests: AtomicU64::new(0) }
+        Gateway { functions: functions.collect(), routes, runtime, clock, requests: AtomicU64::new(0), cors }
     }
 
     /// Serves until the process ends.
     pub async fn serve(self: Arc<Self>, listener: TcpListener) {
-        let app = Router::new().fallback(front).with_state(self).into_make_service_with_connect_info::<SocketAddr>();
+        let Ok(address) = listener.local_addr() else { return };
+        let app = Router::new()
+            .fallback(answer)
+            .with_state((self, address))
+            .into_make_service_with_connect_info::<SocketAddr>();
         // It ends with the runtime; there is nobody left to tell.
         let _ = axum::serve(listener, app).await;
     }
@@ -106,11 +116,53 @@ struct Incoming {
     source: SocketAddr,
 }
 
-async fn front(
-    State(gateway): State<Arc<Gateway>>,
+/// Answers programs, and pages of the origins that may call the API; refuses other pages.
+async fn answer(
+    State((gateway, address)): State<(Arc<Gateway>, SocketAddr)>,
     ConnectInfo(source): ConnectInfo<SocketAddr>,
     request: Request<Body>,
 ) -> Response<Body> {
+    let Some(origin) = request.headers().get(header::ORIGIN).cloned() else {
+        return front(gateway, source, request).await;
+    };
+    let own = [format!("http://{address}"), format!("http://localhost:{}", address.port())];
+    let cors = &gateway.cors;
+    let is_allowed = own.iter().chain(&cors.origins).any(|allowed| origin == allowed.as_str());
+    if !is_allowed {
+        // API Gateway leaves the refusal to the browser. Here nothing of another page's is let in: there is no ICP filing before it.
+        return own_answer(StatusCode::FORBIDDEN, "Forbidden");
+    }
+    let asks_before =
+        request.method() == Method::OPTIONS && request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
+    let mut response = match asks_before {
+        true => {
+            let mut response = Response::new(Body::empty());
+            *response.status_mut() = StatusCode::NO_CONTENT;
+            cors.say(response.headers_mut(), header::ACCESS_CONTROL_ALLOW_METHODS, &cors.methods);
+            cors.say(response.headers_mut(), header::ACCESS_CONTROL_ALLOW_HEADERS, &cors.headers);
+            response.headers_mut().insert(header::ACCESS_CONTROL_MAX_AGE, cors.max_age.into());
+            response
+        }
+        false => {
+            let gateway = Arc::clone(&gateway);
+            let mut response = front(gateway, source, request).await;
+            cors.say(response.headers_mut(), header::ACCESS_CONTROL_EXPOSE_HEADERS, &cors.exposed);
+            response
+        }
+    };
+    response.headers_mut().insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+    response
+}
+
+impl CorsSpec {
+    fn say(&self, headers: &mut HeaderMap, name: HeaderName, values: &[String]) {
+        if let Ok(value) = HeaderValue::from_str(&values.join(",")) {
+            headers.insert(name, value);
+        }
+    }
+}
+
+async fn front(gateway: Arc<Gateway>, source: SocketAddr, request: Request<Body>) -> Response<Body> {
     let (parts, body) = request.into_parts();
     let Ok(body) = to_bytes(body, PAYLOAD_BYTES_MAX).await else {
         return own_answer(StatusCode::PAYLOAD_TOO_LARGE, "Request Entity Too Large");
@@ -201,4 +253,67 @@ fn joined_query(query: &str) -> BTreeMap<String, String> {
             .or_insert_with(|| text.clone());
     }
     joined
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{template::Template, workspace};
+    use reqwest::header::ORIGIN;
+
+    /// A gateway of the template with no function behind it: its own answers are all there is.
+    async fn gateway(app_origins: &str) -> String {
+        let mut template = Template::read(&workspace::template()).unwrap();
+        if !app_origins.is_empty() {
+            template.set("AppOrigins", app_origins.to_owned());
+        }
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let runtime = Runtime::new("http://127.0.0.1:9".to_owned()).unwrap();
+        let routes = (template.routes().unwrap(), template.cors());
+        tokio::spawn(Arc::new(Gateway::new(routes, &[], runtime, Clock::system())).serve(listener));
+        url
+    }
+
+    #[tokio::test]
+    async fn pages_of_the_stacks_own_origins_are_answered_and_others_are_refused() {
+        let http = reqwest::Client::builder().no_proxy().build().unwrap();
+        for (app_origins, h5_status) in [("", 403), ("https://h5.operator.example,http://127.0.0.1:5173", 404)] {
+            let url = gateway(app_origins).await;
+            let get = || http.get(format!("{url}/nothing"));
+            assert_eq!(get().send().await.unwrap().status(), 404, "a program");
+            assert_eq!(get().header(ORIGIN, &url).send().await.unwrap().status(), 404, "a page of its own");
+            for evil in
+                ["https://evil.example", "null", "https://h5.operator.example.evil.example", "http://127.0.0.1:1"]
+            {
+                let refused = get().header(ORIGIN, evil).send().await.unwrap();
+                assert_eq!(refused.status(), 403, "{evil}");
+                assert!(!refused.headers().contains_key("access-control-allow-origin"), "{evil}");
+            }
+            let h5 = get().header(ORIGIN, "https://h5.operator.example").send().await.unwrap();
+            assert_eq!(h5.status(), h5_status);
+            let named = h5.headers().get("access-control-allow-origin").map(|value| value.to_str().unwrap());
+            assert_eq!(named, (h5_status == 404).then_some("https://h5.operator.example"));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_page_that_asks_before_it_calls_hears_what_the_template_says() {
+        let url = gateway("https://h5.operator.example").await;
+        let http = reqwest::Client::builder().no_proxy().build().unwrap();
+        let asks = |origin: &str| {
+            let request = http.request(Method::OPTIONS, format!("{url}/v1/wallet")).header(ORIGIN, origin);
+            request.header("access-control-request-method", "GET").send()
+        };
+        let told = asks("https://h5.operator.example").await.unwrap();
+        assert_eq!(told.status(), 204);
+        let says = |name: &str| told.headers()[name].to_str().unwrap().to_owned();
+        assert_eq!(says("access-control-allow-origin"), "https://h5.operator.example");
+        assert!(says("access-control-allow-headers").contains("authorization"));
+        assert!(says("access-control-allow-headers").contains("idempotency-key"));
+        assert!(says("access-control-allow-methods").contains("DELETE"));
+        assert_eq!(says("access-control-max-age"), "600");
+        assert!(!told.headers().contains_key("access-control-allow-credentials"), "no cookie is taken");
+        assert_eq!(asks("https://evil.example").await.unwrap().status(), 403);
+    }
 }

@@ -7,7 +7,11 @@ use base64::{
 };
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use mealticket_api::{
-    auth::{merchant::TOKEN_SECONDS_MAX, operator::Role},
+    auth::{
+        merchant::TOKEN_SECONDS_MAX,
+        operator::{Role, TOKEN_SECONDS_MAX as TOKEN_SECONDS_OF_OPERATOR},
+    },
+    config::OperatorIssuer,
     random,
     secrets::{Secrets, ed25519_public, ed25519_public_pem, new_ed25519},
     webhook::WebhookSecret,
@@ -64,6 +68,18 @@ impl KeyFile {
         Ok(KeyFile { stack, merchants: merchants.collect::<Result<_>>()?, operators })
     }
 
+    /// Reads a file, one of an older release as well: the stack's keys that it has not yet are new. They are written by whoever
+    /// calls this, if the second value says that there are any.
+    pub fn read(text: &str) -> Result<(Self, bool)> {
+        let broken = || StackError("not a key file".to_owned());
+        let mut file: Value = serde_json::from_str(text).map_err(|_| broken())?;
+        let stack = file.get_mut("stack").ok_or_else(broken)?;
+        let before = stack.take();
+        *stack = Secrets::complete(before.clone()).map_err(|error| StackError(error.to_string()))?;
+        let is_completed = *stack != before;
+        Ok((serde_json::from_value(file).map_err(|_| broken())?, is_completed))
+    }
+
     /// New keys for those of these merchants that have none, and for the operators; true when there were any.
     pub fn add_missing(&mut self, merchants: &[&MerchantId]) -> Result<bool> {
         let mut had_all = true;
@@ -95,8 +111,18 @@ impl KeyFile {
     }
 }
 
-/// An operator's token lives an hour.
-const OPERATOR_TOKEN_SECONDS: i64 = 3_600;
+/// Who a token of the operator's provider is for.
+#[derive(Debug, Clone, Copy)]
+pub struct Employee<'a> {
+    /// Any name.
+    pub name: &'a str,
+    /// What they may be.
+    pub roles: &'a [Role],
+    /// The province that they work for.
+    pub province: &'a str,
+    /// The cities that they work for; all when empty.
+    pub cities: &'a [String],
+}
 
 impl OperatorSecrets {
     /// A new key of this name.
@@ -112,19 +138,37 @@ impl OperatorSecrets {
                    "alg": "EdDSA", "use": "sig" }))
     }
 
-    /// A token of somebody with these roles, from the provider at `issuer` for a stack.
-    pub fn token(&self, issuer: &str, audience: &str, name: &str, roles: &[Role], now: Timestamp) -> Result<String> {
-        let roles: Vec<&str> = roles.iter().map(|role| role.as_str()).collect();
-        let (now, until) = (now.unix_seconds(), now.unix_seconds() + OPERATOR_TOKEN_SECONDS);
-        self.sign(&json!({ "iss": issuer, "aud": audience, "sub": name, "iat": now, "exp": until, "roles": roles }))
+    /// A token of an employee, from the provider of this stack.
+    pub fn token(&self, provider: &OperatorIssuer, employee: &Employee<'_>, now: Timestamp) -> Result<String> {
+        let roles: Vec<&str> = employee.roles.iter().map(|role| role.as_str()).collect();
+        let (now, until) = (now.unix_seconds(), now.unix_seconds() + TOKEN_SECONDS_OF_OPERATOR);
+        let mut claims = BTreeMap::from([
+            ("iss", json!(provider.issuer)),
+            ("aud", json!(provider.audience)),
+            ("sub", json!(employee.name)),
+            ("iat", json!(now)),
+            ("exp", json!(until)),
+            ("roles", json!(roles)),
+            (&provider.province_claim, json!(employee.province)),
+        ]);
+        if !employee.cities.is_empty() {
+            claims.insert(&provider.cities_claim, json!(employee.cities));
+        }
+        self.sign(&json!(claims))
     }
 
-    /// A token with these claims.
+    /// An access token with these claims.
     pub fn sign(&self, claims: &Value) -> Result<String> {
+        self.sign_as(claims, "at+jwt")
+    }
+
+    /// A token of this `typ` with these claims.
+    pub fn sign_as(&self, claims: &Value, typ: &str) -> Result<String> {
         let broken = |what: &str| StackError(format!("the operators' key {what}"));
         let pkcs8 = STANDARD.decode(&self.pkcs8).map_err(|_| broken("is not base64"))?;
         let mut header = Header::new(Algorithm::EdDSA);
         header.kid = Some(self.kid.clone());
+        header.typ = Some(typ.to_owned());
         encode(&header, claims, &EncodingKey::from_ed_der(&pkcs8)).map_err(|_| broken("does not sign"))
     }
 }

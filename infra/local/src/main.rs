@@ -1,17 +1,19 @@
 //! `cargo stack`: a province on one machine.
 
 use clap::{Args, Parser, Subcommand};
-use mealticket_api::{auth::operator::Role, random};
+use mealticket_api::{auth::operator::Role, config::Config, random, vault::Vault};
 use mealticket_domain::Timestamp;
 use mealticket_local::{
-    Result, StackError, binaries, cargo_lambda, demo, guard,
-    key_file::KeyFile,
+    Result, StackError, binaries, cargo_lambda, demo,
+    environment::{Local, local_config},
+    guard,
+    key_file::{Employee, KeyFile},
     measure,
     ready::session,
     runtime::Runtime,
     seed::Seed,
     stack::{Options, Stack},
-    state::StateDir,
+    state::{Running, StateDir},
     tables,
     template::Template,
     tick, workspace,
@@ -20,7 +22,7 @@ use serde_json::json;
 use std::{
     ffi::OsString,
     io::{BufRead, BufReader, Write},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Command, ExitCode, Stdio},
 };
 use tokio::signal::unix::{SignalKind, signal};
@@ -81,6 +83,15 @@ enum Task {
     },
     /// Print a bearer token of a merchant of the seed, or of an operator's employee.
     Token(Speaker),
+    /// Print the share code of a partner, who earns the commission of what is claimed with it.
+    ShareCode {
+        /// The partner: `ptn_` and 1 to 18 letters and digits.
+        #[arg(long)]
+        partner: String,
+        /// The directory of the stack, when it was started with one that has keys of its own.
+        #[arg(long)]
+        data: Option<PathBuf>,
+    },
     /// Print the three webhook headers for a file as the body.
     Sign {
         #[command(flatten)]
@@ -118,6 +129,9 @@ struct Up {
     /// Apply the limits on one-time codes.
     #[arg(long)]
     strict: bool,
+    /// A web origin whose pages may call the API, like http://127.0.0.1:5173. May be given more than once.
+    #[arg(long = "app-origin")]
+    app_origins: Vec<String>,
     /// Print one JSON object a line on standard output, and nothing else.
     #[arg(long)]
     json: bool,
@@ -151,6 +165,12 @@ struct Speaker {
     /// What the employee may be: province_admin, city_operator, reviewer, finance or auditor. May be given more than once.
     #[arg(long = "role", value_parser = role)]
     roles: Vec<Role>,
+    /// The two-digit code of the province that the employee works for; this stack's when absent.
+    #[arg(long, requires = "operator")]
+    province: Option<String>,
+    /// A city that the employee works for, and for no more than what is named so. May be given more than once.
+    #[arg(long = "city", requires = "operator")]
+    cities: Vec<String>,
     /// The directory of the stack, when it was started with one that has keys of its own.
     #[arg(long)]
     data: Option<PathBuf>,
@@ -178,6 +198,7 @@ fn main() -> ExitCode {
         Task::Tick { at, data } => in_runtime(tick_schedules(at, data)),
         Task::RebuildLedger { data } => in_runtime(rebuild_ledger(data)),
         Task::Token(speaker) => token(&speaker),
+        Task::ShareCode { partner, data } => share_code(&partner, data),
         Task::Sign { merchant, file, id } => sign(&merchant, &file, id),
     };
     match outcome {
@@ -216,6 +237,7 @@ async fn up_until_signal(up: Up) -> Result<()> {
         release: up.release,
         strict: up.strict,
         no_build: up.no_build,
+        app_origins: up.app_origins,
     };
     let started = tokio::select! {
         started = Stack::start(&options, &say) => started?,
@@ -361,6 +383,15 @@ fn variable(name: &str) -> Result<String> {
     value.ok_or_else(|| StackError(format!("the template sets no {name}")))
 }
 
+/// What the functions of the running stack are told.
+fn config(running: &Running) -> Result<Config> {
+    let functions = Template::read(&workspace::template())?.functions()?;
+    // Neither the keys nor the tables are asked for.
+    let local =
+        Local { secrets: Path::new("unused"), strict: true, operators: &running.operators, tables: "http://127.0.0.1" };
+    local_config(&functions, &local)
+}
+
 fn token(speaker: &Speaker) -> Result<()> {
     let state = StateDir::open(speaker.data.as_deref())?;
     // What the clock of the stack says, which may have been moved.
@@ -370,12 +401,24 @@ fn token(speaker: &Speaker) -> Result<()> {
         (None, Some(name)) => {
             let running =
                 state.running().ok_or_else(|| StackError("no stack runs here; start one with `up`".into()))?;
-            let audience = variable("OPERATOR_AUDIENCE")?;
-            keys.operators()?.token(&running.operators, &audience, name, &speaker.roles, now)?
+            let config = config(&running)?;
+            let province = speaker.province.clone().unwrap_or_else(|| config.province.code().to_owned());
+            let employee = Employee { name, roles: &speaker.roles, province: &province, cities: &speaker.cities };
+            keys.operators()?.token(&config.operators, &employee, now)?
         }
         (None, None) => return Err(StackError("whose token? --merchant or --operator".to_owned())),
     };
     print(&format!("{token}\n"));
+    Ok(())
+}
+
+fn share_code(partner: &str, data: Option<PathBuf>) -> Result<()> {
+    let keys = keys(&StateDir::open(data.as_deref())?)?;
+    let id =
+        partner.parse().map_err(|_| StackError(format!("{partner} is no partner: ptn_ and 1 to 18 of a-z and 0-9")))?;
+    let vault = Vault::new(&keys.stack).map_err(|_| StackError("the keys of share codes are not usable".to_owned()))?;
+    let code = vault.share_code(&id).ok_or_else(|| StackError(format!("{partner} has no share code")))?;
+    print(&format!("{code}\n"));
     Ok(())
 }
 

@@ -5,19 +5,17 @@ mod webhooks;
 
 use crate::{Result, StackError, key_file::KeyFile, workspace};
 use mealticket_api::{
-    Deps,
-    auth::{
-        member::MemberPrincipal,
-        refresh::{IDLE_SECONDS, RefreshToken},
-    },
+    ApiError, Deps, Subject,
+    auth::{member::MemberPrincipal, refresh::RefreshToken},
     vault::Vault,
 };
 use mealticket_domain::{
     CampaignNo, Coupon, CouponKey, Fingerprint, HoldRequest, HoldTag, IdempotencyKey, KeyHash, MemberAttributes,
     MemberNo, Order, Ordinal, Phone, Reason, RedeemRequest, StoreId, Timestamp, coupon::RedemptionSource,
-    limits::HOLD_SECONDS_MAX,
+    limits::HOLD_SECONDS_MAX, otp::GUESSES_MAX, presentation::Presentation,
 };
 use mealticket_store::{
+    AttributePath,
     challenges::Challenge,
     claim::{ClaimOutcome, ClaimRequest},
     hold::HoldOutcome,
@@ -39,6 +37,8 @@ const MEMBER_PHONE: &str = "+8613800138000";
 const NEW_PHONE: &str = "+8613800138009";
 /// The one-time code of every sample challenge.
 const OTP: &str = "123456";
+/// The order that the coupon `active_code` was validated for.
+const REPORTED_ORDER: &str = "LT-20261122-0042";
 /// The merchant whose secret signs the sample webhooks.
 const SIGNER: &str = "mch_luckytea";
 /// Filled last: it depends on everything else in the file.
@@ -151,20 +151,23 @@ impl World<'_> {
     async fn member(&mut self) -> Result<MemberNo> {
         let phone: Phone = parsed(MEMBER_PHONE)?;
         let vault = &self.deps.stack.vault;
-        let phone_sealed = vault.seal_phone(&phone).map_err(|_| failed("sealing"))?;
         let now = self.now;
         let channel = parsed("app")?;
-        let profile = |member, attributes| Profile {
-            member,
-            phone_sealed: phone_sealed.clone(),
-            joined_at: now,
-            channel: mealticket_domain::Channel::clone(&channel),
-            inviter: None,
-            terms_version: "1".to_owned(),
-            privacy_version: "1".to_owned(),
-            attributes,
+        let profile = |member, attributes| -> std::result::Result<Profile, ApiError> {
+            Ok(Profile {
+                member,
+                phone_sealed: vault.seal_phone(&AttributePath::phone_of_member(member), &phone)?,
+                joined_at: now,
+                channel: mealticket_domain::Channel::clone(&channel),
+                inviter: None,
+                terms_version: "1".to_owned(),
+                privacy_version: "1".to_owned(),
+                attributes,
+                sessions_valid_from: None,
+            })
         };
-        let signed_up = self.deps.store.sign_up(&vault.phone_hash(&phone), now, profile).await.map_err(failed)?;
+        let signed_up = self.deps.store.sign_up(&vault.phone_hash(&phone), now, profile).await;
+        let signed_up = signed_up.map_err(|error| failed(error.code().as_str()))?;
         let (SignedUp::Joined(profile) | SignedUp::KnownAlready(profile)) = signed_up;
         self.put("member_id", self.deps.stack.ids.member_id(profile.member));
         Ok(profile.member)
@@ -180,7 +183,7 @@ impl World<'_> {
             fingerprint: Fingerprint::of(&[None, None]),
             attributes: MemberAttributes::default(),
             channel: None,
-            share_code: None,
+            share: None,
             key_version: self.deps.stack.codes.newest_version(),
             now: at,
         };
@@ -250,6 +253,10 @@ impl World<'_> {
         let ids = &self.deps.stack.ids;
         let (coupon_id, redemption_id) = (ids.coupon_id(active.key), ids.redemption_id(redeemed.key, 0));
         let reversed_id = ids.redemption_id(reversed.key, 0);
+        let shown = Presentation { key_version: active.key_version, at: self.now, held_until: None };
+        let (merchant, order_no) = (parsed("mch_luckytea")?, parsed(REPORTED_ORDER)?);
+        let subject = Subject { merchant: &merchant, coupon: active.key, order_no: &order_no };
+        self.put("active_proof", self.deps.stack.vault.proof(subject, &shown));
         self.put("active_coupon_id", coupon_id);
         self.put("redemption_id", redemption_id);
         self.put("reversed_redemption_id", reversed_id);
@@ -301,9 +308,13 @@ impl World<'_> {
             let vault = &self.deps.stack.vault;
             let challenge = Challenge {
                 id: id.to_owned(),
-                phone_sealed: vault.seal_phone(&parsed(phone)?).map_err(|_| failed("sealing"))?,
+                phone_sealed: vault
+                    .seal_phone(&AttributePath::phone_of_challenge(id), &parsed(phone)?)
+                    .map_err(|_| failed("sealing"))?,
                 otp_hash: vault.otp_hash(id, OTP),
                 expires_at,
+                guesses_max: GUESSES_MAX,
+                failed_before: false,
             };
             self.deps.store.put_challenge(&challenge).await.map_err(failed)?;
             self.put(name, id.to_owned());
@@ -312,15 +323,14 @@ impl World<'_> {
     }
 
     async fn sessions(&mut self, member: MemberNo) -> Result<()> {
-        let until = self.now.plus_seconds(IDLE_SECONDS);
         let random = || mealticket_api::random::bytes().map_err(|_| failed("randomness"));
         let (fresh, stale): ([u8; 16], [u8; 16]) = (random()?, random()?);
         for (name, family_id) in [("refresh_token", fresh), ("stale_refresh_token", stale)] {
-            self.deps.store.begin_session(&family_id, member, until).await.map_err(failed)?;
+            self.deps.store.begin_session(&family_id, member, self.now, None).await.map_err(failed)?;
             let token = RefreshToken { family_id, generation: 0 };
             self.put(name, token.expose(&self.deps.stack.vault));
         }
-        self.deps.store.present_refresh(&stale, 1, self.now, until).await.map_err(failed)?;
+        self.deps.store.present_refresh(&stale, 9, self.now).await.map_err(failed)?;
         let stack = &self.deps.stack;
         let principal = MemberPrincipal { member, family_id: fresh, attributes: MemberAttributes::default() };
         let token = stack.member_tokens.issue(&principal, &stack.ids, &stack.vault, self.now);

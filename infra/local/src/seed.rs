@@ -10,9 +10,9 @@ use mealticket_domain::{
     webhook::{Endpoint, EndpointId, EndpointSecret, MessageKind},
 };
 use mealticket_store::{
-    Store,
+    AttributePath, Store,
     catalog::Published,
-    merchants::{MerchantKey, MerchantRecord},
+    merchants::{MerchantKey, MerchantRecord, WebhookSecretItem},
 };
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -145,8 +145,12 @@ impl Seed {
             let secret = keys.merchant(merchant.id.as_str())?.endpoint_secret.as_deref();
             for id in &merchant.endpoints {
                 let secret = secret.ok_or_else(|| failed(&"the key file has no secret for it"))?;
-                let sealed =
-                    vault.seal(Sealed::EndpointSecret, secret.as_bytes()).map_err(|_| failed(&"its secret"))?;
+                let sealed = vault.seal(
+                    Sealed::EndpointSecret,
+                    &AttributePath::endpoint_secret(&merchant.id, id),
+                    secret.as_bytes(),
+                );
+                let sealed = sealed.map_err(|_| failed(&"its secret"))?;
                 let endpoint = Endpoint {
                     id: id.clone(),
                     url: receiver.url(id),
@@ -174,7 +178,9 @@ fn record(merchant: &SeedMerchant, keys: &KeyFile, vault: &Vault) -> Result<Merc
     for store in &merchant.stores {
         store.check().map_err(|error| StackError(format!("seed store {}: store_no {error}", store.store_id)))?;
     }
-    let sealed = vault.seal(Sealed::WebhookSecret, secrets.webhook_secret.as_bytes());
+    let path = AttributePath::webhook_secret(&merchant.id, 0);
+    let sealed = vault.seal(Sealed::WebhookSecret, &path, secrets.webhook_secret.as_bytes());
+    let sealed = sealed.map_err(|_| StackError("a webhook secret could not be sealed".to_owned()))?;
     Ok(MerchantRecord {
         merchant: Merchant {
             id: merchant.id.clone(),
@@ -188,6 +194,6 @@ fn record(merchant: &SeedMerchant, keys: &KeyFile, vault: &Vault) -> Result<Merc
             algorithm: "EdDSA".to_owned(),
             public_pem: secrets.public_pem()?,
         }],
-        webhook_secrets: vec![sealed.map_err(|_| StackError("a webhook secret could not be sealed".to_owned()))?],
+        webhook_secrets: vec![WebhookSecretItem { number: 0, sealed }],
     })
 }

@@ -7,7 +7,7 @@ use crate::{
     gateway::Gateway,
     guard,
     issuer::Issuer,
-    key_file::KeyFile,
+    key_file::{Employee, KeyFile},
     ready::{Ready, ready},
     receiver::Receiver,
     runtime::{Runtime, http_probe},
@@ -19,7 +19,7 @@ use crate::{
     workspace,
 };
 use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region, retry::RetryConfig};
-use mealticket_api::auth::operator::Role;
+use mealticket_api::{auth::operator::Role, config::OperatorIssuer};
 use mealticket_domain::Timestamp;
 use mealticket_store::{Clock, Store};
 use rustix::process::{Pid, Signal, kill_process};
@@ -57,6 +57,8 @@ pub struct Options {
     pub strict: bool,
     /// The binaries are there.
     pub no_build: bool,
+    /// Web origins whose pages may call the API.
+    pub app_origins: Vec<String>,
 }
 
 /// Processes of each function. Two, so that whatever works only inside one process does not work here.
@@ -77,8 +79,9 @@ pub struct Stack {
     pub messages: mpsc::UnboundedReceiver<Message>,
     /// The merchants' own server, which is told by webhooks.
     pub receiver: Receiver,
-    /// The identity provider's address, and the audience of its tokens.
-    operators: (String, String),
+    /// The operator's identity provider.
+    operators: OperatorIssuer,
+    province: String,
     children: Vec<Child>,
     triggers: Vec<JoinHandle<()>>,
     state: StateDir,
@@ -99,7 +102,10 @@ impl Stack {
     ///
     /// Call it on the main thread: children are tied to the life of the thread that starts them.
     pub async fn start(options: &Options, say: &dyn Fn(&str)) -> Result<Self> {
-        let template = Template::read(&workspace::template())?;
+        let mut template = Template::read(&workspace::template())?;
+        if !options.app_origins.is_empty() {
+            template.set("AppOrigins", options.app_origins.join(","));
+        }
         let functions = template.functions()?;
         let seed = Seed::read(&workspace::seed())?;
         let front = listen(options.port, "--port").await?;
@@ -126,7 +132,8 @@ impl Stack {
             clock_file: state.clock_file(),
         };
         let secrets = state.secrets_file();
-        let local = Local { secrets: &secrets, strict: options.strict, operators: &issuer.url() };
+        let local =
+            Local { secrets: &secrets, strict: options.strict, operators: &issuer.url(), tables: &engine.url() };
         let config = local_config(&functions, &local)?;
         say("loading the seed province");
         let receiver = Receiver::start().await?;
@@ -152,11 +159,11 @@ impl Stack {
         let clock = Clock::shifted_by(running.clock_file.clone());
         state.note_running(&running)?;
         let triggers = start_triggers(&template, &engine, &runtime, &clock)?;
-        let gateway = Arc::new(Gateway::new(template.routes()?, &functions, runtime, clock));
+        let gateway = Arc::new(Gateway::new((template.routes()?, template.cors()), &functions, runtime, clock));
         tokio::spawn(gateway.serve(front));
         let ready = ready(&seed, &config, format!("http://{address}"), engine.url())?;
-        let operators = (issuer.url(), config.operators.audience.clone());
-        Ok(Stack { ready, keys, messages, receiver, operators, children, triggers, state, _engine: engine })
+        let (operators, province) = (config.operators.clone(), config.province.code().to_owned());
+        Ok(Stack { ready, keys, messages, receiver, operators, province, children, triggers, state, _engine: engine })
     }
 
     /// What the stack's clock says.
@@ -166,8 +173,8 @@ impl Stack {
 
     /// A bearer token of an operator's employee with these roles.
     pub fn operator_token(&self, name: &str, roles: &[Role]) -> Result<String> {
-        let (issuer, audience) = &self.operators;
-        self.keys.operators()?.token(issuer, audience, name, roles, self.now())
+        let employee = Employee { name, roles, province: &self.province, cities: &[] };
+        self.keys.operators()?.token(&self.operators, &employee, self.now())
     }
 
     /// Moves the stack's clock, if `at` is given, and runs what is scheduled.
@@ -224,7 +231,7 @@ fn start_cargo_lambda(program: &Path, port: u16, state: &StateDir) -> Result<Chi
     let mut command = guard::guarded(program)?;
     command
         .args(["lambda", "watch", "--only-lambda-apis", "--concurrency", "1", "--ignore-changes"])
-        .args(["-A", "127.0.0.1", "-P", &port.to_string()])
+        .args(["-A", "127.0.0.1", "-P", &port.to_string(), "--disable-cors"])
         // Not the file that the manifest names for plain `cargo lambda watch`: it starts no function here.
         .arg("--env-file")
         .arg(state.empty_file()?)

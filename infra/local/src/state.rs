@@ -108,9 +108,9 @@ impl StateDir {
             write_private(&own, &json(&keys)?)?;
         }
         let text = std::fs::read_to_string(&own).map_err(|error| StackError::caused(own.display(), error))?;
-        let mut keys: KeyFile = serde_json::from_str(&text)
+        let (mut keys, is_completed) = KeyFile::read(&text)
             .map_err(|_| StackError(format!("{} is not a key file; move it away to get new keys", own.display())))?;
-        if keys.add_missing(&seed.merchant_ids())? {
+        if keys.add_missing(&seed.merchant_ids())? || is_completed {
             replace_private(&own, &json(&keys)?)?;
         }
         replace_private(&self.secrets_file(), &json(&keys.stack)?)?;

@@ -3,7 +3,7 @@
 use crate::{
     Result, StackError,
     engine::Engine,
-    environment::{Local, local_config, local_variables, sdk_variables},
+    environment::{Local, local_config, local_variables},
     issuer::Issuer,
     samples::{Samples, files},
     seed::Seed,
@@ -37,7 +37,7 @@ pub async fn serve(port: u16) -> Result<Served> {
     let functions = template.functions()?;
     let issuer = Issuer::start(&keys).await?;
     let secrets = state.secrets_file();
-    let local = Local { secrets: &secrets, strict: false, operators: &issuer.url() };
+    let local = Local { secrets: &secrets, strict: false, operators: &issuer.url(), tables: &engine.url() };
     let config = local_config(&functions, &local)?;
     let store = Store::new(client(&engine.url()), config.tables.clone(), Clock::system());
     seed.load(&store, &keys).await?;
@@ -54,8 +54,7 @@ pub async fn serve(port: u16) -> Result<Served> {
 
     let first = functions.first().ok_or_else(|| failed("the template has no function"))?;
     let told = local_variables(first, &local).into_iter();
-    let sdk = sdk_variables(&engine.url()).into_iter().map(|(name, value)| (name.to_owned(), value));
-    let lines: Vec<String> = told.chain(sdk).map(|(name, value)| format!("{name}={value}\n")).collect();
+    let lines: Vec<String> = told.map(|(name, value)| format!("{name}={value}\n")).collect();
     let env_file = workspace::private().join("watch.env");
     fs::write(&env_file, lines.concat()).map_err(failed)?;
     Ok(Served { url: engine.url(), env_file, folder, _engine: engine })

@@ -63,6 +63,21 @@ pub struct MappingSpec {
     pub bisects: bool,
 }
 
+/// Which web pages may call the API (CORS).
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct CorsSpec {
+    /// Their origins; none by default.
+    pub origins: Vec<String>,
+    /// The methods that they may use.
+    pub methods: Vec<String>,
+    /// The headers that they may send.
+    pub headers: Vec<String>,
+    /// The headers that they may read.
+    pub exposed: Vec<String>,
+    /// Seconds for which a browser need not ask again.
+    pub max_age: u64,
+}
+
 /// A function that is invoked at a rate.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ScheduleSpec {
@@ -78,12 +93,14 @@ pub struct ScheduleSpec {
 pub const LOCAL_STACK_NAME: &str = "mealticket-local";
 
 impl Template {
-    /// Reads the template and sets its parameters: their defaults, and `SecretsArn`, which nothing here uses.
+    /// Reads the template and sets its parameters: their defaults; and those that have none, because every deployment has its own:
+    /// `SecretsArn`, which nothing here uses, and `OperatorAudience`.
     pub fn read(path: &Path) -> Result<Self> {
         let document = yaml::read(path)?;
         let mut parameters = BTreeMap::from([
             ("AWS::StackName".to_owned(), LOCAL_STACK_NAME.to_owned()),
             ("SecretsArn".to_owned(), "unused".to_owned()),
+            ("OperatorAudience".to_owned(), "mealticket-on-one-machine".to_owned()),
         ]);
         for (name, parameter) in object(document.get("Parameters")) {
             if let Some(default) = parameter.get("Default") {
@@ -106,6 +123,29 @@ impl Template {
     /// The routes.
     pub fn routes(&self) -> Result<Vec<RouteSpec>> {
         self.resources("AWS::ApiGatewayV2::Route").map(|(id, resource)| self.route(id, resource)).collect()
+    }
+
+    /// Sets a parameter.
+    pub fn set(&mut self, name: &str, value: String) {
+        self.parameters.insert(name.to_owned(), value);
+    }
+
+    /// Which web pages may call the API: those of the parameter `AppOrigins`.
+    pub fn cors(&self) -> CorsSpec {
+        let configured = |(_, api): (_, &Value)| api.pointer("/Properties/CorsConfiguration/Fn::If/1").cloned();
+        let configured = self.resources("AWS::ApiGatewayV2::Api").find_map(configured).unwrap_or_default();
+        let list = |name: &str| {
+            let texts = at(&configured, &[name]).as_array().into_iter().flatten();
+            texts.filter_map(|text| text.as_str().map(str::to_owned)).collect()
+        };
+        let origins = self.text(at(&configured, &["AllowOrigins"])).unwrap_or_default();
+        CorsSpec {
+            origins: origins.split(',').filter(|origin| !origin.is_empty()).map(str::to_owned).collect(),
+            methods: list("AllowMethods"),
+            headers: list("AllowHeaders"),
+            exposed: list("ExposeHeaders"),
+            max_age: at(&configured, &["MaxAge"]).as_u64().unwrap_or(0),
+        }
     }
 
     /// The streams that are pumped into functions.

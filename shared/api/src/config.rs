@@ -1,10 +1,17 @@
 //! What a function is told from outside. The only place that reads the environment; the names are those of
 //! `infra/template.yaml`.
 
-use crate::sms::SmsGateway;
-use mealticket_domain::Province;
+mod here;
+
+use crate::{problem::ApiError, request::TrustedFront, sms::SmsGateway};
+use mealticket_domain::{Channel, Province};
 use mealticket_store::{Clock, Tables};
-use std::path::PathBuf;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+    str::FromStr,
+};
+use tracing::level_filters::LevelFilter;
 
 /// A function's configuration.
 #[derive(Debug, Clone)]
@@ -21,12 +28,16 @@ pub struct Config {
     pub secrets: SecretsSource,
     /// How one-time codes reach phones.
     pub sms: SmsGateway,
-    /// Whether the limits on one-time codes apply.
-    pub send_limits: bool,
+    /// How many one-time codes are sent; without limits when absent, on one machine alone.
+    pub message_limits: Option<MessageLimits>,
+    /// The front that stands before the API and says where a request comes from.
+    pub front: Option<TrustedFront>,
+    /// The channels that a member's app may name. Others, like a service hall's, are named by those who serve there.
+    pub channels: BTreeSet<Channel>,
     /// Whether webhooks may be sent, unencrypted, to servers on this machine.
     pub webhooks_stay_here: bool,
-    /// How much is logged: a `tracing` filter.
-    pub log_level: String,
+    /// How much of ours is logged. Of what we depend on, nothing below `info` is.
+    pub log_level: LevelFilter,
     /// The clock: the machine's, but for a stack on one machine that moves it.
     pub clock: Clock,
     /// The tables.
@@ -42,6 +53,23 @@ pub struct OperatorIssuer {
     pub audience: String,
     /// Where its keys are: a JSON Web Key Set (RFC 7517).
     pub jwks_url: String,
+    /// The claim that names the provinces that the person works for: a text or a list of texts, two digits each (GB/T 2260).
+    pub province_claim: String,
+    /// The claim that names the cities that the person works for: a text or a list of texts.
+    pub cities_claim: String,
+    /// Whether tokens must say in their `typ` that they are access tokens (RFC 9068).
+    pub access_tokens_only: bool,
+    /// The `acr` values that are good enough: how the person signed in. Empty: it is not asked.
+    pub acr_values: BTreeSet<String>,
+}
+
+/// Bounds on one-time codes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MessageLimits {
+    /// Messages for one source address in an hour.
+    pub per_source_hour: u32,
+    /// Messages of the whole stack in an hour: what somebody who guesses, or floods, can make it spend.
+    pub per_stack_hour: u32,
 }
 
 /// Where the stack's keys are.
@@ -63,62 +91,149 @@ pub struct ConfigError {
     pub problem: &'static str,
 }
 
+/// The variables of a process.
+struct Variables<'a>(&'a BTreeMap<String, String>);
+
+impl<'a> Variables<'a> {
+    /// One that is set and not empty.
+    fn optional(&self, name: &str) -> Option<&'a str> {
+        self.0.get(name).map(String::as_str).filter(|value| !value.is_empty())
+    }
+
+    fn required(&self, name: &'static str) -> Result<String, ConfigError> {
+        self.optional(name).map(str::to_owned).ok_or(ConfigError { name, problem: "is not set" })
+    }
+
+    /// One that the template sets, and may leave empty.
+    fn maybe_empty(&self, name: &'static str) -> Result<Option<&'a str>, ConfigError> {
+        let value = self.0.get(name).ok_or(ConfigError { name, problem: "is not set" })?;
+        Ok((!value.is_empty()).then_some(value))
+    }
+
+    fn parsed<T: FromStr>(&self, name: &'static str, problem: &'static str) -> Result<T, ConfigError> {
+        self.required(name)?.parse().map_err(|_| ConfigError { name, problem })
+    }
+
+    /// One of two words, the first of which is `true`.
+    fn either(&self, name: &'static str, words: [&str; 2], problem: &'static str) -> Result<bool, ConfigError> {
+        let value = self.required(name)?;
+        let at = words.iter().position(|word| *word == value).ok_or(ConfigError { name, problem })?;
+        Ok(at == 0)
+    }
+
+    /// Texts between commas.
+    fn list<T: FromStr + Ord>(&self, name: &'static str, problem: &'static str) -> Result<BTreeSet<T>, ConfigError> {
+        let parsed = |text: &str| text.trim().parse().map_err(|_| ConfigError { name, problem });
+        self.maybe_empty(name)?.into_iter().flat_map(|all| all.split(',')).map(parsed).collect()
+    }
+}
+
 impl Config {
     /// The configuration of this process.
     #[expect(clippy::disallowed_methods, reason = "this is the one place that asks")]
     pub fn from_env() -> Result<Self, ConfigError> {
-        Self::from_lookup(|name| std::env::var(name).ok())
+        // One that is not text is none of ours.
+        let variables =
+            std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+        Self::from_variables(&variables.collect())
     }
 
-    /// The configuration that `lookup` gives.
-    pub fn from_lookup(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
-        let required = |name: &'static str| {
-            lookup(name).filter(|value| !value.is_empty()).ok_or(ConfigError { name, problem: "is not set" })
-        };
-        let secrets = match lookup("SECRETS_FILE") {
-            Some(file) => SecretsSource::File(PathBuf::from(file)),
-            None => SecretsSource::Manager(required("SECRETS_ARN")?),
-        };
-        let send_limits = match required("SEND_LIMITS")?.as_str() {
-            "on" => true,
-            "off" => false,
-            _ => return Err(ConfigError { name: "SEND_LIMITS", problem: "is neither on nor off" }),
-        };
+    /// The configuration that these variables give.
+    ///
+    /// Errors: the first variable that is missing or makes no sense; and a switch for one machine in a process that would reach
+    /// anything else than this machine.
+    pub fn from_variables(variables: &BTreeMap<String, String>) -> Result<Self, ConfigError> {
+        here::check(variables)?;
+        let given = Variables(variables);
         Ok(Config {
-            province: required("PROVINCE")?
-                .parse()
-                .map_err(|_| ConfigError { name: "PROVINCE", problem: "is no province code of GB/T 2260" })?,
-            issuer: required("ISSUER")?,
-            operators: OperatorIssuer {
-                issuer: required("OPERATOR_ISSUER")?,
-                audience: required("OPERATOR_AUDIENCE")?,
-                jwks_url: required("OPERATOR_JWKS_URL")?,
+            province: given.parsed("PROVINCE", "is no province code of GB/T 2260")?,
+            issuer: given.required("ISSUER")?,
+            operators: OperatorIssuer::from_variables(&given)?,
+            province_api_pattern: given.required("PROVINCE_API_PATTERN")?,
+            secrets: match given.optional("SECRETS_FILE") {
+                Some(file) => SecretsSource::File(PathBuf::from(file)),
+                None => SecretsSource::Manager(given.required("SECRETS_ARN")?),
             },
-            province_api_pattern: required("PROVINCE_API_PATTERN")?,
-            secrets,
-            sms: match lookup("SMS_GATEWAY").as_deref() {
+            sms: match given.optional("SMS_GATEWAY") {
                 Some("print") => SmsGateway::Printed,
                 Some(_) => return Err(ConfigError { name: "SMS_GATEWAY", problem: "is not one that we know: print" }),
                 None => SmsGateway::NotConnected,
             },
-            send_limits,
-            webhooks_stay_here: match lookup("WEBHOOKS_TO").as_deref() {
+            message_limits: MessageLimits::from_variables(&given)?,
+            front: front(&given)?,
+            channels: match given.list("CHANNELS", "is no list of channels")? {
+                channels if channels.is_empty() => return Err(ConfigError { name: "CHANNELS", problem: "is not set" }),
+                channels => channels,
+            },
+            webhooks_stay_here: match given.optional("WEBHOOKS_TO") {
                 Some("this-machine") => true,
                 Some(_) => {
                     return Err(ConfigError { name: "WEBHOOKS_TO", problem: "is not one that we know: this-machine" });
                 }
                 None => false,
             },
-            log_level: required("LOG_LEVEL")?,
-            clock: lookup("CLOCK_FILE").map_or_else(Clock::system, |file| Clock::shifted_by(PathBuf::from(file))),
+            log_level: given.parsed("LOG_LEVEL", "is none of off, error, warn, info, debug and trace")?,
+            clock: given
+                .optional("CLOCK_FILE")
+                .map_or_else(Clock::system, |file| Clock::shifted_by(PathBuf::from(file))),
             tables: Tables {
-                members: required("MEMBERS_TABLE")?,
-                identities: required("IDENTITIES_TABLE")?,
-                catalog: required("CATALOG_TABLE")?,
-                stock: required("STOCK_TABLE")?,
-                ledger: required("LEDGER_TABLE")?,
-                messages: required("MESSAGES_TABLE")?,
+                members: given.required("MEMBERS_TABLE")?,
+                identities: given.required("IDENTITIES_TABLE")?,
+                catalog: given.required("CATALOG_TABLE")?,
+                stock: given.required("STOCK_TABLE")?,
+                ledger: given.required("LEDGER_TABLE")?,
+                messages: given.required("MESSAGES_TABLE")?,
             },
         })
     }
+
+    /// Refuses a channel that a member's app may not name: 400.
+    pub fn check_channel(&self, channel: Option<&Channel>) -> Result<(), ApiError> {
+        match channel {
+            Some(channel) if !self.channels.contains(channel) => {
+                Err(ApiError::malformed("channel").because("is not one of this stack's channels".to_owned()))
+            }
+            _ => Ok(()),
+        }
+    }
 }
+
+impl OperatorIssuer {
+    fn from_variables(given: &Variables<'_>) -> Result<Self, ConfigError> {
+        let kinds = ["at+jwt", "any"];
+        Ok(OperatorIssuer {
+            issuer: given.required("OPERATOR_ISSUER")?,
+            audience: given.required("OPERATOR_AUDIENCE")?,
+            jwks_url: given.required("OPERATOR_JWKS_URL")?,
+            province_claim: given.required("OPERATOR_PROVINCE_CLAIM")?,
+            cities_claim: given.required("OPERATOR_CITIES_CLAIM")?,
+            access_tokens_only: given.either("OPERATOR_TOKEN_TYPE", kinds, "is neither at+jwt nor any")?,
+            acr_values: given.list("OPERATOR_ACR", "is no list of texts")?,
+        })
+    }
+}
+
+impl MessageLimits {
+    fn from_variables(given: &Variables<'_>) -> Result<Option<Self>, ConfigError> {
+        let limits = MessageLimits {
+            per_source_hour: given.parsed("OTP_PER_SOURCE_HOUR", "is no number of messages")?,
+            per_stack_hour: given.parsed("OTP_PER_STACK_HOUR", "is no number of messages")?,
+        };
+        let apply = given.either("SEND_LIMITS", ["on", "off"], "is neither on nor off")?;
+        Ok(apply.then_some(limits))
+    }
+}
+
+fn front(given: &Variables<'_>) -> Result<Option<TrustedFront>, ConfigError> {
+    let networks: BTreeSet<ipnet::IpNet> =
+        given.list("FRONT_NETWORKS", "is no list of networks like 203.0.113.0/24")?;
+    let Some(header) = given.maybe_empty("FRONT_HEADER")? else { return Ok(None) };
+    let header = header.parse().map_err(|_| ConfigError { name: "FRONT_HEADER", problem: "is no header's name" })?;
+    if networks.is_empty() {
+        return Err(ConfigError { name: "FRONT_NETWORKS", problem: "is not set, but FRONT_HEADER is" });
+    }
+    Ok(Some(TrustedFront { header, networks: networks.into_iter().collect() }))
+}
+
+#[cfg(test)]
+mod tests;

@@ -52,8 +52,8 @@ impl Stack {
             ids: secrets.id_cipher(config.province)?,
             vault: Vault::new(secrets).map_err(|_| SecretsError("seal_key"))?,
             member_tokens: MemberTokens::new(&secrets.token_key, &config.issuer)?,
-            operator_tokens: OperatorTokens::new(&config.operators),
-            sms: config.sms,
+            operator_tokens: OperatorTokens::new(&config.operators, config.province),
+            sms: config.sms.clone(),
             config,
         })
     }
@@ -76,7 +76,7 @@ impl Deps {
         merchant::principal(&self.store, request.bearer(), &self.stack.config.issuer, self.now()).await
     }
 
-    /// The operator who asks and has one of these roles; 401, or 403.
+    /// The operator who asks and has one of these roles for the whole province; 401, or 403.
     pub async fn operator(&self, request: &Request, roles: &[Role]) -> Result<Operator, ApiError> {
         self.stack.operator_tokens.principal(request.bearer(), self.now()).await?.with_one_of(roles)
     }

@@ -1,13 +1,17 @@
 //! Reading JSON strictly: an unknown field, a wrong type or a value out of range is refused by name.
 
 use crate::problem::ApiError;
-use serde::de::DeserializeOwned;
-use serde_json::Value;
+use serde::{
+    Deserialize, Deserializer,
+    de::{DeserializeOwned, Error},
+};
+use serde_json::{Number, Value};
 use std::{fmt::Display, str::FromStr};
 
 /// Reads a body. What is wrong with it is told by the path of the field, never by its value.
 ///
-/// Most requests of ours hold no list, so any list is refused: serde would otherwise take one for an object, field by field.
+/// Most requests of ours hold no list, so any list is refused: serde would otherwise take one for an object, field by field. None holds a
+/// `null`: what is not said is left out.
 pub fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
     read_without_lists(body, |_| {})
 }
@@ -18,7 +22,7 @@ pub fn read_with_list<T: DeserializeOwned>(body: &[u8], field: &str) -> Result<T
         let list =
             any.get_mut(field).filter(|list| list.as_array().is_some_and(|all| all.iter().all(Value::is_string)));
         if let Some(list) = list {
-            *list = Value::Null;
+            *list = Value::Bool(true);
         }
     })
 }
@@ -27,7 +31,7 @@ fn read_without_lists<T: DeserializeOwned>(body: &[u8], allow: impl FnOnce(&mut 
     let value = read_strictly(body)?;
     let mut any: Value = serde_json::from_slice(body).unwrap_or_default();
     allow(&mut any);
-    match path_of_a_list(&any) {
+    match path_of(&any, &|value| value.is_array() || value.is_null()) {
         Some(path) => Err(ApiError::malformed(&path)),
         None => Ok(value),
     }
@@ -39,15 +43,33 @@ pub fn read_open<T: DeserializeOwned>(object: &[u8]) -> Result<T, ApiError> {
     if begins == Some(&b'{') { read_strictly(object) } else { Err(ApiError::malformed(".")) }
 }
 
-fn path_of_a_list(value: &Value) -> Option<String> {
+/// The path of the first value that is unwanted.
+fn path_of(value: &Value, is_unwanted: &impl Fn(&Value) -> bool) -> Option<String> {
     match value {
-        Value::Array(_) => Some(".".to_owned()),
+        unwanted if is_unwanted(unwanted) => Some(".".to_owned()),
         Value::Object(members) => members.iter().find_map(|(name, member)| {
-            let inner = path_of_a_list(member)?;
+            let inner = path_of(member, is_unwanted)?;
             Some(if inner == "." { name.clone() } else { format!("{name}.{inner}") })
         }),
         _ => None,
     }
+}
+
+/// The largest whole number up to which every whole number is one of `f64`'s: 2⁵³.
+const EXACT_MAX: f64 = 9_007_199_254_740_992.0;
+
+/// Reads a whole number, for a field's `deserialize_with`: `2350` as well as `2350.0`, which JSON Schema calls an integer too. A fraction
+/// is refused, never rounded.
+pub fn whole<'de, D: Deserializer<'de>, T: TryFrom<i64>>(deserializer: D) -> Result<T, D::Error> {
+    let number = Number::deserialize(deserializer)?;
+    let exact = |number: f64| (number.fract() == 0.0 && number.abs() <= EXACT_MAX).then_some(number as i64);
+    let whole = number.as_i64().or_else(|| number.as_f64().filter(|_| number.is_f64()).and_then(exact));
+    whole.and_then(|whole| T::try_from(whole).ok()).ok_or_else(|| D::Error::custom("is no whole number in its bounds"))
+}
+
+/// The same for a field that may be left out.
+pub fn whole_if<'de, D: Deserializer<'de>, T: TryFrom<i64>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    whole(deserializer).map(Some)
 }
 
 fn read_strictly<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
@@ -134,5 +156,44 @@ mod tests {
         check(r#"{"name":"a","inner":[1]}"#, "inner");
         let deep = format!(r#"{{"name":{}"#, "[".repeat(10_000));
         assert!(read::<Outer>(deep.as_bytes()).is_err());
+    }
+
+    #[derive(Debug, PartialEq, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Order {
+        #[serde(deserialize_with = "whole")]
+        fen: u64,
+        #[serde(default, deserialize_with = "whole_if")]
+        seconds: Option<i64>,
+    }
+
+    #[test]
+    fn a_whole_number_may_be_written_with_a_point_and_is_never_rounded() {
+        let fen = |text: &str| read::<Order>(format!("{{\"fen\":{text}}}").as_bytes()).ok().map(|order| order.fen);
+        for (text, is) in [("2350", 2_350), ("2350.0", 2_350), ("2.35e3", 2_350), ("0", 0), ("-0.0", 0)] {
+            assert_eq!(fen(text), Some(is), "{text}");
+        }
+        assert_eq!(fen("9007199254740992.0"), Some(1 << 53));
+        for text in ["2350.5", "-1", "-1.0", "1e300", "9223372036854775808", "18014398509481984.0", "\"2350\"", "true"]
+        {
+            assert_eq!(fen(text), None, "{text}");
+        }
+        let seconds = |text: &str| read::<Order>(text.as_bytes()).map(|order| order.seconds).map_err(|e| e.code());
+        assert_eq!(seconds("{\"fen\":1}"), Ok(None));
+        assert_eq!(seconds("{\"fen\":1,\"seconds\":60.0}"), Ok(Some(60)));
+        assert!(seconds("{\"fen\":1,\"seconds\":null}").is_err());
+    }
+
+    #[test]
+    fn a_null_and_a_list_are_refused_by_their_path() {
+        let field = |text: &str| {
+            let error = read::<Value>(text.as_bytes()).err();
+            error.and_then(|error| error.field("field").map(str::to_owned))
+        };
+        assert_eq!(field("{\"a\":{\"b\":null}}").as_deref(), Some("a.b"));
+        assert_eq!(field("{\"a\":[1]}").as_deref(), Some("a"));
+        assert_eq!(field("{\"a\":1}"), None);
+        let listed = read_with_list::<Value>(b"{\"events\":[\"x\"],\"other\":null}", "events").err();
+        assert_eq!(listed.and_then(|error| error.field("field").map(str::to_owned)).as_deref(), Some("other"));
     }
 }

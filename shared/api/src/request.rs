@@ -4,7 +4,9 @@ use crate::{codes::Code, problem::ApiError, wording::Language};
 use aws_lambda_events::apigw::ApiGatewayV2httpRequest;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use http::{HeaderMap, Method};
+use ipnet::{IpNet, Ipv6Net};
 use mealticket_domain::IdempotencyKey;
+use std::net::{IpAddr, SocketAddr};
 
 /// Bytes of a body: API.md's 64 KiB.
 pub const BODY_BYTES_MAX: usize = 64 * 1024;
@@ -13,6 +15,27 @@ pub const BODY_BYTES_MAX: usize = 64 * 1024;
 const PAGE_DEFAULT: u16 = 50;
 /// Items of a page at most.
 const PAGE_MAX: u16 = 100;
+
+/// What stands before the API and says where a request comes from: a content delivery network, say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TrustedFront {
+    /// The header that it writes: one address, or a list to which it has added the one that it saw, in the end.
+    pub header: http::HeaderName,
+    /// Where its own requests come from. The header is believed from there alone: anybody else can write it as well.
+    pub networks: Vec<IpNet>,
+}
+
+impl TrustedFront {
+    fn is_from(&self, address: IpAddr) -> bool {
+        self.networks.iter().any(|network| network.contains(&address))
+    }
+}
+
+/// An address with a port or without.
+fn address(text: &str) -> Option<IpAddr> {
+    let text = text.trim();
+    text.parse().ok().or_else(|| text.parse().ok().map(|with_port: SocketAddr| with_port.ip()))
+}
 
 /// A route as the template writes it, and what the function calls it.
 pub type Route<R> = (&'static str, R);
@@ -40,8 +63,11 @@ impl Request {
             // Not `queryStringParameters`: the gateway joins repeated values with commas there, and an order number may
             // hold a comma.
             query: form_urlencoded::parse(query.as_bytes()).into_owned().collect(),
+            body: match is_unasked(&event.headers) {
+                true => Err(Code::MalformedRequest),
+                false => body(event.body.unwrap_or_default(), event.is_base64_encoded),
+            },
             headers: event.headers,
-            body: body(event.body.unwrap_or_default(), event.is_base64_encoded),
             source_ip: context.http.source_ip.unwrap_or_default(),
             request_id: context.request_id.unwrap_or_default(),
         }
@@ -112,15 +138,36 @@ impl Request {
         Language::accepted(self.header("accept-language"))
     }
 
-    /// Where the request came from.
-    pub fn source_ip(&self) -> &str {
-        &self.source_ip
+    /// Where the request came from, as one subscriber's: an IPv4 address, or the first 64 bits of an IPv6 address, of which a subscriber
+    /// has all. Behind a trusted front it is the last address in the front's header that is not the front's own.
+    pub fn source(&self, front: Option<&TrustedFront>) -> String {
+        let Some(mut source) = address(&self.source_ip) else { return self.source_ip.clone() };
+        if let Some(front) = front.filter(|front| front.is_from(source)) {
+            let values = self.headers.get_all(&front.header).iter().filter_map(|value| value.to_str().ok());
+            let said: Vec<&str> = values.flat_map(|value| value.split(',')).collect();
+            let others = said.iter().rev().map_while(|text| address(text));
+            source = others.into_iter().find(|address| !front.is_from(*address)).unwrap_or(source);
+        }
+        match source.to_canonical() {
+            IpAddr::V4(address) => address.to_string(),
+            IpAddr::V6(address) => Ipv6Net::new(address, 64).map_or(address, |net| net.network()).to_string(),
+        }
     }
 
     /// The gateway's id of this request.
     pub fn request_id(&self) -> &str {
         &self.request_id
     }
+}
+
+/// Whether a page of a browser sends something else than JSON. It may do so without asking before (CORS): it could have messages sent
+/// from every visitor's address. JSON it may not.
+fn is_unasked(headers: &HeaderMap) -> bool {
+    let content_type =
+        headers.get(http::header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let kind = content_type.split(';').next().unwrap_or_default().trim();
+    let is_json = kind.eq_ignore_ascii_case("application/json");
+    headers.contains_key(http::header::ORIGIN) && !is_json
 }
 
 fn body(text: String, is_base64: bool) -> Result<Vec<u8>, Code> {
@@ -160,6 +207,63 @@ mod tests {
         let request = Request::from_event(event);
         assert_eq!((request.query("order_no"), request.query("code")), (Some("A,B,C"), Some("44%41 x")));
         assert!(request.only_query(&["code"]).is_err());
+    }
+
+    #[test]
+    fn a_trusted_fronts_header_is_believed_from_the_front_alone() {
+        let front = TrustedFront {
+            header: http::HeaderName::from_static("x-forwarded-for"),
+            networks: vec!["203.0.113.0/24".parse().unwrap(), "2001:db8::/48".parse().unwrap()],
+        };
+        let source = |source_ip: &str, header: &str, front: Option<&TrustedFront>| {
+            let event: ApiGatewayV2httpRequest = serde_json::from_value(serde_json::json!({
+                "rawPath": "/", "headers": { "x-forwarded-for": header },
+                "requestContext": { "http": { "method": "GET", "sourceIp": source_ip } },
+            }))
+            .unwrap();
+            Request::from_event(event).source(front)
+        };
+        for (source_ip, header, is) in [
+            ("203.0.113.9", "198.51.100.7", "198.51.100.7"),
+            // What the client itself has written stands before what the front has seen.
+            ("203.0.113.9", "10.0.0.1, 198.51.100.7", "198.51.100.7"),
+            ("203.0.113.9", "198.51.100.7, 203.0.113.8", "198.51.100.7"),
+            ("203.0.113.9", "198.51.100.7:4711", "198.51.100.7"),
+            ("203.0.113.9", "::ffff:198.51.100.7", "198.51.100.7"),
+            ("2001:db8::1", "2001:db9:1:2:3:4:5:6", "2001:db9:1:2::"),
+            // Nothing that can be believed: all of them count as the front's.
+            ("203.0.113.9", "unknown", "203.0.113.9"),
+            ("203.0.113.9", "198.51.100.7, unknown", "203.0.113.9"),
+            ("203.0.113.9", "", "203.0.113.9"),
+            // Not from the front: anybody can write a header.
+            ("198.51.100.8", "198.51.100.7", "198.51.100.8"),
+        ] {
+            assert_eq!(source(source_ip, header, Some(&front)), is, "{source_ip} {header}");
+        }
+        assert_eq!(source("203.0.113.9", "198.51.100.7", None), "203.0.113.9");
+        assert_eq!(source("2001:db9:1:2:ffff::1", "", None), "2001:db9:1:2::");
+        assert_eq!(source("nowhere", "", None), "nowhere");
+    }
+
+    #[test]
+    fn a_web_page_sends_json_or_nothing() {
+        let read = |headers: serde_json::Value| {
+            let event = serde_json::json!({ "rawPath": "/", "headers": headers, "body": "{}",
+                "requestContext": { "http": { "method": "POST" } } });
+            Request::from_event(serde_json::from_value(event).unwrap()).body().is_ok()
+        };
+        assert!(read(serde_json::json!({})), "a program need not say");
+        assert!(read(serde_json::json!({ "content-type": "text/plain" })));
+        for json in ["application/json", "Application/JSON; charset=utf-8"] {
+            assert!(
+                read(serde_json::json!({ "origin": "https://h5.operator.example", "content-type": json })),
+                "{json}"
+            );
+        }
+        for other in ["text/plain", "text/plain; application/json", "multipart/form-data; boundary=x", ""] {
+            assert!(!read(serde_json::json!({ "origin": "https://evil.example", "content-type": other })), "{other}");
+        }
+        assert!(!read(serde_json::json!({ "origin": "https://evil.example" })));
     }
 
     #[test]

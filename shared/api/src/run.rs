@@ -48,7 +48,7 @@ where
 /// The tables and the SDK's settings, for a function that nobody asks over HTTP. It reads no secret.
 pub async fn start() -> Result<(Store, SdkConfig), Error> {
     let config = Config::from_env()?;
-    telemetry::start(&config.log_level);
+    telemetry::start(config.log_level);
     let sdk = sdk_config().await;
     Ok((Store::new(client(&sdk), config.tables, config.clock), sdk))
 }
@@ -56,7 +56,7 @@ pub async fn start() -> Result<(Store, SdkConfig), Error> {
 /// The tables and the stack, for a function that needs its keys.
 pub async fn start_with_keys() -> Result<Deps, Error> {
     let config = Config::from_env()?;
-    telemetry::start(&config.log_level);
+    telemetry::start(config.log_level);
     let secrets = read_secrets(&config.secrets).await?;
     let store = Store::new(client(&sdk_config().await), config.tables.clone(), config.clock.clone());
     Ok(Deps { store, stack: Arc::new(Stack::new(config, &secrets)?) })

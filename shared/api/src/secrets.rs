@@ -8,8 +8,10 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use std::fmt;
 
 /// Every key of a stack. `Debug` is redacted.
+///
+/// Fields that are not known are passed over: a key is added to the document before the release that reads it, and that release may be
+/// rolled back.
 #[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Secrets {
     /// Makes public ids; never rotated.
     pub id_key: Key,
@@ -21,23 +23,45 @@ pub struct Secrets {
     pub otp_key: Key,
     /// Makes refresh tokens.
     pub session_key: Key,
-    /// Seals phones, secrets and bodies.
-    pub seal_key: Key,
+    /// Proves that a code was presented to a merchant, newest first. An old key lives 72 hours longer than its last use.
+    pub proof_keys: Vec<VersionedKey>,
+    /// Signs partners' share codes, newest first. Codes are printed on posters: an old key lives as long as they hang.
+    pub share_keys: Vec<VersionedKey>,
+    /// Seal what the tables and the tokens hold.
+    pub seal_keys: SealKeys,
+    /// Sealed everything before each use had keys of its own. It opens what is still sealed so, and seals nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seal_key: Option<Key>,
     /// Signs access tokens.
     pub token_key: TokenKey,
+}
+
+/// The keys that seal, by what they seal, newest first. What is sealed names the version of its key.
+#[derive(Serialize, Deserialize)]
+pub struct SealKeys {
+    /// Members' phones.
+    pub phone: Vec<VersionedKey>,
+    /// Members' attributes in access tokens.
+    pub attributes: Vec<VersionedKey>,
+    /// What merchants' reports are recognised by.
+    pub webhook_secret: Vec<VersionedKey>,
+    /// What messages to merchants' endpoints are signed with.
+    pub endpoint_secret: Vec<VersionedKey>,
+    /// The bodies of reports.
+    pub webhook_body: Vec<VersionedKey>,
 }
 
 /// 32 bytes, written in base64.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Key(pub [u8; 32]);
 
-/// A code key with its version.
-#[derive(Serialize, Deserialize)]
+/// A key of a ring, with its version.
+#[derive(Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct VersionedKey {
-    /// 1 to 65 535.
+    /// 1 to 65 535; each once in a ring.
     pub version: u16,
-    /// AES-256.
+    /// 32 random bytes.
     pub key: Key,
 }
 
@@ -60,13 +84,23 @@ impl Secrets {
     /// New random keys.
     pub fn generate() -> Result<Self, SecretsError> {
         let key = || random::bytes().map(Key).map_err(|_| SecretsError("no random bytes"));
+        let ring = || Ok(vec![VersionedKey { version: 1, key: key()? }]);
         Ok(Secrets {
             id_key: key()?,
-            code_keys: vec![VersionedKey { version: 1, key: key()? }],
+            code_keys: ring()?,
             phone_key: key()?,
             otp_key: key()?,
             session_key: key()?,
-            seal_key: key()?,
+            proof_keys: ring()?,
+            share_keys: ring()?,
+            seal_keys: SealKeys {
+                phone: ring()?,
+                attributes: ring()?,
+                webhook_secret: ring()?,
+                endpoint_secret: ring()?,
+                webhook_body: ring()?,
+            },
+            seal_key: None,
             token_key: TokenKey { kid: "t1".to_owned(), pkcs8: new_ed25519()? },
         })
     }
@@ -75,6 +109,17 @@ impl Secrets {
     pub fn from_json(document: &str) -> Result<Self, SecretsError> {
         // The reason is not passed on: it could quote a key.
         serde_json::from_str(document).map_err(|_| SecretsError("not the JSON document that is expected"))
+    }
+
+    /// An older document with the keys that it has not yet, new and random; as it is when it has them all.
+    pub fn complete(mut document: serde_json::Value) -> Result<serde_json::Value, SecretsError> {
+        let broken = || SecretsError("not the JSON document that is expected");
+        let fresh = serde_json::to_value(Self::generate()?).map_err(|_| broken())?;
+        if !document.is_object() {
+            return Err(broken());
+        }
+        add_missing(&mut document, &fresh);
+        Ok(document)
     }
 
     /// The ring that makes and reads codes.
@@ -87,6 +132,15 @@ impl Secrets {
     /// The cipher that makes and reads public ids.
     pub fn id_cipher(&self, province: Province) -> Result<IdCipher, SecretsError> {
         IdCipher::new(province, &self.id_key.0).ok_or(SecretsError("id_key"))
+    }
+}
+
+/// Adds what an object has not, at any depth.
+fn add_missing(known: &mut serde_json::Value, fresh: &serde_json::Value) {
+    if let (Some(known), Some(fresh)) = (known.as_object_mut(), fresh.as_object()) {
+        for (name, value) in fresh {
+            add_missing(known.entry(name.as_str()).or_insert_with(|| value.clone()), value);
+        }
     }
 }
 
@@ -128,5 +182,33 @@ impl<'de> Deserialize<'de> for Key {
 impl fmt::Debug for Secrets {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Secrets([REDACTED])")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_older_document_gets_the_keys_that_it_has_not_and_keeps_those_that_it_has() {
+        let whole = serde_json::to_value(Secrets::generate().unwrap()).unwrap();
+        assert_eq!(Secrets::complete(whole.clone()).unwrap(), whole);
+        let mut older = whole.clone();
+        older.as_object_mut().unwrap().remove("proof_keys");
+        older["seal_keys"].as_object_mut().unwrap().remove("phone");
+        assert!(Secrets::from_json(&older.to_string()).is_err(), "a function does not make keys by itself");
+        let completed = Secrets::complete(older.clone()).unwrap();
+        Secrets::from_json(&completed.to_string()).unwrap_or_else(|error| panic!("{error}"));
+        for (name, value) in older.as_object().unwrap() {
+            let stays = name == "seal_keys" || completed[name] == *value;
+            assert!(stays, "{name}");
+        }
+        assert_eq!(completed["seal_keys"]["webhook_body"], older["seal_keys"]["webhook_body"]);
+        assert_ne!(completed["seal_keys"]["phone"], whole["seal_keys"]["phone"], "it is new");
+        // A key of a newer release is passed over: that release may be rolled back.
+        let mut newer = whole;
+        newer["a_key_of_tomorrow"] = serde_json::json!([]);
+        assert!(Secrets::from_json(&newer.to_string()).is_ok());
+        assert!(Secrets::complete(serde_json::json!([])).is_err());
     }
 }

@@ -1,11 +1,19 @@
 //! Keyed hashes and sealed values. Each use has a label of its own, so that a value made for one means nothing in another.
+//!
+//! What is sealed is `0x02 ‖ key version (2 bytes) ‖ nonce (12) ‖ AES-256-GCM`, under a key of its purpose. Its purpose, that version and
+//! the place where it stands are authenticated: a value that is copied to another item, or to another attribute, does not open.
 
-use crate::{problem::ApiError, random, secrets::Secrets};
+use crate::{
+    problem::ApiError,
+    random,
+    secrets::{Key, Secrets, VersionedKey},
+};
 use aws_lc_rs::{
     aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey},
     constant_time, hmac,
 };
 use mealticket_domain::{MemberNo, Phone};
+use mealticket_store::AttributePath;
 use std::fmt;
 
 /// Holds the keys of hashes and seals. `Debug` is redacted.
@@ -13,7 +21,11 @@ pub struct Vault {
     phone: hmac::Key,
     otp: hmac::Key,
     session: hmac::Key,
-    seal: LessSafeKey,
+    pub(crate) proofs: MacRing,
+    pub(crate) shares: MacRing,
+    seals: [SealRing; Sealed::ALL.len()],
+    /// Opens what was sealed before every purpose had keys of its own.
+    before_rings: Option<LessSafeKey>,
 }
 
 /// What a sealed value is; part of what is authenticated, so that one kind cannot pass as another.
@@ -32,6 +44,10 @@ pub enum Sealed {
 }
 
 impl Sealed {
+    /// Every kind.
+    pub const ALL: [Sealed; 5] =
+        [Sealed::Phone, Sealed::Attributes, Sealed::WebhookSecret, Sealed::EndpointSecret, Sealed::WebhookBody];
+
     const fn label(self) -> &'static [u8] {
         match self {
             Sealed::Phone => b"phone",
@@ -41,18 +57,74 @@ impl Sealed {
             Sealed::WebhookBody => b"webhook-body",
         }
     }
+
+    fn keys(self, secrets: &Secrets) -> &[VersionedKey] {
+        let keys = &secrets.seal_keys;
+        match self {
+            Sealed::Phone => &keys.phone,
+            Sealed::Attributes => &keys.attributes,
+            Sealed::WebhookSecret => &keys.webhook_secret,
+            Sealed::EndpointSecret => &keys.endpoint_secret,
+            Sealed::WebhookBody => &keys.webhook_body,
+        }
+    }
+}
+
+/// The first byte of a sealed value: the second format. The first had none: it began with a random nonce.
+const FORMAT: u8 = 2;
+/// Bytes before the nonce: the format and the version of the key.
+const HEAD_BYTES: usize = 3;
+
+/// Keys that seal for one purpose, newest first; never empty.
+struct SealRing(Vec<(u16, LessSafeKey)>);
+
+impl SealRing {
+    fn new(keys: &[VersionedKey]) -> Result<Self, ApiError> {
+        let ring =
+            keys.iter().map(|key| Ok((key.version, seal_key(&key.key)?))).collect::<Result<Vec<_>, ApiError>>()?;
+        if ring.is_empty() { Err(ApiError::internal("a ring of seal keys is empty")) } else { Ok(SealRing(ring)) }
+    }
+}
+
+fn seal_key(key: &Key) -> Result<LessSafeKey, ApiError> {
+    let key = UnboundKey::new(&AES_256_GCM, &key.0).map_err(|_| ApiError::internal("seal key"))?;
+    Ok(LessSafeKey::new(key))
+}
+
+/// Keys that make and check message authentication codes (HMAC-SHA-256), newest first; never empty.
+pub(crate) struct MacRing(Vec<hmac::Key>);
+
+impl MacRing {
+    fn new(keys: &[VersionedKey]) -> Result<Self, ApiError> {
+        let ring: Vec<hmac::Key> = keys.iter().map(|key| hmac::Key::new(hmac::HMAC_SHA256, &key.key.0)).collect();
+        if ring.is_empty() { Err(ApiError::internal("a ring of keys is empty")) } else { Ok(MacRing(ring)) }
+    }
+
+    /// The code of these parts under the newest key.
+    pub(crate) fn mac(&self, parts: &[&[u8]]) -> [u8; 32] {
+        self.0.first().map_or([0; 32], |newest| mac(newest, parts))
+    }
+
+    /// Whether `is_right` holds for the code of these parts under one of the keys. It compares in constant time.
+    pub(crate) fn any(&self, parts: &[&[u8]], is_right: impl Fn([u8; 32]) -> bool) -> bool {
+        self.0.iter().any(|key| is_right(mac(key, parts)))
+    }
 }
 
 impl Vault {
     /// A vault with these keys.
     pub fn new(secrets: &Secrets) -> Result<Self, ApiError> {
         let key = |key: &[u8; 32]| hmac::Key::new(hmac::HMAC_SHA256, key);
-        let seal = UnboundKey::new(&AES_256_GCM, &secrets.seal_key.0);
+        let [phone, attributes, webhook_secret, endpoint_secret, webhook_body] =
+            Sealed::ALL.map(|kind| SealRing::new(kind.keys(secrets)));
         Ok(Vault {
             phone: key(&secrets.phone_key.0),
             otp: key(&secrets.otp_key.0),
             session: key(&secrets.session_key.0),
-            seal: LessSafeKey::new(seal.map_err(|_| ApiError::internal("seal key"))?),
+            proofs: MacRing::new(&secrets.proof_keys)?,
+            shares: MacRing::new(&secrets.share_keys)?,
+            seals: [phone?, attributes?, webhook_secret?, endpoint_secret?, webhook_body?],
+            before_rings: secrets.seal_key.as_ref().map(seal_key).transpose()?,
         })
     }
 
@@ -86,33 +158,64 @@ impl Vault {
         constant_time::verify_slices_are_equal(&self.refresh_mac(family_id, generation), proof).is_ok()
     }
 
-    /// Seals a value: AES-256-GCM under a random nonce, which goes before it.
-    pub fn seal(&self, kind: Sealed, plain: &[u8]) -> Result<Vec<u8>, ApiError> {
+    /// Seals a value that stands at `path`, under the newest key of its kind and a random nonce.
+    pub fn seal(&self, kind: Sealed, path: &AttributePath, plain: &[u8]) -> Result<Vec<u8>, ApiError> {
+        self.seal_at(kind, &path.parts(), plain)
+    }
+
+    /// Opens a sealed value; `None` when it was not sealed here, for this kind and this place.
+    pub fn open(&self, kind: Sealed, path: &AttributePath, sealed: &[u8]) -> Option<Vec<u8>> {
+        self.open_at(kind, &path.parts(), sealed)
+    }
+
+    /// Seals a member's attributes into the token of this `jti` and `sub`.
+    pub(crate) fn seal_attributes(&self, (jti, sub): (&str, &str), plain: &[u8]) -> Result<Vec<u8>, ApiError> {
+        self.seal_at(Sealed::Attributes, &["token", jti, sub], plain)
+    }
+
+    /// Opens the attributes of the token of this `jti` and `sub`.
+    pub(crate) fn open_attributes(&self, (jti, sub): (&str, &str), sealed: &[u8]) -> Option<Vec<u8>> {
+        self.open_at(Sealed::Attributes, &["token", jti, sub], sealed)
+    }
+
+    fn ring(&self, kind: Sealed) -> &[(u16, LessSafeKey)] {
+        let ring = Sealed::ALL.iter().zip(&self.seals).find(|(known, _)| **known == kind);
+        ring.map_or(&[], |(_, ring)| &ring.0)
+    }
+
+    fn seal_at(&self, kind: Sealed, place: &[&str], plain: &[u8]) -> Result<Vec<u8>, ApiError> {
+        let (version, key) =
+            self.ring(kind).first().ok_or_else(|| ApiError::internal("a ring of seal keys is empty"))?;
         let nonce: [u8; NONCE_LEN] = random::bytes()?;
+        let [high, low] = version.to_be_bytes();
         let mut sealed = plain.to_vec();
-        self.seal
-            .seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), Aad::from(kind.label()), &mut sealed)
+        let aad = Aad::from(associated(kind, *version, place));
+        key.seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), aad, &mut sealed)
             .map_err(|_| ApiError::internal("a value could not be sealed"))?;
-        Ok([&nonce[..], &sealed].concat())
+        Ok([&[FORMAT, high, low], &nonce[..], &sealed].concat())
     }
 
-    /// Opens a sealed value; `None` when it was not sealed here for this kind.
-    pub fn open(&self, kind: Sealed, sealed: &[u8]) -> Option<Vec<u8>> {
-        let (nonce, rest) = sealed.split_at_checked(NONCE_LEN)?;
-        let nonce = Nonce::try_assume_unique_for_key(nonce).ok()?;
-        let mut rest = rest.to_vec();
-        let plain = self.seal.open_in_place(nonce, Aad::from(kind.label()), &mut rest).ok()?;
-        Some(plain.to_vec())
+    fn open_at(&self, kind: Sealed, place: &[&str], sealed: &[u8]) -> Option<Vec<u8>> {
+        let opened = match sealed.split_first_chunk::<HEAD_BYTES>() {
+            Some(([FORMAT, high, low], rest)) => {
+                let version = u16::from_be_bytes([*high, *low]);
+                let key = self.ring(kind).iter().find(|(known, _)| *known == version).map(|(_, key)| key);
+                key.and_then(|key| open_with(key, associated(kind, version, place), rest))
+            }
+            _ => None,
+        };
+        // One nonce of the first format in 256 begins like the second.
+        opened.or_else(|| open_with(self.before_rings.as_ref()?, kind.label().to_vec(), sealed))
     }
 
-    /// A member's phone, sealed.
-    pub fn seal_phone(&self, phone: &Phone) -> Result<Vec<u8>, ApiError> {
-        self.seal(Sealed::Phone, phone.expose_e164().as_bytes())
+    /// A phone, sealed where it stands.
+    pub fn seal_phone(&self, path: &AttributePath, phone: &Phone) -> Result<Vec<u8>, ApiError> {
+        self.seal(Sealed::Phone, path, phone.expose_e164().as_bytes())
     }
 
     /// A sealed phone, opened.
-    pub fn open_phone(&self, sealed: &[u8]) -> Result<Phone, ApiError> {
-        let plain = self.open(Sealed::Phone, sealed).and_then(|plain| String::from_utf8(plain).ok());
+    pub fn open_phone(&self, path: &AttributePath, sealed: &[u8]) -> Result<Phone, ApiError> {
+        let plain = self.open(Sealed::Phone, path, sealed).and_then(|plain| String::from_utf8(plain).ok());
         plain.and_then(|text| text.parse().ok()).ok_or_else(|| ApiError::internal("a sealed phone does not open"))
     }
 
@@ -120,6 +223,21 @@ impl Vault {
     pub fn principal(member: MemberNo) -> String {
         format!("member:{}", member.get())
     }
+}
+
+/// What is authenticated beside a sealed value: its purpose, its key's version and where it stands, each with its length.
+fn associated(kind: Sealed, version: u16, place: &[&str]) -> Vec<u8> {
+    let version = version.to_be_bytes();
+    let parts = [kind.label(), &version].into_iter().chain(place.iter().map(|part| part.as_bytes()));
+    parts.flat_map(|part| [&(part.len() as u64).to_be_bytes(), part].concat()).collect()
+}
+
+fn open_with(key: &LessSafeKey, associated: Vec<u8>, sealed: &[u8]) -> Option<Vec<u8>> {
+    let (nonce, rest) = sealed.split_at_checked(NONCE_LEN)?;
+    let nonce = Nonce::try_assume_unique_for_key(nonce).ok()?;
+    let mut rest = rest.to_vec();
+    let plain = key.open_in_place(nonce, Aad::from(associated), &mut rest).ok()?;
+    Some(plain.to_vec())
 }
 
 fn mac(key: &hmac::Key, parts: &[&[u8]]) -> [u8; 32] {
@@ -153,18 +271,85 @@ impl fmt::Debug for Vault {
 mod tests {
     use super::*;
 
+    const PHONE: &[u8] = b"+8613800138000";
+
+    fn member(no: u64) -> AttributePath {
+        AttributePath::phone_of_member(no.try_into().unwrap())
+    }
+
+    /// What the first format wrote: one key for everything, and a label as the associated data.
+    fn sealed_before(key: &[u8; 32], plain: &[u8]) -> Vec<u8> {
+        let key = LessSafeKey::new(UnboundKey::new(&AES_256_GCM, key).unwrap());
+        let (nonce, mut sealed) = ([2; NONCE_LEN], plain.to_vec());
+        key.seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), Aad::from(b"phone"), &mut sealed).unwrap();
+        [&nonce[..], &sealed].concat()
+    }
+
     #[test]
     fn a_sealed_value_opens_for_its_kind_alone_and_notices_every_change() {
         let vault = Vault::new(&Secrets::generate().unwrap()).unwrap();
-        let sealed = vault.seal(Sealed::Phone, b"+8613800138000").unwrap();
-        assert_eq!(vault.open(Sealed::Phone, &sealed).as_deref(), Some(&b"+8613800138000"[..]));
-        assert_eq!(vault.open(Sealed::Attributes, &sealed), None);
-        assert_eq!(vault.open(Sealed::Phone, &sealed[..11]), None);
+        let sealed = vault.seal(Sealed::Phone, &member(1), PHONE).unwrap();
+        assert_eq!(vault.open(Sealed::Phone, &member(1), &sealed).as_deref(), Some(PHONE));
+        assert_eq!(vault.open(Sealed::WebhookBody, &member(1), &sealed), None);
+        assert_eq!(vault.open(Sealed::Phone, &member(1), &sealed[..14]), None);
         for at in 0..sealed.len() {
             let mut spoilt = sealed.clone();
             spoilt[at] ^= 1;
-            assert_eq!(vault.open(Sealed::Phone, &spoilt), None, "byte {at}");
+            assert_eq!(vault.open(Sealed::Phone, &member(1), &spoilt), None, "byte {at}");
         }
-        assert_ne!(sealed, vault.seal(Sealed::Phone, b"+8613800138000").unwrap());
+        assert_ne!(sealed, vault.seal(Sealed::Phone, &member(1), PHONE).unwrap());
+    }
+
+    #[test]
+    fn a_sealed_value_opens_where_it_was_sealed_and_nowhere_else() {
+        let vault = Vault::new(&Secrets::generate().unwrap()).unwrap();
+        let sealed = vault.seal(Sealed::Phone, &member(1), PHONE).unwrap();
+        assert_eq!(vault.open(Sealed::Phone, &member(2), &sealed), None, "another member's profile");
+        let challenge = AttributePath::phone_of_challenge("1");
+        assert_eq!(vault.open(Sealed::Phone, &challenge, &sealed), None, "another table");
+        let attributes = vault.seal_attributes(("jti-1", "mem_1"), b"{}").unwrap();
+        assert_eq!(vault.open_attributes(("jti-1", "mem_1"), &attributes).as_deref(), Some(&b"{}"[..]));
+        assert_eq!(vault.open_attributes(("jti-2", "mem_1"), &attributes), None, "another token");
+        assert_eq!(vault.open_attributes(("jti-1", "mem_2"), &attributes), None, "another member's token");
+    }
+
+    #[test]
+    fn each_kind_has_a_key_of_its_own_and_an_old_key_opens_what_it_sealed() {
+        let mut secrets = Secrets::generate().unwrap();
+        let before = Vault::new(&secrets).unwrap().seal(Sealed::Phone, &member(1), PHONE).unwrap();
+        secrets.seal_keys.phone.insert(0, VersionedKey { version: 2, key: Key([9; 32]) });
+        let vault = Vault::new(&secrets).unwrap();
+        let after = vault.seal(Sealed::Phone, &member(1), PHONE).unwrap();
+        assert_eq!((&before[1..3], &after[1..3]), (&[0, 1][..], &[0, 2][..]), "the version of the key");
+        for sealed in [&before, &after] {
+            assert_eq!(vault.open(Sealed::Phone, &member(1), sealed).as_deref(), Some(PHONE));
+        }
+        secrets.seal_keys.phone.pop();
+        assert_eq!(Vault::new(&secrets).unwrap().open(Sealed::Phone, &member(1), &before), None);
+        let body = vault.seal(Sealed::WebhookBody, &member(1), PHONE).unwrap();
+        secrets.seal_keys.webhook_body = secrets.seal_keys.phone.clone();
+        assert_eq!(Vault::new(&secrets).unwrap().open(Sealed::WebhookBody, &member(1), &body), None);
+    }
+
+    #[test]
+    fn what_was_sealed_before_the_rings_stays_readable() {
+        let mut secrets = Secrets::generate().unwrap();
+        let sealed = sealed_before(&[5; 32], PHONE);
+        assert_eq!(Vault::new(&secrets).unwrap().open(Sealed::Phone, &member(1), &sealed), None);
+        secrets.seal_key = Some(Key([5; 32]));
+        let vault = Vault::new(&secrets).unwrap();
+        // Its nonce begins as the second format does.
+        assert_eq!(vault.open(Sealed::Phone, &member(1), &sealed).as_deref(), Some(PHONE));
+        assert_eq!(vault.open(Sealed::WebhookBody, &member(1), &sealed), None);
+    }
+
+    #[test]
+    fn an_empty_ring_is_no_vault() {
+        let mut secrets = Secrets::generate().unwrap();
+        secrets.proof_keys.clear();
+        assert!(Vault::new(&secrets).is_err());
+        let mut secrets = Secrets::generate().unwrap();
+        secrets.seal_keys.attributes.clear();
+        assert!(Vault::new(&secrets).is_err());
     }
 }

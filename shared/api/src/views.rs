@@ -2,7 +2,7 @@
 
 use crate::{deps::Stack, problem::ApiError};
 use mealticket_domain::{Benefit, Campaign, Coupon, Price, Terms, Timestamp};
-use mealticket_store::members::Profile;
+use mealticket_store::{AttributePath, members::Profile};
 use serde::Serialize;
 
 /// A member.
@@ -23,7 +23,10 @@ impl MemberView {
         let attributes = &profile.attributes;
         Ok(MemberView {
             member_id: stack.ids.member_id(profile.member),
-            phone_masked: stack.vault.open_phone(&profile.phone_sealed)?.masked(),
+            phone_masked: stack
+                .vault
+                .open_phone(&AttributePath::phone_of_member(profile.member), &profile.phone_sealed)?
+                .masked(),
             tier: attributes.tier.clone(),
             brand: attributes.brand.clone(),
             city: attributes.city.clone(),

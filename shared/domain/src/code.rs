@@ -4,7 +4,7 @@ use crate::{
     coupon::{CouponKey, HoldTag},
     ids::{CampaignNo, IdError, MemberNo, Ordinal},
     limits::REDEMPTIONS_MAX,
-    locator::{LocatorCipher, SYMBOLS},
+    locator::{LocatorCipher, SYMBOLS, TAG_SYMBOLS, TagCipher},
     province::Province,
 };
 use std::{fmt, str::FromStr};
@@ -152,6 +152,7 @@ pub struct IdCipher {
     redemption: LocatorCipher,
     reversal: LocatorCipher,
     hold: LocatorCipher,
+    hold_order: TagCipher,
 }
 
 impl IdCipher {
@@ -164,12 +165,20 @@ impl IdCipher {
             redemption: cipher("rdm")?,
             reversal: cipher("rvs")?,
             hold: cipher("hld")?,
+            hold_order: TagCipher::new(key, province.code(), "hld-order")?,
         })
     }
 
     /// `mem_…`.
     pub fn member_id(&self, member: MemberNo) -> String {
         format!("mem_{}", self.member.encipher(member_place(member)).to_ascii_lowercase())
+    }
+
+    /// Whether a text has the form of a member's id: `mem_` and sixteen of Crockford's symbols in small letters.
+    pub fn is_member_id(text: &str) -> bool {
+        let is_symbol =
+            |byte: u8| !byte.is_ascii_uppercase() && crate::ids::CROCKFORD.contains(&byte.to_ascii_uppercase());
+        text.strip_prefix("mem_").is_some_and(|symbols| symbols.len() == SYMBOLS && symbols.bytes().all(is_symbol))
     }
 
     /// The member a `mem_…` names.
@@ -207,18 +216,24 @@ impl IdCipher {
         numbered(&self.reversal, "rvs_", coupon, index)
     }
 
-    /// `hld_…`: the hold of an order, which its last eight digits name.
+    /// `hld_…`: the hold of an order. Its last eight symbols are the order's tag, enciphered beside the coupon: who has one hold's id
+    /// cannot make that of another order.
     pub fn hold_id(&self, coupon: CouponKey, tag: HoldTag) -> String {
-        let tag = u32::from_be_bytes(tag.0);
-        format!("hld_{}{tag:08x}", self.hold.encipher(coupon).to_ascii_lowercase())
+        let locator = self.hold.encipher(coupon);
+        let order = self.hold_order.encipher(&locator, tag.0);
+        format!("hld_{locator}{order}").to_ascii_lowercase()
     }
 
     /// The coupon, and which of its holds, that a `hld_…` names.
     pub fn hold(&self, id: &str) -> Result<(CouponKey, HoldTag), IdError> {
-        let (place, tag) = id.split_at_checked(id.len().saturating_sub(8)).ok_or(IdError)?;
-        let digits = tag.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
-        let number = digits.then(|| u32::from_str_radix(tag, 16).ok()).flatten().ok_or(IdError)?;
-        Ok((read(&self.hold, "hld_", place)?, HoldTag(number.to_be_bytes())))
+        let (place, order) = id.split_at_checked(id.len().saturating_sub(TAG_SYMBOLS)).ok_or(IdError)?;
+        let coupon = read(&self.hold, "hld_", place)?;
+        if order.bytes().any(|b| b.is_ascii_uppercase()) {
+            return Err(IdError);
+        }
+        let symbols = order.to_ascii_uppercase().into_bytes().try_into().map_err(|_| IdError)?;
+        let tag = self.hold_order.decipher(&self.hold.encipher(coupon), &symbols).ok_or(IdError)?;
+        Ok((coupon, HoldTag(tag)))
     }
 }
 
@@ -296,7 +311,7 @@ mod tests {
             prop_assert_eq!(ids.coupon(&ids.coupon_id(key)), Ok(key));
             prop_assert_eq!(ids.member(&ids.member_id(key.member)), Ok(key.member));
             prop_assert_eq!(ids.redemption(&ids.redemption_id(key, index)), Ok((key, index)));
-            let tag = HoldTag([ordinal, 0, 255, 7]);
+            let tag = HoldTag([ordinal, 0, 255, 7, 9]);
             prop_assert_eq!(ids.hold(&ids.hold_id(key, tag)), Ok((key, tag)));
             prop_assert_ne!(&ids.coupon_id(key)[4..], &ids.redemption_id(key, 0)[4..20]);
             let as_code = format!("44{}", &ids.coupon_id(key)[4..]);
@@ -356,6 +371,27 @@ mod tests {
         assert_eq!(ring(&[2]).code(key, 1), None);
         let hunan = CodeKeyRing::new("43".parse().unwrap(), &[CodeKey { version: 1, key: [1; 32] }]).unwrap();
         assert!(hunan.locate(&code).is_empty());
+    }
+
+    #[test]
+    fn the_id_of_one_hold_does_not_give_that_of_another_order_or_coupon() {
+        let ids = IdCipher::new(guangdong(), &[7; 32]).unwrap();
+        let (coupon, other) = (place(1, 2, 3), place(1, 2, 4));
+        let tag = |order: &str| HoldTag::of(crate::KeyHash::of_order(&order.parse().unwrap()));
+        let id = ids.hold_id(coupon, tag("A-1"));
+        let plain: String = tag("A-1").0.iter().map(|byte| format!("{byte:02x}")).collect();
+        assert!(!id.contains(&plain[..8]), "{id} shows the hash of its order");
+        // The difference between two orders' ids on one coupon is another one on another coupon.
+        assert_ne!(id[20..], ids.hold_id(other, tag("A-1"))[20..]);
+        let moved = format!("{}{}", &ids.hold_id(other, tag("A-1"))[..20], &id[20..]);
+        assert_ne!(ids.hold(&moved).map(|(_, tag)| tag), Ok(tag("A-1")));
+        for at in 20..28 {
+            for symbol in CROCKFORD_TEXT.to_ascii_lowercase().chars().filter(|symbol| !id[at..].starts_with(*symbol)) {
+                let guess = format!("{}{symbol}{}", &id[..at], &id[at + 1..]);
+                assert_ne!(ids.hold(&guess), Ok((coupon, tag("A-1"))), "{guess}");
+                assert_ne!(ids.hold(&guess), Ok((coupon, tag("A-2"))), "{guess}");
+            }
+        }
     }
 
     #[test]

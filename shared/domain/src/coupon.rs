@@ -4,9 +4,10 @@ use crate::{
     idempotency::{Fingerprint, KeyHash},
     ids::{CampaignNo, MemberNo, Ordinal, StoreId},
     money::Fen,
+    share::Share,
     stock::LeaseId,
     terms::TermsHash,
-    text::{Cashier, Channel, OrderNo, Reason, ShareCode},
+    text::{Cashier, Channel, OrderNo, Reason},
     timestamp::Timestamp,
 };
 use std::str::FromStr;
@@ -35,8 +36,8 @@ pub struct Coupon {
     pub claim_fingerprint: Fingerprint,
     /// Through which channel.
     pub channel: Option<Channel>,
-    /// By whose link, for attribution.
-    pub share_code: Option<ShareCode>,
+    /// By whose link.
+    pub share: Option<Share>,
     /// The lease of stock whose unit it is.
     pub lease_id: LeaseId,
     /// The member-visible terms it was claimed under.
@@ -73,22 +74,24 @@ pub struct Hold {
     pub key: KeyHash,
     /// What that request asked.
     pub fingerprint: Fingerprint,
+    /// When the code was presented for it.
+    pub at: Timestamp,
     /// First instant at which it no longer counts, whatever happens.
     pub until: Timestamp,
     /// Whether it was confirmed or released.
     pub ended: bool,
 }
 
-/// Which hold of a coupon a hold's id names: the beginning of its order's hash. A coupon has few orders in its life, and
-/// one in four thousand million pairs of them would be confused.
+/// Which hold of a coupon a hold's id names: the first 40 bits of its order's hash. A coupon has few orders in its life, and
+/// one in a million million pairs of them would be confused. The hash has no key: an id holds it enciphered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct HoldTag(pub [u8; 4]);
+pub struct HoldTag(pub [u8; 5]);
 
 impl HoldTag {
     /// The tag of an order's hold.
     pub fn of(order: KeyHash) -> Self {
-        let [a, b, c, d, ..] = order.0;
-        HoldTag([a, b, c, d])
+        let [a, b, c, d, e, ..] = order.0;
+        HoldTag([a, b, c, d, e])
     }
 }
 
@@ -239,6 +242,11 @@ impl Coupon {
         } else {
             CouponStatus::Active
         }
+    }
+
+    /// Whether a partner brought it about, who earns the campaign's commission.
+    pub fn is_of_partner(&self) -> bool {
+        self.share.as_ref().is_some_and(|share| share.partner().is_some())
     }
 
     /// The hold that still counts at `now`.

@@ -53,6 +53,7 @@ pub fn decide_hold(coupon: &Coupon, terms: &Terms, request: &HoldRequest) -> Hol
         order: KeyHash::of_order(&asked.order.order_no),
         key: asked.key,
         fingerprint: asked.fingerprint,
+        at: asked.at,
         // A hold cannot make a coupon last.
         until: asked.at.plus_seconds(request.seconds).min(coupon.valid_until),
         ended: false,

@@ -1,6 +1,6 @@
 //! Names of things. A number names a row, a prefixed text names it to the world.
 
-use crate::limits::{CAMPAIGN_NO_END, MEMBER_NO_END, ORDINAL_END, SLUG_BYTES_MAX};
+use crate::limits::{CAMPAIGN_NO_END, MEMBER_NO_END, ORDINAL_END, PARTNER_BYTES_MAX, SLUG_BYTES_MAX};
 use std::{fmt, str::FromStr};
 
 /// The text is not an id of this kind, or the number is out of range. Clients see it as an unknown id: 404.
@@ -77,7 +77,7 @@ impl FromStr for CampaignNo {
 }
 
 macro_rules! slug {
-    ($(#[$doc:meta])* $name:ident, $prefix:literal) => {
+    ($(#[$doc:meta])* $name:ident, $prefix:literal, $bytes_max:expr) => {
         $(#[$doc])*
         #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
         #[serde(try_from = "String", into = "String")]
@@ -95,7 +95,7 @@ macro_rules! slug {
             fn from_str(text: &str) -> Result<Self, IdError> {
                 let slug = text.strip_prefix($prefix).ok_or(IdError)?;
                 let clean = slug.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
-                let sized = (1..=SLUG_BYTES_MAX).contains(&slug.len());
+                let sized = (1..=$bytes_max).contains(&slug.len());
                 if clean && sized { Ok($name(text.to_owned())) } else { Err(IdError) }
             }
         }
@@ -123,23 +123,27 @@ macro_rules! slug {
 
 slug! {
     /// A merchant: `mch_` and 1 to 24 of `a–z 0–9`.
-    MerchantId, "mch_"
+    MerchantId, "mch_", SLUG_BYTES_MAX
 }
 slug! {
     /// A merchant's store: `sto_` and 1 to 24 of `a–z 0–9`.
-    StoreId, "sto_"
+    StoreId, "sto_", SLUG_BYTES_MAX
 }
 slug! {
     /// A benefit of the pool: `ben_` and 1 to 24 of `a–z 0–9`.
-    BenefitId, "ben_"
+    BenefitId, "ben_", SLUG_BYTES_MAX
 }
 slug! {
     /// A hold: `hld_` and 1 to 24 of `a–z 0–9`.
-    HoldId, "hld_"
+    HoldId, "hld_", SLUG_BYTES_MAX
 }
 slug! {
     /// An endpoint that is told by webhooks: `end_` and 1 to 24 of `a–z 0–9`.
-    EndpointId, "end_"
+    EndpointId, "end_", SLUG_BYTES_MAX
+}
+slug! {
+    /// A partner that brings members and earns a commission (C6): `ptn_` and 1 to 18 of `a–z 0–9`.
+    PartnerId, "ptn_", PARTNER_BYTES_MAX
 }
 
 #[cfg(test)]

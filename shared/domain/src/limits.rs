@@ -27,18 +27,27 @@ pub const CLOCK_SKEW_SECONDS_MAX: i64 = 300;
 /// Bytes of an order number: the longest in the field is WeChat Pay's `out_trade_no`, 32; twice that.
 pub const ORDER_NO_BYTES_MAX: usize = 64;
 
-/// Characters of a cashier's name and of a reason.
+/// Characters of a free text.
 pub const FREE_TEXT_CHARS_MAX: usize = 64;
 
-/// Bytes of a cashier's name: 64 Chinese characters of three bytes.
-pub const CASHIER_BYTES_MAX: usize = 192;
+/// Bytes of a cashier's name: 16 Chinese characters of three bytes, or 48 of ASCII.
+pub const CASHIER_BYTES_MAX: usize = 48;
 
-/// Bytes of a reason: 32 Chinese characters, or 64 of ASCII. With the cashier's 192 and the order's 64 a coupon with one
-/// redemption and one reversal stays within 1 024 bytes, one write unit (asserted in the store's tests).
-pub const REASON_BYTES_MAX: usize = 96;
+/// Bytes of the reason of a reversal: 15 Chinese characters, or 45 of ASCII. With the cashier's 48 and the order's 64, a coupon with one
+/// redemption, one reversal, a hold and a deactivation stays 96 bytes below 1 024, one write unit (asserted in the store's tests).
+pub const REASON_BYTES_MAX: usize = 45;
 
-/// Bytes of an acquisition channel's name, and of a share code.
+/// Bytes of what a merchant objects to in a statement: 32 Chinese characters, or 64 of ASCII.
+pub const DISPUTE_REASON_BYTES_MAX: usize = 96;
+
+/// Bytes of an acquisition channel's name.
 pub const CHANNEL_BYTES_MAX: usize = 32;
+
+/// Bytes of a share code: short enough for a QR code that a phone reads from a poster.
+pub const SHARE_CODE_BYTES_MAX: usize = 32;
+
+/// Bytes of a partner's id after its prefix: a share code is this, a dash, and the 13 symbols of its signature.
+pub const PARTNER_BYTES_MAX: usize = SHARE_CODE_BYTES_MAX - 1 - 13;
 
 /// Bytes of a merchant's, store's or benefit's id after its prefix.
 pub const SLUG_BYTES_MAX: usize = 24;

@@ -39,17 +39,13 @@ impl LocatorCipher {
             | u128::from(key.ordinal.get()) << ORDINAL_SHIFT;
         let numerals: Vec<u16> = (0..SYMBOLS).rev().map(|i| (packed >> (i * 5)) as u16 & 31).collect();
         let sealed = self.ff1.encrypt(&self.tweak, &FlexibleNumeralString::from(numerals));
-        let sealed: Vec<u16> = sealed.map(Into::into).unwrap_or_default();
-        sealed.iter().map(|n| char::from(CROCKFORD.get(usize::from(*n)).copied().unwrap_or(b'0'))).collect()
+        text(&sealed.map(Into::<Vec<u16>>::into).unwrap_or_default())
     }
 
     /// The place that these symbols name, or `None` when they were not made with this key and tweak.
     pub(crate) fn decipher(&self, symbols: &[u8; SYMBOLS]) -> Option<CouponKey> {
-        let numerals = symbols
-            .iter()
-            .map(|byte| CROCKFORD.iter().position(|symbol| symbol == byte).and_then(|at| u16::try_from(at).ok()))
-            .collect::<Option<Vec<u16>>>()?;
-        let plain: Vec<u16> = self.ff1.decrypt(&self.tweak, &FlexibleNumeralString::from(numerals)).ok()?.into();
+        let sealed = FlexibleNumeralString::from(numerals(symbols)?);
+        let plain: Vec<u16> = self.ff1.decrypt(&self.tweak, &sealed).ok()?.into();
         let packed = plain.iter().fold(0u128, |packed, numeral| packed << 5 | u128::from(*numeral));
         if packed & ((1 << ORDINAL_SHIFT) - 1) != 0 {
             return None;
@@ -60,4 +56,51 @@ impl LocatorCipher {
             ordinal: Ordinal::try_from(u8::try_from((packed >> ORDINAL_SHIFT) & 0x3FF).ok()?).ok()?,
         })
     }
+}
+
+/// Symbols of an enciphered tag: 8 × 5 bits are its 40.
+pub(crate) const TAG_SYMBOLS: usize = 8;
+
+/// Enciphers five bytes beside a locator. Who knows a locator and one tag cannot make another tag's text: it has no redundancy, but
+/// hits a given tag once in 2⁴⁰.
+pub(crate) struct TagCipher {
+    ff1: FF1<Aes256>,
+    tweak: Vec<u8>,
+}
+
+impl TagCipher {
+    /// See [`LocatorCipher::new`].
+    pub(crate) fn new(key: &[u8; 32], province: &str, purpose: &str) -> Option<Self> {
+        let ff1 = FF1::new(key, RADIX).ok()?;
+        Some(TagCipher { ff1, tweak: format!("{province}{purpose}").into_bytes() })
+    }
+
+    /// The tag beside this enciphered locator, in Crockford's base 32, capitals.
+    pub(crate) fn encipher(&self, locator: &str, tag: [u8; 5]) -> String {
+        let packed = tag.iter().fold(0u64, |packed, byte| packed << 8 | u64::from(*byte));
+        let numerals: Vec<u16> = (0..TAG_SYMBOLS).rev().map(|i| (packed >> (i * 5)) as u16 & 31).collect();
+        let sealed = self.ff1.encrypt(&self.tweak_beside(locator), &FlexibleNumeralString::from(numerals));
+        text(&sealed.map(Into::<Vec<u16>>::into).unwrap_or_default())
+    }
+
+    /// The tag that these symbols are beside this enciphered locator. Every text of eight symbols is some tag.
+    pub(crate) fn decipher(&self, locator: &str, symbols: &[u8; TAG_SYMBOLS]) -> Option<[u8; 5]> {
+        let sealed = FlexibleNumeralString::from(numerals(symbols)?);
+        let plain: Vec<u16> = self.ff1.decrypt(&self.tweak_beside(locator), &sealed).ok()?.into();
+        let packed = plain.iter().fold(0u64, |packed, numeral| packed << 5 | u64::from(*numeral));
+        packed.to_be_bytes().last_chunk().copied()
+    }
+
+    fn tweak_beside(&self, locator: &str) -> Vec<u8> {
+        [&self.tweak, locator.as_bytes()].concat()
+    }
+}
+
+fn text(numerals: &[u16]) -> String {
+    numerals.iter().map(|n| char::from(CROCKFORD.get(usize::from(*n)).copied().unwrap_or(b'0'))).collect()
+}
+
+fn numerals(symbols: &[u8]) -> Option<Vec<u16>> {
+    let position = |byte: &u8| CROCKFORD.iter().position(|symbol| symbol == byte).and_then(|at| u16::try_from(at).ok());
+    symbols.iter().map(position).collect()
 }

@@ -26,7 +26,7 @@ pub struct SettlementTerms {
     /// What a supplier is paid for one redemption, when somebody else than the merchant delivers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pays_supplier_fen: Option<Fen>,
-    /// What the distributor is paid whose share code brought the coupon about.
+    /// What the partner is paid whose verified share code brought the coupon about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub commission: Option<Commission>,
     /// When all of that is earned.
@@ -160,9 +160,9 @@ impl SettlementTerms {
         }
     }
 
-    /// What one redemption posts that took `discount` off an order. With `shared`, the coupon was claimed through a share
-    /// code, and its distributor earns the commission.
-    pub fn postings(&self, discount: Fen, shared: bool) -> Postings {
+    /// What one redemption posts that took `discount` off an order. With `of_partner`, a partner's verified share code brought the
+    /// coupon about, and the partner earns the commission.
+    pub fn postings(&self, discount: Fen, of_partner: bool) -> Postings {
         let mut postings = Postings::default();
         let merchant = match self.pays_merchant {
             MerchantPrice::Discount => discount,
@@ -181,7 +181,7 @@ impl SettlementTerms {
             left -= part;
         }
         postings.debit(Account::Rounding, left);
-        if let Some(commission) = self.commission.as_ref().filter(|_| shared) {
+        if let Some(commission) = self.commission.as_ref().filter(|_| of_partner) {
             postings.debit(Account::of(&commission.charged_to), commission.fen.get());
             postings.credit(Account::CommissionPayable, commission.fen.get());
         }

@@ -7,7 +7,7 @@ use crate::{
     books::{Cell, Cells, Sum},
     ids::{CampaignNo, IdError, MerchantId, StoreId},
     settlement::{Account, Postings},
-    text::Reason,
+    text::DisputeReason,
     timestamp::{ProvinceMonth, Timestamp},
 };
 use std::{collections::BTreeMap, fmt, str::FromStr};
@@ -117,7 +117,7 @@ pub struct Dispute {
     /// When it was said.
     pub at: Timestamp,
     /// Why.
-    pub reason: Reason,
+    pub reason: DisputeReason,
 }
 
 /// What becomes of an answer.

@@ -14,7 +14,7 @@ use mealticket_domain::{
     webhook::{Answer, Endpoint, EndpointId, EndpointSecret, EndpointUrl, Failure, Message, MessageId, MessageKind},
 };
 use mealticket_local::receiver::Receiver;
-use mealticket_store::{Clock, deliveries::shard_of};
+use mealticket_store::{AttributePath, Clock, deliveries::shard_of};
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex},
@@ -151,7 +151,8 @@ impl Bench {
 
     async fn register(&self, id: &EndpointId, url: String) {
         let deps = &self.environment.deps;
-        let sealed = deps.stack.vault.seal(Sealed::EndpointSecret, self.secret.as_bytes()).unwrap();
+        let path = AttributePath::endpoint_secret(&self.merchant, id);
+        let sealed = deps.stack.vault.seal(Sealed::EndpointSecret, &path, self.secret.as_bytes()).unwrap();
         let endpoint = Endpoint {
             id: id.clone(),
             url,

@@ -148,7 +148,7 @@ impl Buyer {
             fingerprint: Fingerprint([0; 16]),
             attributes: MemberAttributes::default(),
             channel: None,
-            share_code: None,
+            share: None,
             key_version: 1,
             now: self.store.clock().now(),
         };

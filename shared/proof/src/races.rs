@@ -48,7 +48,7 @@ impl Field {
             fingerprint: Fingerprint([0; 16]),
             attributes: MemberAttributes::default(),
             channel: None,
-            share_code: None,
+            share: None,
             key_version: 1,
             now: store.clock().now(),
         };

@@ -18,9 +18,9 @@ use aws_smithy_runtime_api::{
     http::StatusCode,
 };
 use aws_smithy_types::{body::SdkBody, timeout::TimeoutConfig};
-use dynoxide::{Database, DynoxideError};
+use dynoxide::Database;
+use mealticket_local::engine::answer;
 use mealticket_store::{Clock, Tables};
-use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 use std::{
     collections::BTreeMap,
@@ -349,31 +349,4 @@ impl TimeSource for WallTime {
 
 fn error_reply(status: u16, kind: &str) -> (u16, String) {
     (status, format!(r#"{{"__type":"com.amazonaws.dynamodb.v20120810#{kind}","message":"planned"}}"#))
-}
-
-/// What the engine answers to a request, without a socket.
-pub fn answer(database: &Database, target: &str, body: &[u8]) -> (u16, String) {
-    fn run<Q: DeserializeOwned, A: Serialize>(
-        body: &[u8],
-        operation: impl FnOnce(Q) -> dynoxide::Result<A>,
-    ) -> dynoxide::Result<String> {
-        let request = serde_json::from_slice(body);
-        let request = request.map_err(|error| DynoxideError::ValidationException(error.to_string()))?;
-        serde_json::to_string(&operation(request)?)
-            .map_err(|error| DynoxideError::InternalServerError(error.to_string()))
-    }
-    let answered = match target.rsplit('.').next().unwrap_or_default() {
-        "GetItem" => run(body, |request| database.get_item(request)),
-        "PutItem" => run(body, |request| database.put_item(request)),
-        "UpdateItem" => run(body, |request| database.update_item(request)),
-        "DeleteItem" => run(body, |request| database.delete_item(request)),
-        "Query" => run(body, |request| database.query(request)),
-        "Scan" => run(body, |request| database.scan(request)),
-        "ListStreams" => run(body, |request| database.list_streams(request)),
-        "DescribeStream" => run(body, |request| database.describe_stream(request)),
-        "GetShardIterator" => run(body, |request| database.get_shard_iterator(request)),
-        "GetRecords" => run(body, |request| database.get_records(request)),
-        other => Err(DynoxideError::ValidationException(format!("not served: {other}"))),
-    };
-    answered.map_or_else(|error| (error.status_code(), error.to_json()), |json| (200, json))
 }

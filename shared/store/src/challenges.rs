@@ -1,6 +1,6 @@
-//! One-time codes: five different guesses, counted before any is judged.
+//! One-time codes: five different guesses, or one, counted before any is judged (see [`mealticket_domain::otp`]).
 //!
-//! Every guess is put into a set by one conditional write, and only then compared. The set holds five; the same guess again
+//! Every guess is put into a set by one conditional write, and only then compared. The set holds so many; the same guess again
 //! takes no place. So guesses sent at once cannot outrun the count, and who lost the answer to the right code may send it
 //! again.
 
@@ -13,10 +13,11 @@ use crate::{
     error::StoreError,
     keys,
 };
-use mealticket_domain::Timestamp;
-
-/// Different guesses at one code.
-pub const GUESSES_MAX: usize = 5;
+use aws_sdk_dynamodb::types::AttributeValue;
+use mealticket_domain::{
+    Timestamp,
+    otp::{FAILED_CHALLENGES_MAX, GUESSES_MAX, REMEMBERED_SECONDS},
+};
 
 /// A one-time code that was sent.
 pub struct Challenge {
@@ -28,6 +29,10 @@ pub struct Challenge {
     pub otp_hash: [u8; 16],
     /// First instant at which it no longer counts; the table forgets it later.
     pub expires_at: Timestamp,
+    /// Different guesses that it takes.
+    pub guesses_max: u32,
+    /// Whether challenges of this phone failed before: then a right guess ends their memory.
+    pub failed_before: bool,
 }
 
 /// What a guess came to.
@@ -37,11 +42,15 @@ pub enum Guess {
     Right {
         /// Sealed.
         phone_sealed: Vec<u8>,
+        /// Whether this challenge, or one before it, has failed.
+        failed_before: bool,
     },
     /// It is not, or the guesses are used up.
     Wrong {
         /// Different guesses left.
-        tries_left: usize,
+        tries_left: u32,
+        /// Whose phone it does not prove. Sealed; none when the guess found no place, and so was none.
+        phone_sealed: Option<Vec<u8>>,
     },
     /// There is no such challenge, or its time is over.
     Unknown,
@@ -66,7 +75,10 @@ pub struct Quota {
 #[derive(Debug, PartialEq, Eq)]
 pub enum Quotum {
     /// The message may be sent.
-    Granted,
+    Granted {
+        /// Messages of the window, with this one.
+        messages: u32,
+    },
     /// Not before then.
     Exhausted {
         /// When to ask again.
@@ -76,9 +88,12 @@ pub enum Quotum {
 
 /// The code still counts.
 const IS_NOT_EXPIRED: &str = "expires_at > :now";
-/// The guess has been made before, or there is a place for another.
-const GUESS_HAS_A_PLACE: &str =
-    "attribute_not_exists(guesses) OR contains(guesses, :guess) OR size(guesses) < :guesses_max";
+/// The guess has been made before, or there is a place for another. Those of an older release take five.
+const GUESS_HAS_A_PLACE: &str = "attribute_not_exists(guesses) OR contains(guesses, :guess) OR size(guesses) < guesses_max \
+                                 OR (attribute_not_exists(guesses_max) AND size(guesses) < :guesses_max)";
+/// The failed challenges that count are fewer than those after which each takes one guess, or this is one of them.
+const FAILURE_HAS_A_PLACE: &str =
+    "attribute_not_exists(failed) OR contains(failed, :challenge) OR size(failed) < :failed_max";
 
 impl Store {
     /// Keeps a challenge. Its id is random, so it is new.
@@ -87,6 +102,8 @@ impl Store {
             ("phone_sealed", Some(binary(&challenge.phone_sealed))),
             ("otp_hash", Some(binary(&challenge.otp_hash))),
             ("expires_at", Some(instant(challenge.expires_at))),
+            ("guesses_max", Some(number(challenge.guesses_max))),
+            ("failed_before", challenge.failed_before.then_some(AttributeValue::Bool(true))),
         ]);
         let call = self.client.put_item().table_name(&self.tables.identities);
         self.put(call.set_item(Some(keys::challenge(&challenge.id).with(attributes)))).await.map(drop)
@@ -108,16 +125,60 @@ impl Store {
         let counted = match self.update(call).await? {
             Write::Done(counted) => counted,
             Write::Refused(Some(item)) if Reader::new(&item, "challenge").instant("expires_at")? > now => {
-                return Ok(Guess::Wrong { tries_left: 0 });
+                return Ok(Guess::Wrong { tries_left: 0, phone_sealed: None });
             }
             Write::Refused(_) => return Ok(Guess::Unknown),
         };
         let read = Reader::new(&counted, "challenge");
-        if read.array::<16>("otp_hash")? == guess {
-            return Ok(Guess::Right { phone_sealed: read.bytes("phone_sealed")?.to_vec() });
-        }
+        let phone_sealed = read.bytes("phone_sealed")?.to_vec();
         let made = counted.get("guesses").and_then(|set| set.as_bs().ok()).map_or(0, Vec::len);
-        Ok(Guess::Wrong { tries_left: GUESSES_MAX.saturating_sub(made) })
+        if read.array::<16>("otp_hash")? == guess {
+            return Ok(Guess::Right { phone_sealed, failed_before: made > 1 || read.has("failed_before") });
+        }
+        let guesses_max = read.optional("guesses_max", Reader::number)?.unwrap_or(GUESSES_MAX);
+        let tries_left = guesses_max.saturating_sub(u32::try_from(made).unwrap_or(u32::MAX));
+        Ok(Guess::Wrong { tries_left, phone_sealed: Some(phone_sealed) })
+    }
+
+    /// How many challenges of a phone have failed since somebody last signed in with it, as far as it matters.
+    pub async fn failed_challenges(&self, phone_hash: &[u8; 32], now: Timestamp) -> Result<usize, StoreError> {
+        let call = self.client.get_item().table_name(&self.tables.identities);
+        let call = call.set_key(Some(keys::failed_challenges(phone_hash).attributes())).consistent_read(true);
+        let Some(item) = self.get(call).await? else { return Ok(0) };
+        let is_remembered = Reader::new(&item, "failed challenges").instant("expires_at")? > now;
+        let failed = item.get("failed").and_then(|set| set.as_ss().ok()).map_or(0, Vec::len);
+        Ok(if is_remembered { failed } else { 0 })
+    }
+
+    /// Remembers that a challenge of a phone has failed. The same challenge counts once.
+    pub async fn note_failed_challenge(
+        &self,
+        phone_hash: &[u8; 32],
+        challenge_id: &str,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let call = self.client.update_item().table_name(&self.tables.identities);
+        let call = call
+            .set_key(Some(keys::failed_challenges(phone_hash).attributes()))
+            .condition_expression(FAILURE_HAS_A_PLACE)
+            .update_expression("SET expires_at = :until ADD failed :failed")
+            .set_expression_attribute_values(Some(item([
+                (":challenge", Some(text(challenge_id))),
+                (":failed", Some(AttributeValue::Ss(vec![challenge_id.to_owned()]))),
+                (":failed_max", Some(number(FAILED_CHALLENGES_MAX))),
+                (":until", Some(instant(now.plus_seconds(REMEMBERED_SECONDS)))),
+            ])));
+        self.update(call).await.map(drop)
+    }
+
+    /// Forgets the failed challenges of a phone: somebody has signed in with it.
+    pub async fn forget_failed_challenges(&self, phone_hash: &[u8; 32]) -> Result<(), StoreError> {
+        let call = self.client.update_item().table_name(&self.tables.identities);
+        let call = call
+            .set_key(Some(keys::failed_challenges(phone_hash).attributes()))
+            .condition_expression(EXISTS)
+            .update_expression("REMOVE failed");
+        self.update(call).await.map(drop)
     }
 
     /// Takes a place in a quota: one write, two when a window begins, three when there is none.
@@ -133,11 +194,11 @@ impl Store {
         // The third: somebody else may have begun the window between the first and the second.
         for step in [QuotaStep::Count, QuotaStep::Begin, QuotaStep::Count] {
             match self.quota_write(quota, hash, message, now, step).await? {
-                Write::Done(_) => return Ok(Quotum::Granted),
+                Write::Done(item) => return granted(&item),
                 Write::Refused(Some(item))
                     if Reader::new(&item, "quota").optional("last_message", Reader::str)? == Some(message) =>
                 {
-                    return Ok(Quotum::Granted);
+                    return granted(&item);
                 }
                 Write::Refused(Some(item)) => stands = item,
                 Write::Refused(None) => {}
@@ -199,6 +260,10 @@ impl Store {
             ])));
         self.update(call).await
     }
+}
+
+fn granted(item: &Item) -> Result<Quotum, StoreError> {
+    Ok(Quotum::Granted { messages: Reader::new(item, "quota").number("messages")? })
 }
 
 /// Counting in a window, or beginning one.

@@ -12,7 +12,7 @@ use crate::{
 };
 use mealticket_domain::{
     Campaign, Channel, ClaimRefusal, Coupon, CouponKey, Fingerprint, KeyHash, LeaseId, MemberAttributes, MemberNo,
-    Ordinal, ShareCode, Timestamp,
+    Ordinal, Share, Timestamp,
     eligibility::{Explanation, Facts, History, Rule},
 };
 
@@ -30,7 +30,7 @@ pub struct ClaimRequest {
     /// Through which channel.
     pub channel: Option<Channel>,
     /// By whose link.
-    pub share_code: Option<ShareCode>,
+    pub share: Option<Share>,
     /// The key that the code is made with.
     pub key_version: u16,
     /// Now.
@@ -252,7 +252,7 @@ fn coupon(campaign: &Campaign, request: &ClaimRequest, ordinal: Ordinal, lease_i
         claim_key: request.key,
         claim_fingerprint: request.fingerprint,
         channel: request.channel.clone(),
-        share_code: request.share_code.clone(),
+        share: request.share.clone(),
         lease_id,
         terms_version: terms.version,
         terms_sha256: campaign.terms_sha256,

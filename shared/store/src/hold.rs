@@ -75,6 +75,7 @@ impl Store {
             (":uses", Some(number(coupon.uses_left))),
             (":key_version", Some(number(coupon.key_version))),
             (":held", Some(items::coupon::held(hold))),
+            (":held_at", Some(instant(hold.at))),
             (":until", Some(instant(hold.until))),
         ]);
         let call = self.client.update_item().table_name(&self.tables.members);
@@ -89,7 +90,7 @@ impl Store {
                 deactivation_is_as_seen(coupon),
                 hold_is_as_seen(coupon),
             ]))
-            .update_expression("SET held = :held, held_to = :until, hold_until = :until")
+            .update_expression("SET held = :held, held_at = :held_at, held_to = :until, hold_until = :until")
             .set_expression_attribute_values(Some(values));
         self.update(call).await
     }

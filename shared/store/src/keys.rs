@@ -89,6 +89,11 @@ pub(crate) fn phone_attributes(phone_hash: &[u8; 32]) -> Key {
     Key::new(phone_partition(phone_hash), "ATTRIBUTES")
 }
 
+/// The challenges of a phone that failed since somebody last signed in with it.
+pub(crate) fn failed_challenges(phone_hash: &[u8; 32]) -> Key {
+    Key::new(phone_partition(phone_hash), "FAILED")
+}
+
 pub(crate) fn challenge(challenge_id: &str) -> Key {
     Key::new(format!("OTP#{challenge_id}"), "CHALLENGE")
 }
@@ -104,13 +109,16 @@ pub enum QuotaScope {
     Phone,
     /// A source address's.
     Source,
+    /// The whole stack's, in shards that are counted apart.
+    Stack,
 }
 
-/// A counter of messages sent, by phone or by source address.
+/// A counter of messages sent: of a phone, a source address, or a shard of the stack's budget.
 pub(crate) fn send_quota(scope: QuotaScope, hash: &[u8; 32]) -> Key {
     let scope = match scope {
         QuotaScope::Phone => "PHONE",
         QuotaScope::Source => "SOURCE",
+        QuotaScope::Stack => "STACK",
     };
     Key::new(format!("SENDS#{scope}#{}", hex(hash)), "QUOTA")
 }

@@ -21,6 +21,7 @@ pub mod members;
 pub mod merchants;
 pub mod messages;
 mod meter;
+mod path;
 pub mod rebuild;
 pub mod redeem;
 pub mod reverse;
@@ -34,6 +35,7 @@ pub use clock::Clock;
 pub use error::{StoreError, WasApplied};
 pub use items::coupon::item_bytes;
 pub use meter::{Capacity, Meter};
+pub use path::AttributePath;
 
 use aws_sdk_dynamodb::Client;
 use mealticket_domain::MerchantId;

@@ -8,7 +8,7 @@ use crate::{
     Store,
     attributes::{Item, Reader, binary, instant, item, number, text},
     calls::Write,
-    clauses::IS_NEW,
+    clauses::{EXISTS, IS_NEW, all},
     error::StoreError,
     keys,
 };
@@ -35,6 +35,8 @@ pub struct Profile {
     pub privacy_version: String,
     /// What the operator knows.
     pub attributes: MemberAttributes,
+    /// When the member last signed out of all sessions: those that began by then are over.
+    pub sessions_valid_from: Option<Timestamp>,
 }
 
 /// What a sign-up came to.
@@ -63,12 +65,12 @@ impl Store {
     }
 
     /// Makes the phone a member, or finds the member it is. `profile` gives the new member's facts for a number.
-    pub async fn sign_up(
+    pub async fn sign_up<E: From<StoreError>>(
         &self,
         phone_hash: &[u8; 32],
         now: Timestamp,
-        profile: impl Fn(MemberNo, MemberAttributes) -> Profile,
-    ) -> Result<SignedUp, StoreError> {
+        profile: impl Fn(MemberNo, MemberAttributes) -> Result<Profile, E>,
+    ) -> Result<SignedUp, E> {
         let (member, is_new) = match self.member_of_phone(phone_hash).await? {
             Some(member) => (member, false),
             None => self.index_phone(phone_hash, now).await?,
@@ -77,7 +79,7 @@ impl Store {
             return Ok(SignedUp::KnownAlready(known));
         }
         let attributes = self.operators_attributes(phone_hash).await?;
-        let stands = self.put_profile(profile(member, attributes)).await?;
+        let stands = self.put_profile(profile(member, attributes)?).await?;
         Ok(if is_new { SignedUp::Joined(stands) } else { SignedUp::KnownAlready(stands) })
     }
 
@@ -109,6 +111,19 @@ impl Store {
         let call = self.client.get_item().table_name(&self.tables.members);
         let call = call.set_key(Some(keys::profile(member).attributes())).consistent_read(true);
         self.get(call).await?.as_ref().map(read_profile).transpose()
+    }
+
+    /// Ends every session of a member that began at `now` or before: one write unit. A repeat, and a write that lands late, change nothing
+    /// that a later one said.
+    pub async fn end_sessions(&self, member: MemberNo, now: Timestamp) -> Result<(), StoreError> {
+        const IS_LATER: &str = "attribute_not_exists(sessions_valid_from) OR sessions_valid_from < :now";
+        let call = self.client.update_item().table_name(&self.tables.members);
+        let call = call
+            .set_key(Some(keys::profile(member).attributes()))
+            .condition_expression(all(&[EXISTS, IS_LATER]))
+            .update_expression("SET sessions_valid_from = :now")
+            .expression_attribute_values(":now", instant(now));
+        self.update(call).await.map(drop)
     }
 
     /// What the operator knows of a number that nobody signed up with yet.
@@ -167,6 +182,7 @@ fn profile_item(profile: &Profile) -> Item {
         ("inviter", profile.inviter.map(|inviter| number(inviter.get()))),
         ("terms_agreed", Some(text(&profile.terms_version))),
         ("privacy_agreed", Some(text(&profile.privacy_version))),
+        ("sessions_valid_from", profile.sessions_valid_from.map(instant)),
     ]);
     attributes.extend(attribute_item(&profile.attributes));
     keys::profile(profile.member).with(attributes)
@@ -184,6 +200,7 @@ fn read_profile(item: &Item) -> Result<Profile, StoreError> {
         terms_version: read.str("terms_agreed")?.to_owned(),
         privacy_version: read.str("privacy_agreed")?.to_owned(),
         attributes: read_attributes(item)?,
+        sessions_valid_from: read.optional("sessions_valid_from", Reader::instant)?,
     })
 }
 

@@ -20,8 +20,17 @@ pub struct MerchantRecord {
     pub merchant: Merchant,
     /// Its public keys, by key id.
     pub keys: Vec<MerchantKey>,
-    /// What its webhooks to us are recognised by, secrets and public keys, sealed by the caller, newest last.
-    pub webhook_secrets: Vec<Vec<u8>>,
+    /// What its webhooks to us are recognised by, secrets and public keys, newest last.
+    pub webhook_secrets: Vec<WebhookSecretItem>,
+}
+
+/// A webhook secret or public key as the table has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WebhookSecretItem {
+    /// Which of the merchant's: a newer one has a greater number.
+    pub number: u32,
+    /// Sealed by the caller, for this number.
+    pub sealed: Vec<u8>,
 }
 
 /// A registered public key.
@@ -76,9 +85,10 @@ fn merchant_items(record: &MerchantRecord) -> Vec<Item> {
         keys::merchant_key(&merchant.id, &key.kid)
             .with(item([("algorithm", Some(text(&key.algorithm))), ("public_pem", Some(text(&key.public_pem)))]))
     });
-    let secrets = (0..)
-        .zip(&record.webhook_secrets)
-        .map(|(at, sealed)| keys::merchant_secret(&merchant.id, at).with(item([("sealed", Some(binary(sealed)))])));
+    let secrets = record.webhook_secrets.iter().map(|secret| {
+        let sealed = item([("sealed", Some(binary(&secret.sealed)))]);
+        keys::merchant_secret(&merchant.id, secret.number).with(sealed)
+    });
     std::iter::once(profile).chain(stores).chain(keys_).chain(secrets).collect()
 }
 
@@ -110,8 +120,9 @@ fn read_merchant(id: &MerchantId, items: &[Item]) -> Result<Option<MerchantRecor
                 algorithm: read.str("algorithm")?.to_owned(),
                 public_pem: read.str("public_pem")?.to_owned(),
             });
-        } else if sk.starts_with(keys::MERCHANT_SECRET) {
-            secrets.push(read.bytes("sealed")?.to_vec());
+        } else if let Some(number) = sk.strip_prefix(keys::MERCHANT_SECRET) {
+            let number = number.parse().map_err(|_| read.corrupt("sk"))?;
+            secrets.push(WebhookSecretItem { number, sealed: read.bytes("sealed")?.to_vec() });
         }
     }
     Ok(record.map(|mut record| {

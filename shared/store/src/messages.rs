@@ -45,6 +45,9 @@ pub enum Received {
     IdReused,
 }
 
+/// Why a report is a discrepancy that names a coupon by its id and does not prove that its code was presented.
+pub const CODE_REQUIRED: &str = "code_required";
+
 /// A well-signed report that broke a rule.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Discrepancy {

@@ -1,8 +1,5 @@
-//! Session families: refresh tokens that survive a lost answer and betray a thief.
-//!
-//! A family remembers one number: the highest generation that was presented. Presenting generation g is answered with
-//! g + 1; presenting g again is answered the same, until g + 1 itself is presented. After that, g can only come from
-//! somebody who kept an old token, and the family is revoked.
+//! Session families. The rule is [`mealticket_domain::session`]; here is the write that makes it true: one conditional update for a new
+//! generation, and none for one that comes again.
 
 use crate::{
     Store,
@@ -13,84 +10,102 @@ use crate::{
     keys,
 };
 use aws_sdk_dynamodb::types::AttributeValue;
-use mealticket_domain::{MemberNo, Timestamp};
+use mealticket_domain::{
+    MemberNo, Timestamp,
+    session::{FAMILY_SECONDS, Family, IDLE_SECONDS, REMEMBERED, Refresh},
+};
 
 /// What presenting a refresh token came to.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Presented {
-    /// The next generation may be given out.
-    Accepted {
-        /// Whose session it is.
-        member: MemberNo,
-    },
-    /// The family is gone: signed out, expired, or revoked just now because an old generation came back.
+    /// The next generation may be given out; the family as it stands.
+    Accepted(Family),
+    /// The family is gone: signed out, over, or revoked just now because an old generation came back.
     Revoked,
 }
 
-/// No later generation has been presented.
-const IS_THE_NEWEST: &str = "presented <= :generation";
+/// No generation as new has been presented.
+const IS_FIRST_USE: &str = "presented < :generation";
 /// Nobody signed out, and nothing old came back.
 const IS_NOT_REVOKED: &str = "revoked = :no";
-/// It was used within its life.
-const IS_NOT_EXPIRED: &str = "expires_at > :now";
+/// It was used within its idle time.
+const IS_NOT_IDLE: &str = "expires_at > :now";
+/// It began within its whole life.
+const IS_NOT_TOO_OLD: &str = "attribute_not_exists(began_at) OR began_at > :began_after";
+
+/// When a generation was first presented: one attribute for each that is remembered.
+fn used_at(generation: u32) -> String {
+    format!("used_{}", generation % REMEMBERED)
+}
 
 impl Store {
-    /// Begins a family, or finds that the same proof began it before and nothing of it was used yet. False when it was.
+    /// Begins a family at `began_at`, or finds that the same proof began it before and nothing of it was used yet. False when it was, or
+    /// when the member has signed out of all sessions since.
     pub async fn begin_session(
         &self,
         family_id: &[u8; 16],
         member: MemberNo,
-        expires_at: Timestamp,
+        began_at: Timestamp,
+        sessions_valid_from: Option<Timestamp>,
     ) -> Result<bool, StoreError> {
         let attributes: Item = item([
             ("member", Some(number(member.get()))),
             ("presented", Some(number(-1))),
             ("revoked", Some(AttributeValue::Bool(false))),
-            ("expires_at", Some(instant(expires_at))),
+            ("began_at", Some(instant(began_at))),
+            ("expires_at", Some(instant(began_at.plus_seconds(IDLE_SECONDS)))),
         ]);
         let call = self.client.put_item().table_name(&self.tables.identities);
         let call = call.set_item(Some(keys::session_family(family_id).with(attributes))).condition_expression(IS_NEW);
         match self.put(call).await? {
             Write::Done(_) => Ok(true),
             Write::Refused(Some(item)) => {
-                let read = Reader::new(&item, "session family");
-                let untouched = read.number::<i64>("presented")? < 0 && !read.flag("revoked")?;
-                Ok(untouched && read.number::<u64>("member")? == member.get())
+                let family = read_family(&item)?;
+                let untouched = family.presented.is_none() && !family.revoked;
+                Ok(untouched && family.member == member && !family.is_ended_by(sessions_valid_from))
             }
             Write::Refused(None) => Ok(false),
         }
     }
 
-    /// Presents generation `generation` of a family, and prolongs its life.
+    /// Presents generation `generation` of a family. A new one prolongs its idle time; one that comes again changes nothing, and one that
+    /// comes again too late revokes the family.
     pub async fn present_refresh(
         &self,
         family_id: &[u8; 16],
         generation: u32,
         now: Timestamp,
-        expires_at: Timestamp,
     ) -> Result<Presented, StoreError> {
         let call = self.client.update_item().table_name(&self.tables.identities);
         let call = call
             .set_key(Some(keys::session_family(family_id).attributes()))
-            .condition_expression(all(&[EXISTS, IS_THE_NEWEST, IS_NOT_REVOKED, IS_NOT_EXPIRED]))
-            .update_expression("SET presented = :generation, expires_at = :until")
+            .condition_expression(all(&[EXISTS, IS_FIRST_USE, IS_NOT_REVOKED, IS_NOT_IDLE, IS_NOT_TOO_OLD]))
+            .update_expression(
+                "SET presented = :generation, #used_at = :now, expires_at = :until, \
+                 began_at = if_not_exists(began_at, :now)",
+            )
+            .expression_attribute_names("#used_at", used_at(generation))
             .set_expression_attribute_values(Some(item([
                 (":generation", Some(number(generation))),
                 (":no", Some(AttributeValue::Bool(false))),
                 (":now", Some(instant(now))),
-                (":until", Some(instant(expires_at))),
+                (":until", Some(instant(now.plus_seconds(IDLE_SECONDS)))),
+                (":began_after", Some(instant(now.plus_seconds(-FAMILY_SECONDS)))),
             ])));
-        match self.update(call).await? {
-            Write::Done(item) => {
-                let read = Reader::new(&item, "session family");
-                let member = MemberNo::try_from(read.number::<u64>("member")?).map_err(|_| read.corrupt("member"))?;
-                Ok(Presented::Accepted { member })
-            }
-            Write::Refused(None) => Ok(Presented::Revoked),
-            Write::Refused(Some(_)) => {
+        let family = match self.update(call).await? {
+            Write::Done(item) => return Ok(Presented::Accepted(read_family(&item)?)),
+            Write::Refused(None) => return Ok(Presented::Revoked),
+            Write::Refused(Some(item)) => read_family(&item)?,
+        };
+        match family.decide(generation, now) {
+            Refresh::Again => Ok(Presented::Accepted(family)),
+            Refresh::Over => Ok(Presented::Revoked),
+            Refresh::Reused => {
                 self.revoke_session(family_id).await?;
                 Ok(Presented::Revoked)
             }
+            // A difference between the clauses and the rule: a bug, and said so.
+            Refresh::FirstUse => Err(StoreError::Corrupt { item: "session family", attribute: "presented" }),
         }
     }
 
@@ -104,4 +119,22 @@ impl Store {
             .expression_attribute_values(":yes", AttributeValue::Bool(true));
         self.update(call).await.map(drop)
     }
+}
+
+fn read_family(item: &Item) -> Result<Family, StoreError> {
+    let read = Reader::new(item, "session family");
+    let mut first_uses = [None; REMEMBERED as usize];
+    for (generation, first_use) in (0..).zip(&mut first_uses) {
+        let name = used_at(generation);
+        let known = item.get(&name).and_then(|value| value.as_n().ok()).and_then(|seconds| seconds.parse().ok());
+        *first_use = known.and_then(Timestamp::from_unix_seconds);
+    }
+    Ok(Family {
+        member: MemberNo::try_from(read.number::<u64>("member")?).map_err(|_| read.corrupt("member"))?,
+        presented: u32::try_from(read.number::<i64>("presented")?).ok(),
+        first_uses,
+        began_at: read.optional("began_at", Reader::instant)?,
+        idle_until: read.instant("expires_at")?,
+        revoked: read.flag("revoked")?,
+    })
 }

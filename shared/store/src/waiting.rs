@@ -94,7 +94,7 @@ fn read_waiting(item: &Item) -> Result<Waiting, StoreError> {
             Some(order_no) => Undone::Order(order_no),
             None => Undone::Index(read.number("redemption")?),
         },
-        reason: read.parsed("reason")?,
+        reason: Reason::from_table(read.str("reason")?),
         received_at: read.instant("received_at")?,
     })
 }

@@ -15,7 +15,7 @@ use mealticket_local::{
     engine::Engine,
     environment::{Local, local_config},
     issuer::Issuer,
-    key_file::KeyFile,
+    key_file::{Employee, KeyFile},
     receiver::Receiver,
     seed::Seed,
     stack::client,
@@ -78,7 +78,8 @@ impl Seeded {
         let engine = Engine::start(0, None, &template.tables().unwrap()).await.unwrap();
         let keys = KeyFile::generate(&seed.merchant_ids()).unwrap();
         let issuer = issuer(&keys);
-        let local = Local { secrets: Path::new("unused"), strict: true, operators: &issuer.url() };
+        let local =
+            Local { secrets: Path::new("unused"), strict: true, operators: &issuer.url(), tables: &engine.url() };
         let config = local_config(&template.functions().unwrap(), &local).unwrap();
         let store = Store::new(client(&engine.url()), config.tables.clone(), Clock::system());
         seed.load(&store, &keys).await.unwrap();
@@ -217,7 +218,9 @@ impl World {
     pub fn operator_token(&self, roles: &[Role]) -> String {
         let provider = &self.deps.stack.config.operators;
         let key = self.keys.operators().unwrap();
-        key.token(&provider.issuer, &provider.audience, "li.na", roles, self.now()).unwrap()
+        let province = self.deps.stack.config.province;
+        let employee = Employee { name: "li.na", roles, province: province.code(), cities: &[] };
+        key.token(provider, &employee, self.now()).unwrap()
     }
 
     /// Units left of a campaign when this environment has returned what it did not spend.
@@ -252,7 +255,7 @@ impl World {
             fingerprint: Fingerprint([0; 16]),
             attributes: MemberAttributes::default(),
             channel: None,
-            share_code: None,
+            share: None,
             key_version: 1,
             now: self.now(),
         }

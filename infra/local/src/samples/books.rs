@@ -1,7 +1,7 @@
 //! What samples of `read-books` find in the books: a day's bill, a month's statement, and a record that was put aside.
 
 use super::{World, failed, parsed};
-use crate::{Result, StackError, workspace};
+use crate::{Result, StackError, key_file::Employee, workspace};
 use mealticket_api::auth::operator::Role;
 use mealticket_domain::{
     CampaignNo, Coupon, ProvinceDay, ProvinceMonth, StoreId,
@@ -95,7 +95,9 @@ impl World<'_> {
         ] {
             let provider = &self.deps.stack.config.operators;
             let key = self.keys.operators()?;
-            let token = key.token(&provider.issuer, &provider.audience, "sample", &[role], self.now)?;
+            let province = self.deps.stack.config.province;
+            let employee = Employee { name: "sample", roles: &[role], province: province.code(), cities: &[] };
+            let token = key.token(provider, &employee, self.now)?;
             self.put(name, token);
         }
         Ok(())

@@ -5,7 +5,7 @@ use crate::{
     problem::ApiError,
     random,
     secrets::{SecretsError, TokenKey, ed25519_public},
-    vault::{Sealed, Vault},
+    vault::Vault,
 };
 use base64::{
     Engine,
@@ -78,16 +78,17 @@ impl MemberTokens {
         now: Timestamp,
     ) -> Result<String, ApiError> {
         let attributes = serde_json::to_vec(&principal.attributes).map_err(|_| ApiError::internal("attributes"))?;
+        let (jti, sub) = (random::name()?, ids.member_id(principal.member));
         let claims = Claims {
             iss: self.issuer.clone(),
             aud: self.audience.clone(),
-            sub: ids.member_id(principal.member),
             exp: now.unix_seconds() + ACCESS_SECONDS,
             nbf: now.unix_seconds(),
             iat: now.unix_seconds(),
-            jti: random::name()?,
             sid: URL_SAFE_NO_PAD.encode(principal.family_id),
-            att: URL_SAFE_NO_PAD.encode(vault.seal(Sealed::Attributes, &attributes)?),
+            att: URL_SAFE_NO_PAD.encode(vault.seal_attributes((&jti, &sub), &attributes)?),
+            jti,
+            sub,
         };
         let mut header = Header::new(Algorithm::EdDSA);
         header.typ = Some(TYP.to_owned());
@@ -117,7 +118,8 @@ impl MemberTokens {
         if claims.jti.is_empty() || !times.hold(now, ACCESS_SECONDS) {
             return None;
         }
-        let attributes = vault.open(Sealed::Attributes, &URL_SAFE_NO_PAD.decode(claims.att).ok()?)?;
+        let attributes =
+            vault.open_attributes((&claims.jti, &claims.sub), &URL_SAFE_NO_PAD.decode(claims.att).ok()?)?;
         Some(MemberPrincipal {
             member: ids.member(&claims.sub).ok()?,
             family_id: URL_SAFE_NO_PAD.decode(claims.sid).ok()?.try_into().ok()?,

@@ -10,13 +10,22 @@ use jsonwebtoken::{
     Algorithm, DecodingKey,
     jwk::{AlgorithmParameters, EllipticCurve, Jwk, JwkSet, PublicKeyUse},
 };
-use mealticket_domain::Timestamp;
+use mealticket_domain::{Province, Timestamp};
 use serde::Deserialize;
+use serde_json::{Map, Value};
 use std::{collections::BTreeSet, fmt, sync::Arc, time::Duration};
 use tokio::{sync::Mutex, time::Instant};
 
-/// How far ahead an operator's token may expire: a working day.
-pub const TOKEN_SECONDS_MAX: i64 = 12 * 3_600;
+/// An operator's token lives at most this long, from its `iat` to its `exp`: an hour. Who leaves the operator is out within it.
+pub const TOKEN_SECONDS_MAX: i64 = 3_600;
+
+/// The `typ` of an access token (RFC 9068 section 2.1), with or without the prefix that may be left out (RFC 7515 section 4.1.9).
+const ACCESS_TOKEN: [&str; 2] = ["at+jwt", "application/at+jwt"];
+/// The `typ` of any token.
+const ANY_TOKEN: [&str; 2] = ["JWT", "application/jwt"];
+
+/// Provinces and cities that a token may name, and `acr` values that it may have: a person works for a few.
+const NAMES_MAX: usize = 64;
 
 /// How long a key set counts as fresh.
 const FRESH_FOR: Duration = Duration::from_secs(600);
@@ -72,12 +81,25 @@ pub struct Operator {
     pub subject: String,
     /// What they may be; roles that we do not know are left out.
     pub roles: BTreeSet<Role>,
+    /// Where they may be it, in this province.
+    pub scope: Scope,
+}
+
+/// What part of the province a person works for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Scope {
+    /// All of it: the token names the province and no cities.
+    Province,
+    /// These cities and no others; none, when the token has an empty list of them.
+    Cities(BTreeSet<String>),
 }
 
 impl Operator {
-    /// The operator, when one of these roles is theirs; 403 otherwise.
+    /// The operator, when one of these roles is theirs for the whole province; 403 otherwise.
     pub fn with_one_of(self, roles: &[Role]) -> Result<Self, ApiError> {
-        if roles.iter().any(|role| self.roles.contains(role)) { Ok(self) } else { Err(Code::Forbidden.into()) }
+        let is_of_province = self.scope == Scope::Province;
+        let has_role = roles.iter().any(|role| self.roles.contains(role));
+        if is_of_province && has_role { Ok(self) } else { Err(Code::Forbidden.into()) }
     }
 }
 
@@ -92,11 +114,30 @@ struct Claims {
     nbf: Option<i64>,
     #[serde(default)]
     roles: Vec<String>,
+    acr: Option<String>,
+    /// The province and the cities, in claims whose names the stack is told.
+    #[serde(flatten)]
+    others: Map<String, Value>,
+}
+
+impl Claims {
+    /// The texts of a claim: one text, or a list of them. The outer `None` is a claim of another shape, the inner one no claim.
+    fn texts(&self, claim: &str) -> Option<Option<BTreeSet<String>>> {
+        match self.others.get(claim) {
+            None | Some(Value::Null) => Some(None),
+            Some(Value::String(text)) => Some(Some(BTreeSet::from([text.clone()]))),
+            Some(Value::Array(texts)) if texts.len() <= NAMES_MAX => {
+                texts.iter().map(|text| text.as_str().map(str::to_owned)).collect::<Option<_>>().map(Some)
+            }
+            Some(_) => None,
+        }
+    }
 }
 
 /// Verifies operators' tokens.
 pub struct OperatorTokens {
     provider: OperatorIssuer,
+    province: Province,
     known: Mutex<Option<(Arc<JwkSet>, Instant)>>,
     fetching: Mutex<Fetching>,
 }
@@ -108,33 +149,52 @@ struct Fetching {
 }
 
 impl OperatorTokens {
-    /// Tokens of this provider.
-    pub fn new(provider: &OperatorIssuer) -> Self {
-        OperatorTokens { provider: provider.clone(), known: Mutex::default(), fetching: Mutex::default() }
+    /// Tokens of this provider, for this province.
+    pub fn new(provider: &OperatorIssuer, province: Province) -> Self {
+        OperatorTokens { provider: provider.clone(), province, known: Mutex::default(), fetching: Mutex::default() }
     }
 
-    /// The operator that a token speaks for at `now`: 401 without one, 503 when the provider's keys cannot be had.
+    /// The operator that a token speaks for at `now`: 401 without one, 403 when it is for another province, 503 when the provider's keys
+    /// cannot be had.
     pub async fn principal(&self, token: Option<&str>, now: Timestamp) -> Result<Operator, ApiError> {
         let token = token.ok_or_else(unauthenticated)?;
         let header = header(token).ok_or_else(unauthenticated)?;
-        if !matches!(header.typ.as_deref(), None | Some("JWT" | "at+jwt")) {
+        if !self.is_kind(header.typ.as_deref()) {
             return Err(unauthenticated());
         }
         let kid = header.kid.ok_or_else(unauthenticated)?;
         let set = self.key_set(&kid).await?;
-        self.read(token, &kid, &set, now).ok_or_else(unauthenticated)
+        let (provinces, operator) = self.read(token, &kid, &set, now).ok_or_else(unauthenticated)?;
+        if provinces.contains(self.province.code()) { Ok(operator) } else { Err(Code::Forbidden.into()) }
     }
 
-    fn read(&self, token: &str, kid: &str, set: &JwkSet, now: Timestamp) -> Option<Operator> {
+    /// Whether a token of this `typ` may be shown: an ID token says who somebody is to another program, and opens nothing.
+    fn is_kind(&self, typ: Option<&str>) -> bool {
+        let is_one_of =
+            |known: &[&str]| typ.is_some_and(|typ| known.iter().any(|known| known.eq_ignore_ascii_case(typ)));
+        let is_any = typ.is_none() || is_one_of(&ANY_TOKEN);
+        is_one_of(&ACCESS_TOKEN) || (!self.provider.access_tokens_only && is_any)
+    }
+
+    /// The provinces that a token names, and whom it speaks for there.
+    fn read(&self, token: &str, kid: &str, set: &JwkSet, now: Timestamp) -> Option<(BTreeSet<String>, Operator)> {
         let (algorithm, key) = usable(set.find(kid)?)?;
         let rules = Rules { algorithm, issuer: &self.provider.issuer, audience: &self.provider.audience };
         let claims: Claims = verify(token, &key, &rules)?;
         let times = Times { issued_at: Some(claims.iat), not_before: claims.nbf, expires: claims.exp };
-        if claims.sub.is_empty() || !times.hold(now, TOKEN_SECONDS_MAX) {
+        let is_short = claims.exp.saturating_sub(claims.iat) <= TOKEN_SECONDS_MAX;
+        if claims.sub.is_empty() || !is_short || !times.hold(now, TOKEN_SECONDS_MAX) {
             return None;
         }
+        let good_enough = &self.provider.acr_values;
+        if !good_enough.is_empty() && claims.acr.as_ref().is_none_or(|acr| !good_enough.contains(acr)) {
+            return None;
+        }
+        let provinces = claims.texts(&self.provider.province_claim)?.unwrap_or_default();
+        let scope = claims.texts(&self.provider.cities_claim)?.map_or(Scope::Province, Scope::Cities);
         let named = |role: &Role| claims.roles.iter().any(|name| name == role.as_str());
-        Some(Operator { subject: claims.sub, roles: Role::ALL.into_iter().filter(named).collect() })
+        let roles = Role::ALL.into_iter().filter(named).collect();
+        Some((provinces, Operator { subject: claims.sub, roles, scope }))
     }
 
     /// The provider's keys, with this one if it has it.

@@ -3,9 +3,6 @@
 use crate::vault::Vault;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 
-/// How long a session lives without being used: 90 days, longer than the gap between two monthly bills.
-pub const IDLE_SECONDS: i64 = 90 * 86_400;
-
 /// A refresh token's meaning.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RefreshToken {

@@ -6,7 +6,8 @@ use crate::{
     ids::{MerchantId, StoreId},
     money::Fen,
     settlement::{Postings, SettlementTerms},
-    text::{Channel, OrderNo, ShareCode},
+    share::Share,
+    text::{Channel, OrderNo},
     timestamp::Timestamp,
 };
 
@@ -81,8 +82,8 @@ pub struct Entry {
     pub discount: Fen,
     /// Through which channel the coupon was claimed.
     pub channel: Option<Channel>,
-    /// By whose link the coupon was claimed: whom a commission is owed to.
-    pub share_code: Option<ShareCode>,
+    /// By whose link the coupon was claimed.
+    pub share: Option<Share>,
     /// The settlement terms that it is posted by.
     pub settlement_version: u32,
     /// What it moves.
@@ -98,7 +99,7 @@ impl Entry {
             CouponEvent::Reversed(index) => (index, EntryKind::Reversal),
         };
         let redemption = coupon.redemptions.get(index)?;
-        let postings = terms.postings(redemption.discount, coupon.share_code.is_some());
+        let postings = terms.postings(redemption.discount, coupon.is_of_partner());
         let (at, postings) = match redemption.reversal.as_ref().filter(|_| kind == EntryKind::Reversal) {
             Some(reversal) => (reversal.at, postings.reversed()),
             None => (redemption.at, postings),
@@ -112,7 +113,7 @@ impl Entry {
             amount: redemption.amount,
             discount: redemption.discount,
             channel: coupon.channel.clone(),
-            share_code: coupon.share_code.clone(),
+            share: coupon.share.clone(),
             settlement_version: coupon.settlement_version,
             postings,
         })
@@ -121,7 +122,7 @@ impl Entry {
     /// Bytes that it takes in a page, at the most: its numbers, its texts, and for each posting an amount and a name.
     pub(super) fn bytes(&self) -> usize {
         let channel = self.channel.as_ref().map_or(0, |channel| channel.as_str().len());
-        let channel = channel + self.share_code.as_ref().map_or(0, |code| code.as_str().len());
+        let channel = channel + self.share.as_ref().map_or(0, |share| share.as_str().len());
         let texts = self.store.as_str().len() + self.order_no.as_str().len() + channel;
         let postings: usize = self.postings.amounts().map(|(account, _)| 12 + account.to_string().len()).sum();
         64 + texts + postings

@@ -24,7 +24,7 @@ pub(crate) fn coupon() -> Coupon {
         claim_key: KeyHash([0; 16]),
         claim_fingerprint: Fingerprint([0; 16]),
         channel: None,
-        share_code: None,
+        share: None,
         lease_id: LeaseId([0; 16]),
         terms_version: 1,
         terms_sha256: crate::terms::TermsHash([0; 32]),
@@ -42,7 +42,7 @@ pub(crate) fn coupon() -> Coupon {
 
 fn hold(order_no: &str, until: Timestamp) -> Hold {
     let (key, fingerprint) = (KeyHash([8; 16]), Fingerprint([8; 16]));
-    Hold { order: KeyHash::of_order(&order_no.parse().unwrap()), key, fingerprint, until, ended: false }
+    Hold { order: KeyHash::of_order(&order_no.parse().unwrap()), key, fingerprint, at: now(), until, ended: false }
 }
 
 fn request(key: u8) -> RedeemRequest {

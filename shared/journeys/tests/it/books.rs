@@ -510,4 +510,10 @@ async fn metrics_tell_what_a_campaign_came_to_by_day_store_and_channel() {
     world.store().clock().set(last.plus_days(1).starts_at());
     let rows = ask(last, last, "100").await;
     assert_eq!((rows.len(), &rows[0]["expired"], &rows[0]["claimed"]), (1, &json!(1), &json!(0)));
+    // A long question is answered month by month, also through months that had nothing; one that ends before it begins is of no day.
+    let (first, end) = (sunday.plus_days(-100), sunday.plus_days(100));
+    for limit in ["1", "100"] {
+        assert_eq!(ask(first, end, limit).await.len(), 3, "{limit}");
+    }
+    assert!(ask(end, first, "100").await.is_empty());
 }

@@ -45,6 +45,7 @@ impl Contract {
             assert!(reply.text.is_empty(), "{route} {} has a body that the contract has not", reply.status);
             return;
         };
+        assert_eq!(reply.headers["cache-control"], "no-store", "{route} {}", reply.status);
         let media = reply.headers["content-type"].split(';').next().unwrap();
         let schema = &content[media]["schema"];
         assert!(schema.is_object(), "{route} {}: {}", reply.status, reply.headers["content-type"]);
@@ -63,6 +64,16 @@ impl Contract {
         let defects = self.defects(schema, &serde_json::from_str(&attempt.body).unwrap());
         assert!(defects.is_empty(), "{route}: {defects:?} in {}", attempt.body);
     }
+}
+
+/// A contract is one for all stacks: it lists the channels of a stack that names no others.
+#[test]
+fn the_channels_of_the_contract_are_the_templates_default() {
+    let contract = Contract::read();
+    let listed = contract.0["components"]["schemas"]["Channel"]["enum"].as_array().unwrap();
+    let listed: Vec<&str> = listed.iter().map(|channel| channel.as_str().unwrap()).collect();
+    let template = yaml::read(&workspace::template()).unwrap();
+    assert_eq!(listed.join(","), template["Parameters"]["Channels"]["Default"].as_str().unwrap());
 }
 
 #[tokio::test]

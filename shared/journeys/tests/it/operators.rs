@@ -2,7 +2,7 @@
 
 use crate::attempt::{Attempt, routes};
 use mealticket_api::{
-    auth::operator::{OperatorTokens, Role},
+    auth::operator::{OperatorTokens, Role, Scope},
     config::OperatorIssuer,
 };
 use mealticket_domain::Timestamp;
@@ -30,13 +30,28 @@ impl Provider {
     async fn start() -> Self {
         let keys = KeyFile::generate(&[]).unwrap();
         let issuer = Issuer::start(&keys).await.unwrap();
-        let provider = OperatorIssuer { issuer: issuer.url(), audience: AUDIENCE.into(), jwks_url: issuer.jwks_url() };
-        Provider { key: keys.operators().unwrap().clone(), tokens: OperatorTokens::new(&provider), issuer }
+        Self::with(keys, issuer, |_| ())
+    }
+
+    /// A stack of Guangdong that is told otherwise.
+    fn with(keys: KeyFile, issuer: Issuer, change: impl FnOnce(&mut OperatorIssuer)) -> Self {
+        let mut provider = OperatorIssuer {
+            issuer: issuer.url(),
+            audience: AUDIENCE.into(),
+            jwks_url: issuer.jwks_url(),
+            province_claim: "province".into(),
+            cities_claim: "cities".into(),
+            access_tokens_only: true,
+            acr_values: BTreeSet::new(),
+        };
+        change(&mut provider);
+        let tokens = OperatorTokens::new(&provider, "44".parse().unwrap());
+        Provider { key: keys.operators().unwrap().clone(), tokens, issuer }
     }
 
     fn claims(&self) -> Value {
         let seconds = now().unix_seconds();
-        json!({ "iss": self.issuer.url(), "aud": AUDIENCE, "sub": "li.na", "iat": seconds, "exp": seconds + 3_600,
+        json!({ "iss": self.issuer.url(), "aud": AUDIENCE, "sub": "li.na", "iat": seconds, "exp": seconds + 3_600, "province": "44",
                 "roles": ["finance", "something_else"] })
     }
 
@@ -66,7 +81,14 @@ async fn every_claim_of_an_operators_token_is_held_to_its_rule() {
         ("no audience", |claims, _| drop(claims.as_object_mut().unwrap().remove("aud"))),
         ("over", |claims, seconds| claims["exp"] = json!(seconds - 16)),
         ("no end", |claims, _| drop(claims.as_object_mut().unwrap().remove("exp"))),
-        ("too long", |claims, seconds| claims["exp"] = json!(seconds + 12 * 3_600 + 16)),
+        ("too long", |claims, seconds| claims["exp"] = json!(seconds + 3_601)),
+        ("of two hours, in its second", |claims, seconds| {
+            (claims["iat"], claims["exp"]) = (json!(seconds - 5_000), json!(seconds + 2_200));
+        }),
+        ("no beginning", |claims, _| drop(claims.as_object_mut().unwrap().remove("iat"))),
+        ("a province of another shape", |claims, _| claims["province"] = json!(44)),
+        ("cities of another shape", |claims, _| claims["cities"] = json!({ "name": "深圳" })),
+        ("more cities than anybody has", |claims, _| claims["cities"] = json!(vec!["深圳"; 65])),
         ("not yet", |claims, seconds| claims["nbf"] = json!(seconds + 16)),
         ("issued in the future", |claims, seconds| claims["iat"] = json!(seconds + 16)),
         ("nobody", |claims, _| claims["sub"] = json!("")),
@@ -78,6 +100,85 @@ async fn every_claim_of_an_operators_token_is_held_to_its_rule() {
     assert_eq!(provider.ask(&none).await, Ok(BTreeSet::new()), "nobody in particular");
     for garbage in ["", "a.b.c", &signed(&|_| ())[..40]] {
         assert_eq!(provider.ask(garbage).await, Err("unauthenticated"));
+    }
+}
+
+/// The provinces and the cities that a token names, in claims whose names the stack is told.
+#[tokio::test]
+async fn an_operators_token_is_good_for_the_provinces_and_cities_that_it_names() {
+    let provider = Provider::start().await;
+    let signed = |change: &dyn Fn(&mut Value)| {
+        let mut claims = provider.claims();
+        change(&mut claims);
+        provider.key.sign(&claims).unwrap()
+    };
+    let scope = async |token: String| {
+        let asked = provider.tokens.principal(Some(&token), now()).await;
+        asked.map(|operator| operator.scope).map_err(|error| error.code().as_str())
+    };
+    assert_eq!(scope(signed(&|_| ())).await, Ok(Scope::Province));
+    assert_eq!(scope(signed(&|claims| claims["province"] = json!(["43", "44"]))).await, Ok(Scope::Province));
+    for province in [json!("43"), json!(["43", "45"]), json!([]), json!(""), json!("4"), json!("44 "), Value::Null] {
+        let token = signed(&|claims| claims["province"] = province.clone());
+        assert_eq!(scope(token).await, Err("forbidden"), "{province}");
+    }
+    let without = signed(&|claims| drop(claims.as_object_mut().unwrap().remove("province")));
+    assert_eq!(scope(without).await, Err("forbidden"), "a token that names no province is for none");
+    let cities = |names: &[&str]| Scope::Cities(names.iter().map(|name| (*name).to_owned()).collect());
+    for (claim, is) in [
+        (json!("深圳"), cities(&["深圳"])),
+        (json!(["深圳", "广州"]), cities(&["广州", "深圳"])),
+        (json!([]), cities(&[])),
+    ] {
+        let token = signed(&|claims| claims["cities"] = claim.clone());
+        let asked = provider.tokens.principal(Some(&token), now()).await.unwrap_or_else(|_| panic!("{claim}"));
+        assert_eq!(asked.scope, is);
+        // Every route of today is about the whole province.
+        assert!(asked.with_one_of(&[Role::Finance]).is_err(), "{claim}");
+    }
+    // A provider that has other names for them.
+    let keys = KeyFile { operators: Some(provider.key.clone()), ..KeyFile::generate(&[]).unwrap() };
+    let named = Provider::with(keys, provider.issuer.clone(), |told| {
+        (told.province_claim, told.cities_claim) = ("https://operator.example/prov".into(), "branch".into());
+    });
+    assert_eq!(named.ask(&signed(&|_| ())).await, Err("forbidden"));
+    let token = signed(&|claims| {
+        claims["https://operator.example/prov"] = json!("44");
+        (claims["province"], claims["branch"]) = (json!("43"), json!("深圳"));
+    });
+    assert_eq!(named.tokens.principal(Some(&token), now()).await.unwrap_or_else(|_| panic!()).scope, cities(&["深圳"]));
+}
+
+#[tokio::test]
+async fn an_operators_token_is_of_the_type_and_the_strength_that_the_stack_asks_for() {
+    let provider = Provider::start().await;
+    let any = |change: fn(&mut OperatorIssuer)| {
+        let keys = KeyFile { operators: Some(provider.key.clone()), ..KeyFile::generate(&[]).unwrap() };
+        Provider::with(keys, provider.issuer.clone(), change)
+    };
+    let lenient = any(|told| told.access_tokens_only = false);
+    for (typ, strict_is_good, lenient_is_good) in [
+        ("at+jwt", true, true),
+        ("AT+JWT", true, true),
+        ("application/at+jwt", true, true),
+        ("JWT", false, true),
+        ("jwt", false, true),
+        ("id+jwt", false, false),
+        ("logout+jwt", false, false),
+        ("", false, false),
+    ] {
+        let token = provider.key.sign_as(&provider.claims(), typ).unwrap();
+        assert_eq!(provider.ask(&token).await.is_ok(), strict_is_good, "{typ}");
+        assert_eq!(lenient.ask(&token).await.is_ok(), lenient_is_good, "{typ}");
+    }
+    let strong = any(|told| told.acr_values = BTreeSet::from(["mfa".to_owned(), "hardware".to_owned()]));
+    for (acr, is_good) in [(json!("mfa"), true), (json!("hardware"), true), (json!("pwd"), false), (Value::Null, false)]
+    {
+        let mut claims = provider.claims();
+        claims["acr"] = acr.clone();
+        let token = provider.key.sign(&claims).unwrap();
+        assert_eq!(strong.ask(&token).await.is_ok(), is_good, "{acr}");
+        assert!(provider.ask(&token).await.is_ok(), "not asked");
     }
 }
 

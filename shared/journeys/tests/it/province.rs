@@ -255,7 +255,7 @@ async fn stock_left_behind(file: &std::path::Path) -> (u64, u64) {
     let engine = Engine::start(0, Some(file), &template.tables().unwrap()).await.unwrap();
     let config = local_config(
         &template.functions().unwrap(),
-        &Local { secrets: file, strict: true, operators: "http://127.0.0.1" },
+        &Local { secrets: file, strict: true, operators: "http://127.0.0.1", tables: "http://127.0.0.1" },
     )
     .unwrap();
     let store = Store::new(client(&engine.url()), config.tables, Clock::system());

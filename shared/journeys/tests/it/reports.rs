@@ -1,5 +1,7 @@
 //! Reports of merchants' systems: confirmed, done, recorded as discrepancies, and met by tills and by themselves.
 
+mod proofs;
+
 use crate::{
     attempt::{Attempt, Reply},
     story::{TEA, redeem, samples},

@@ -45,6 +45,11 @@ async fn a_refresh_token_survives_a_lost_answer_and_betrays_a_thief() {
     let one_again = refresh(zero).send(&world.deps).await.expect(201);
     assert_eq!(one.json["refresh_token"], one_again.json["refresh_token"]);
     let two = refresh(&one.json["refresh_token"]).send(&world.deps).await.expect(201);
+    // Another tab of the same app, which has not heard of it yet.
+    world.pass_seconds(59);
+    let behind = refresh(zero).send(&world.deps).await.expect(201);
+    assert_eq!(one.json["refresh_token"], behind.json["refresh_token"]);
+    world.pass_seconds(2);
     refresh(zero).send(&world.deps).await.refused(401, "session_revoked");
     refresh(&two.json["refresh_token"]).send(&world.deps).await.refused(401, "session_revoked");
 }
@@ -57,6 +62,40 @@ async fn signing_out_ends_the_session() {
     let token = joined.json["session"]["access_token"].as_str().unwrap();
     Attempt::new("DELETE", "/v1/sessions").bearer(token).send(&world.deps).await.expect(204);
     refresh(&joined.json["session"]["refresh_token"]).send(&world.deps).await.refused(401, "session_revoked");
+}
+
+#[tokio::test]
+async fn signing_out_of_all_sessions_ends_every_one_that_began_before() {
+    let world = World::new().await;
+    samples(&world).await;
+    let joined = sign_up("123456").send(&world.deps).await.expect(201);
+    let phone = joined.json["member"]["phone_masked"].clone();
+    let signed_in = async |deps: &mealticket_api::Deps| {
+        let challenge = crate::errors::builders::challenge(&world, "+8613800138009", false).await;
+        let proof = json!({ "type": "sms_otp", "challenge_id": challenge, "otp": "123456" });
+        let attempt = Attempt::post("/v1/sessions", &json!({ "proof": proof }));
+        (attempt.clone(), attempt.send(deps).await.expect(201).json)
+    };
+    world.pass_seconds(60);
+    let (other_proof, other) = signed_in(&world.deps).await;
+    let all = Attempt::new("DELETE", "/v1/sessions").query("all", "true");
+    let token = joined.json["session"]["access_token"].as_str().unwrap();
+    all.clone().query("all", "maybe").bearer(token).send(&world.deps).await.refused(400, "malformed_request");
+    for _ in 0..2 {
+        all.clone().bearer(token).send(&world.deps_elsewhere()).await.expect(204);
+    }
+    // In the same second, and from another environment.
+    let (_, next) = signed_in(&world.deps_elsewhere()).await;
+    refresh(&next["refresh_token"]).send(&world.deps).await.expect(201);
+    for ended in [&joined.json["session"]["refresh_token"], &other["refresh_token"]] {
+        refresh(ended).send(&world.deps).await.refused(401, "session_revoked");
+    }
+    other_proof.send(&world.deps).await.refused(401, "otp_expired");
+    world.pass_seconds(3_600);
+    let (_, later) = signed_in(&world.deps).await;
+    refresh(&later["refresh_token"]).send(&world.deps).await.expect(201);
+    let me = Attempt::get("/v1/members/me").bearer(later["access_token"].as_str().unwrap());
+    assert_eq!(me.send(&world.deps).await.expect(200).json["phone_masked"], phone, "the member is as before");
 }
 
 #[tokio::test]
@@ -112,7 +151,7 @@ async fn a_replay_of_a_redemption_is_the_first_answer_after_reversal_and_months_
         assert!(again.is_replayed());
         assert_eq!(again.text, earlier.text);
     }
-    let found = Attempt::get("/v1/redemptions").query("code", &code).query("order_no", "N-1");
+    let found = Attempt::post("/v1/redemptions/search", &json!({ "code": code, "order_no": "N-1" }));
     let found = found.bearer(&world.merchant_token(TEA)).send(&world.deps).await.expect(200);
     assert_eq!(found.json["items"][0]["redemption_id"], id);
     assert_eq!(found.json["items"][0]["reversal"]["coupon_status"], "active");

@@ -5,6 +5,7 @@ mod contained;
 mod courier;
 mod discrepancies;
 pub(crate) mod early;
+mod endpoints;
 mod log;
 mod peers;
 
@@ -21,8 +22,10 @@ use mealticket_domain::{
     webhook::{Answer, EndpointId, Failure, OffReason},
 };
 use mealticket_store::{
+    AttributePath,
     claim::ClaimOutcome,
     deliveries::{Delivery, DeliveryFilter, Outcome, shard_of},
+    merchants::WebhookSecretItem,
 };
 use mealticket_testing::{ScriptedCourier, World, courier::Posted, stream};
 use serde_json::{Value, json};
@@ -290,8 +293,11 @@ async fn a_part_of_the_index_has_one_worker_at_a_time() {
 async fn trust(world: &World, keys: &[String]) {
     let mut record = world.store().merchant(&merchant()).await.unwrap().unwrap().as_ref().clone();
     let vault = &world.deps.stack.vault;
-    record.webhook_secrets =
-        keys.iter().map(|key| vault.seal(Sealed::WebhookSecret, key.as_bytes()).unwrap()).collect();
+    let sealed = |number, key: &String| {
+        let path = AttributePath::webhook_secret(&merchant(), number);
+        WebhookSecretItem { number, sealed: vault.seal(Sealed::WebhookSecret, &path, key.as_bytes()).unwrap() }
+    };
+    record.webhook_secrets = (0..).zip(keys).map(|(number, key)| sealed(number, key)).collect();
     world.store().put_merchant(&record).await.unwrap();
 }
 

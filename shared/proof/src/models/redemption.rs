@@ -200,7 +200,7 @@ impl Model for Till {
             claim_key: hash(0),
             claim_fingerprint: Fingerprint([0; 16]),
             channel: None,
-            share_code: None,
+            share: None,
             lease_id: LeaseId([0; 16]),
             terms_version: 1,
             terms_sha256: TermsHash([0; 32]),

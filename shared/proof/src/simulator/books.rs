@@ -163,7 +163,7 @@ async fn answers(observer: &Environment, heard: &[Heard], broken: &mut Vec<Strin
         match other.body.get("order").is_some() {
             true => other.body["order"]["amount_fen"] = 2_600.into(),
             false if other.body.get("reason").is_some() => other.body["reason"] = "another".into(),
-            false => other.body["channel"] = "hall".into(),
+            false => other.body["channel"] = "h5".into(),
         }
         let reused = observer.send(&other).await;
         if reused.refusal() != "idempotency_key_reused" {

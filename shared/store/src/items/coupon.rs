@@ -7,7 +7,10 @@ use crate::{
     keys,
 };
 use aws_sdk_dynamodb::types::AttributeValue;
-use mealticket_domain::{Coupon, Fen, Fingerprint, Hold, KeyHash, LeaseId, Redemption, Reversal, TermsHash};
+use mealticket_domain::{
+    Cashier, Coupon, Fen, Fingerprint, Hold, KeyHash, LeaseId, Reason, Redemption, Reversal, Share, TermsHash,
+    limits::HOLD_SECONDS_MAX,
+};
 
 /// The item's version; readers of a newer one must not guess.
 const SCHEMA: u8 = 1;
@@ -19,7 +22,8 @@ pub(crate) fn to_item(coupon: &Coupon) -> Item {
         ("claimed_at", Some(instant(coupon.claimed_at))),
         ("claim", Some(asked(coupon.claim_key, coupon.claim_fingerprint))),
         ("channel", coupon.channel.as_ref().map(|channel| text(channel.as_str()))),
-        ("share_code", coupon.share_code.as_ref().map(|code| text(code.as_str()))),
+        ("partner", coupon.share.as_ref().and_then(Share::partner).map(|partner| text(partner.as_str()))),
+        ("share_code", coupon.share.as_ref().and_then(Share::unverified).map(|code| text(code.as_str()))),
         ("lease_id", Some(binary(&coupon.lease_id.0))),
         ("terms_version", Some(number(coupon.terms_version))),
         ("terms_sha256", Some(binary(&coupon.terms_sha256.0))),
@@ -48,7 +52,7 @@ pub(crate) fn from_item(item: &Item) -> Result<Coupon, StoreError> {
         claim_key,
         claim_fingerprint,
         channel: read.optional("channel", Reader::parsed)?,
-        share_code: read.optional("share_code", Reader::parsed)?,
+        share: read_share(&read)?,
         lease_id: LeaseId(read.array("lease_id")?),
         terms_version: read.number("terms_version")?,
         terms_sha256: TermsHash(read.array("terms_sha256")?),
@@ -103,7 +107,7 @@ fn redemption(map: &Item) -> Result<Redemption, StoreError> {
         order_no: read.parsed("order")?,
         amount: money("amount")?,
         discount: money("discount")?,
-        cashier: read.optional("cashier", Reader::parsed)?,
+        cashier: read.optional("cashier", Reader::str)?.map(Cashier::from_table),
         reversal: read.optional("reversal", |read, name| reversal(read.map(name)?))?,
     })
 }
@@ -115,7 +119,7 @@ fn reversal(map: &Item) -> Result<Reversal, StoreError> {
         at: read.instant("at")?,
         key,
         fingerprint,
-        reason: read.parsed("reason")?,
+        reason: Reason::from_table(read.str("reason")?),
         status: read.parsed("status")?,
         redemptions_before: read.number("before")?,
     })
@@ -131,16 +135,28 @@ pub(crate) fn held(hold: &Hold) -> AttributeValue {
     binary(&[hold.order.0, hold.key.0, hold.fingerprint.0].concat())
 }
 
+fn read_share(read: &Reader<'_>) -> Result<Option<Share>, StoreError> {
+    if let Some(partner) = read.optional("partner", Reader::parsed)? {
+        return Ok(Some(Share::Partner(partner)));
+    }
+    Ok(read.optional("share_code", Reader::parsed)?.map(Share::Unverified))
+}
+
 fn read_hold(read: &Reader<'_>) -> Result<Hold, StoreError> {
     let all = read.array::<48>("held")?;
     let third = |at: usize| all.get(at..at + 16).and_then(|part| part.try_into().ok());
     let thirds = third(0).zip(third(16)).zip(third(32)).ok_or_else(|| read.corrupt("held"))?;
     let ((order, key), fingerprint) = thirds;
+    let until = read.instant("held_to")?;
+    // A release that knew no `held_at` may have placed this hold over one that had it: then that instant is too far back.
+    let earliest = until.plus_seconds(-HOLD_SECONDS_MAX);
+    let at = read.optional("held_at", Reader::instant)?.unwrap_or(earliest).max(earliest);
     Ok(Hold {
         order: KeyHash(order),
         key: KeyHash(key),
         fingerprint: Fingerprint(fingerprint),
-        until: read.instant("held_to")?,
+        at,
+        until,
         ended: !read.has("hold_until"),
     })
 }
@@ -161,6 +177,16 @@ pub fn item_bytes(coupon: &Coupon) -> usize {
     });
     let keys = keys.map(|key| aws_sdk_dynamodb::primitives::Blob::new(key.0)).collect();
     item.insert("keys".to_owned(), AttributeValue::Bs(keys));
+    if let Some(hold) = &coupon.hold {
+        let until = (!hold.ended).then(|| instant(hold.until));
+        item.extend(self::item([
+            ("held", Some(held(hold))),
+            ("held_at", Some(instant(hold.at))),
+            ("held_to", Some(instant(hold.until))),
+            ("hold_until", until),
+        ]));
+    }
+    item.extend(self::item([("deactivated_at", coupon.deactivated_at.map(instant))]));
     map_bytes(&item)
 }
 

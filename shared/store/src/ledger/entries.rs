@@ -3,7 +3,7 @@
 
 use super::packing::{Names, named};
 use mealticket_domain::{
-    CouponKey,
+    CouponKey, Share,
     journal::{Entry, EntryKind, EventId},
     settlement::{Account, Postings},
 };
@@ -53,20 +53,41 @@ pub(crate) fn pack(entries: &[Entry]) -> Option<Vec<u8>> {
         amount: entry.amount.get(),
         discount: entry.discount.get(),
         channel: entry.channel.as_ref().map(|channel| channel.as_str()),
-        share_code: entry.share_code.as_ref().map(|code| code.as_str()),
+        share_code: entry.share.as_ref().and_then(Share::unverified).map(|code| code.as_str()),
         settlement: entry.settlement_version,
         postings: entry.postings.amounts().map(|(account, fen)| (accounts.number(account), fen)).collect(),
     });
-    let entries = packed.collect();
+    let packed = packed.collect();
     let accounts = accounts.in_order().iter().map(ToString::to_string).collect();
-    postcard::to_allocvec(&Packed { merchants: merchants.in_order(), accounts, entries }).ok()
+    let mut bytes =
+        postcard::to_allocvec(&Packed { merchants: merchants.in_order(), accounts, entries: packed }).ok()?;
+    let partners = partners(entries);
+    if !partners.is_empty() {
+        bytes.extend(postcard::to_allocvec(&partners).ok()?);
+    }
+    Some(bytes)
+}
+
+/// The entries that a partner brought about, by their number, and the partner. They stand after the rest: a release that does not know
+/// them reads the rest and passes over what follows.
+type Partners<'a> = Vec<(u32, &'a str)>;
+
+fn partners(entries: &[Entry]) -> Partners<'_> {
+    let numbered = (0..).zip(entries);
+    numbered.filter_map(|(number, entry)| Some((number, entry.share.as_ref()?.partner()?.as_str()))).collect()
 }
 
 /// The entries of these bytes; `None` when they are not what [`pack`] writes.
 pub(crate) fn unpack(bytes: &[u8]) -> Option<Vec<Entry>> {
-    let packed: Packed<'_> = postcard::from_bytes(bytes).ok()?;
+    let (packed, rest): (Packed<'_>, _) = postcard::take_from_bytes(bytes).ok()?;
     let accounts = packed.accounts.iter().map(|name| name.parse().ok()).collect::<Option<Vec<Account>>>()?;
-    packed.entries.iter().map(|entry| read(entry, &packed.merchants, &accounts)).collect()
+    let entries = packed.entries.iter().map(|entry| read(entry, &packed.merchants, &accounts));
+    let mut entries = entries.collect::<Option<Vec<Entry>>>()?;
+    let partners: Partners<'_> = if rest.is_empty() { Vec::new() } else { postcard::from_bytes(rest).ok()? };
+    for (number, partner) in partners {
+        entries.get_mut(usize::try_from(number).ok()?)?.share = Some(Share::Partner(partner.parse().ok()?));
+    }
+    Some(entries)
 }
 
 fn read(packed: &PackedEntry<'_>, merchants: &[&str], accounts: &[Account]) -> Option<Entry> {
@@ -88,7 +109,7 @@ fn read(packed: &PackedEntry<'_>, merchants: &[&str], accounts: &[Account]) -> O
         amount: packed.amount.try_into().ok()?,
         discount: packed.discount.try_into().ok()?,
         channel: packed.channel.map(str::parse).transpose().ok()?,
-        share_code: packed.share_code.map(str::parse).transpose().ok()?,
+        share: packed.share_code.map(str::parse).transpose().ok()?.map(Share::Unverified),
         settlement_version: packed.settlement,
         postings,
     })

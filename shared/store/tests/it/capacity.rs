@@ -5,7 +5,7 @@
 use mealticket_domain::{CampaignNo, CouponKey, Fingerprint, MemberAttributes, MemberNo, Reason, RedeemRequest};
 use mealticket_local::workspace;
 use mealticket_store::{
-    Capacity, Store,
+    Capacity, Store, StoreError,
     challenges::{Challenge, Quota, QuotaScope},
     claim::ClaimOutcome,
     members::Profile,
@@ -121,15 +121,18 @@ async fn orders_that_are_known(world: &World, bill: &mut Bill) {
 }
 
 async fn members(world: &World, member: MemberNo, bill: &mut Bill) {
-    let profile = |member: MemberNo, attributes: MemberAttributes| Profile {
-        member,
-        phone_sealed: vec![0; 42],
-        joined_at: world.now(),
-        channel: "app".parse().unwrap(),
-        inviter: None,
-        terms_version: "1".into(),
-        privacy_version: "1".into(),
-        attributes,
+    let profile = |member: MemberNo, attributes: MemberAttributes| -> Result<Profile, StoreError> {
+        Ok(Profile {
+            member,
+            phone_sealed: vec![0; 45],
+            joined_at: world.now(),
+            channel: "app".parse().unwrap(),
+            inviter: None,
+            terms_version: "1".into(),
+            privacy_version: "1".into(),
+            attributes,
+            sessions_valid_from: None,
+        })
     };
     world.store().sign_up(&[0; 32], world.now(), profile).await.unwrap();
     for operation in ["sign up, new member", "sign up, known member"] {
@@ -142,20 +145,32 @@ async fn members(world: &World, member: MemberNo, bill: &mut Bill) {
         phone_sealed: vec![0; 42],
         otp_hash: [1; 16],
         expires_at: world.now().plus_seconds(9),
+        guesses_max: 5,
+        failed_before: false,
     };
     let store = world.store().for_one_request();
+    store.failed_challenges(&[1; 32], world.now()).await.unwrap();
     store.put_challenge(&challenge).await.unwrap();
     bill.add("send a one-time code, without limits", &store);
     let store = world.store().for_one_request();
     store.guess("c", [1; 16], world.now()).await.unwrap();
     bill.add("guess a one-time code", &store);
-    let until = world.now().plus_seconds(9);
     let store = world.store().for_one_request();
-    store.begin_session(&[1; 16], member, until).await.unwrap();
+    store.guess("c", [2; 16], world.now()).await.unwrap();
+    store.note_failed_challenge(&[1; 32], "c", world.now()).await.unwrap();
+    bill.add("guess a one-time code wrongly", &store);
+    let store = world.store().for_one_request();
+    store.begin_session(&[1; 16], member, world.now(), None).await.unwrap();
     bill.add("begin a session", &store);
     let store = world.store().for_one_request();
-    store.present_refresh(&[1; 16], 0, world.now(), until).await.unwrap();
+    store.present_refresh(&[1; 16], 0, world.now()).await.unwrap();
     bill.add("refresh a session", &store);
+    let store = world.store().for_one_request();
+    store.present_refresh(&[1; 16], 0, world.now()).await.unwrap();
+    bill.add("refresh a session, again", &store);
+    let store = world.store().for_one_request();
+    store.end_sessions(member, world.now()).await.unwrap();
+    bill.add("sign out of all sessions", &store);
     let store = world.store().for_one_request();
     store.coupons(member, None, 200).await.unwrap();
     bill.add("wallet: the member's coupons, each 4 KB", &store);

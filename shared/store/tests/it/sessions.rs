@@ -1,49 +1,110 @@
+use mealticket_domain::{MemberNo, session::IDLE_SECONDS};
 use mealticket_store::sessions::Presented;
 use mealticket_testing::World;
 
-#[tokio::test]
-async fn a_generation_may_be_presented_again_until_its_successor_is() {
-    let world = World::new().await;
+const FAMILY: [u8; 16] = [1; 16];
+
+/// A family that begins now.
+async fn begun(world: &World, family: &[u8; 16]) -> MemberNo {
     let member = world.member();
-    let until = world.now().plus_seconds(1_000);
-    assert!(world.store().begin_session(&[1; 16], member, until).await.unwrap());
-    assert!(world.store().begin_session(&[1; 16], member, until).await.unwrap(), "the proof may be presented again");
-    let present = |generation| world.store().present_refresh(&[1; 16], generation, world.now(), until);
-    for generation in [0, 0, 1, 1, 2] {
-        assert_eq!(present(generation).await.unwrap(), Presented::Accepted { member }, "{generation}");
+    assert!(world.store().begin_session(family, member, world.now(), None).await.unwrap());
+    member
+}
+
+/// Whose family it is, when the generation is accepted.
+async fn present(world: &World, generation: u32) -> Option<MemberNo> {
+    match world.store().present_refresh(&FAMILY, generation, world.now()).await.unwrap() {
+        Presented::Accepted(family) => Some(family.member),
+        Presented::Revoked => None,
     }
-    assert!(!world.store().begin_session(&[1; 16], member, until).await.unwrap(), "the proof is spent");
-    assert_eq!(present(1).await.unwrap(), Presented::Revoked, "an old one came back");
-    assert_eq!(present(2).await.unwrap(), Presented::Revoked, "and the family is gone");
+}
+
+#[tokio::test]
+async fn an_old_generation_is_accepted_for_60_seconds_after_its_successors_first_use_and_revokes_the_family_later() {
+    for (seconds, is_accepted) in [(59, true), (60, true), (61, false)] {
+        let world = World::new().await;
+        let member = begun(&world, &FAMILY).await;
+        let again = world.store().begin_session(&FAMILY, member, world.now(), None);
+        assert!(again.await.unwrap(), "the proof may be presented again");
+        for generation in [0, 0, 1, 1, 0] {
+            assert_eq!(present(&world, generation).await, Some(member), "{generation}");
+        }
+        assert!(!world.store().begin_session(&FAMILY, member, world.now(), None).await.unwrap(), "the proof is spent");
+        world.pass_seconds(seconds);
+        assert_eq!(present(&world, 0).await.is_some(), is_accepted, "{seconds}");
+        assert_eq!(present(&world, 1).await.is_some(), is_accepted, "its successor was not used yet");
+        assert_eq!(present(&world, 2).await.is_some(), is_accepted);
+    }
+}
+
+#[tokio::test]
+async fn a_generation_that_comes_again_does_not_prolong_the_family() {
+    let world = World::new().await;
+    begun(&world, &FAMILY).await;
+    present(&world, 0).await.unwrap();
+    world.pass_seconds(IDLE_SECONDS - 1);
+    present(&world, 0).await.unwrap();
+    world.pass_seconds(1);
+    assert_eq!(present(&world, 0).await, None);
+}
+
+#[tokio::test]
+async fn a_family_ends_180_days_after_it_began_however_often_it_is_used() {
+    let world = World::new().await;
+    begun(&world, &FAMILY).await;
+    for generation in 0..6 {
+        assert!(present(&world, generation).await.is_some(), "{generation}");
+        world.pass_seconds(30 * 86_400 - i64::from(generation == 5));
+    }
+    assert!(present(&world, 5).await.is_some(), "a second before its end");
+    world.pass_seconds(1);
+    assert_eq!(present(&world, 6).await, None);
+    assert_eq!(present(&world, 5).await, None);
 }
 
 #[tokio::test]
 async fn a_session_ends_by_sign_out_by_time_and_for_strangers() {
     let world = World::new().await;
-    let member = world.member();
-    let until = world.now().plus_seconds(1_000);
-    world.store().begin_session(&[1; 16], member, until).await.unwrap();
-    world.store().revoke_session(&[1; 16]).await.unwrap();
-    world.store().revoke_session(&[1; 16]).await.unwrap();
+    begun(&world, &FAMILY).await;
+    world.store().revoke_session(&FAMILY).await.unwrap();
+    world.store().revoke_session(&FAMILY).await.unwrap();
     world.store().revoke_session(&[3; 16]).await.unwrap();
-    assert_eq!(world.store().present_refresh(&[1; 16], 0, world.now(), until).await.unwrap(), Presented::Revoked);
-    assert_eq!(world.store().present_refresh(&[3; 16], 0, world.now(), until).await.unwrap(), Presented::Revoked);
-    world.store().begin_session(&[2; 16], member, until).await.unwrap();
-    let present = |now| world.store().present_refresh(&[2; 16], 0, now, until);
-    assert_eq!(present(until.plus_seconds(-1)).await.unwrap(), Presented::Accepted { member });
-    assert_eq!(present(until).await.unwrap(), Presented::Revoked);
+    assert_eq!(present(&world, 0).await, None);
+    assert_eq!(world.store().present_refresh(&[3; 16], 0, world.now()).await.unwrap(), Presented::Revoked);
+    begun(&world, &[2; 16]).await;
+    world.pass_seconds(IDLE_SECONDS);
+    assert_eq!(world.store().present_refresh(&[2; 16], 0, world.now()).await.unwrap(), Presented::Revoked);
 }
 
 #[tokio::test]
 async fn two_holders_of_one_session_cannot_both_go_on() {
     let world = World::new().await;
-    let until = world.now().plus_seconds(1_000);
-    world.store().begin_session(&[1; 16], world.member(), until).await.unwrap();
-    let present = |generation| world.store().present_refresh(&[1; 16], generation, world.now(), until);
-    assert!(matches!(present(0).await.unwrap(), Presented::Accepted { .. }), "the owner");
-    assert!(matches!(present(0).await.unwrap(), Presented::Accepted { .. }), "the thief, at the same time");
-    assert!(matches!(present(1).await.unwrap(), Presented::Accepted { .. }), "one goes on");
-    assert!(matches!(present(2).await.unwrap(), Presented::Accepted { .. }));
-    assert_eq!(present(1).await.unwrap(), Presented::Revoked, "the other betrays both");
-    assert_eq!(present(3).await.unwrap(), Presented::Revoked);
+    begun(&world, &FAMILY).await;
+    assert!(present(&world, 0).await.is_some(), "the owner");
+    assert!(present(&world, 0).await.is_some(), "the thief, at the same time");
+    assert!(present(&world, 1).await.is_some(), "one goes on");
+    world.pass_seconds(900);
+    assert!(present(&world, 2).await.is_some());
+    world.pass_seconds(900);
+    assert_eq!(present(&world, 1).await, None, "the other betrays both");
+    assert_eq!(present(&world, 3).await, None);
+}
+
+/// Two tabs of one app, each with the newest token, at the same instant and in different environments.
+#[tokio::test]
+async fn two_tabs_that_refresh_at_once_both_go_on() {
+    let world = std::sync::Arc::new(World::new().await);
+    begun(&world, &FAMILY).await;
+    for generation in 0..20 {
+        let tabs = (0..4).map(|_| {
+            let world = world.clone();
+            tokio::spawn(async move {
+                let store = world.another_environment();
+                store.present_refresh(&FAMILY, generation, world.now()).await.unwrap()
+            })
+        });
+        for tab in tabs.collect::<Vec<_>>() {
+            assert!(matches!(tab.await.unwrap(), Presented::Accepted(_)), "{generation}");
+        }
+    }
 }

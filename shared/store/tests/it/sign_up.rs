@@ -1,21 +1,25 @@
 use mealticket_domain::{MemberAttributes, MemberNo};
 use mealticket_store::{
+    StoreError,
     challenges::{Challenge, Guess, Quota, QuotaScope, Quotum},
     members::{Profile, SignedUp},
 };
 use mealticket_testing::World;
 use std::collections::HashSet;
 
-fn profile(world: &World) -> impl Fn(MemberNo, MemberAttributes) -> Profile + '_ {
-    |member, attributes| Profile {
-        member,
-        phone_sealed: vec![1, 2, 3],
-        joined_at: world.now(),
-        channel: "app".parse().unwrap(),
-        inviter: Some(7u64.try_into().unwrap()),
-        terms_version: "1".into(),
-        privacy_version: "2".into(),
-        attributes,
+fn profile(world: &World) -> impl Fn(MemberNo, MemberAttributes) -> Result<Profile, StoreError> + '_ {
+    |member, attributes| {
+        Ok(Profile {
+            member,
+            phone_sealed: vec![1, 2, 3],
+            joined_at: world.now(),
+            channel: "app".parse().unwrap(),
+            inviter: Some(7u64.try_into().unwrap()),
+            terms_version: "1".into(),
+            privacy_version: "2".into(),
+            attributes,
+            sessions_valid_from: None,
+        })
     }
 }
 
@@ -103,6 +107,8 @@ fn challenge(world: &World) -> Challenge {
         phone_sealed: vec![1],
         otp_hash: [9; 16],
         expires_at: world.now().plus_seconds(300),
+        guesses_max: 5,
+        failed_before: false,
     }
 }
 
@@ -113,11 +119,53 @@ async fn five_different_guesses_are_all_there_are_and_a_repeat_takes_no_place() 
     world.store().put_challenge(&challenge(&world)).await.unwrap();
     let guess = |byte: u8| world.store().guess(&id, [byte; 16], world.now());
     for (byte, left) in [(1, 4), (1, 4), (2, 3), (3, 2), (2, 2), (4, 1)] {
-        assert!(matches!(guess(byte).await.unwrap(), Guess::Wrong { tries_left } if tries_left == left), "{byte}");
+        assert!(
+            matches!(guess(byte).await.unwrap(), Guess::Wrong { tries_left, phone_sealed: Some(_) } if tries_left == left),
+            "{byte}"
+        );
     }
     assert!(matches!(guess(9).await.unwrap(), Guess::Right { .. }));
     assert!(matches!(guess(9).await.unwrap(), Guess::Right { .. }), "the answer may have been lost");
-    assert!(matches!(guess(5).await.unwrap(), Guess::Wrong { tries_left: 0 }));
+    assert!(matches!(guess(5).await.unwrap(), Guess::Wrong { tries_left: 0, phone_sealed: None }));
+}
+
+#[tokio::test]
+async fn a_challenge_takes_as_many_guesses_as_it_was_given_and_one_of_an_older_release_takes_five() {
+    let world = World::new().await;
+    let id = challenge(&world).id;
+    world.store().put_challenge(&Challenge { guesses_max: 1, ..challenge(&world) }).await.unwrap();
+    let guess = |byte: u8| world.store().guess(&id, [byte; 16], world.now());
+    assert!(matches!(guess(1).await.unwrap(), Guess::Wrong { tries_left: 0, phone_sealed: Some(_) }));
+    assert!(matches!(guess(9).await.unwrap(), Guess::Wrong { tries_left: 0, phone_sealed: None }), "the right one");
+    let older = serde_json::json!({ "TableName": world.deps.stack.config.tables.identities,
+        "Key": { "pk": { "S": format!("OTP#{id}") }, "sk": { "S": "CHALLENGE" } },
+        "UpdateExpression": "REMOVE guesses_max" });
+    world.engine.database().update_item(serde_json::from_value(older).unwrap()).unwrap();
+    for (byte, left) in [(2, 3), (3, 2), (4, 1), (5, 0)] {
+        assert!(matches!(guess(byte).await.unwrap(), Guess::Wrong { tries_left, .. } if tries_left == left), "{byte}");
+    }
+    assert!(matches!(guess(9).await.unwrap(), Guess::Wrong { .. }));
+}
+
+#[tokio::test]
+async fn failed_challenges_of_a_phone_count_once_each_up_to_three_for_thirty_days_or_until_a_sign_in() {
+    let world = World::new().await;
+    let (store, phone) = (world.store(), [7; 32]);
+    let failed = async || store.failed_challenges(&phone, world.now()).await.unwrap();
+    assert_eq!(failed().await, 0);
+    for (challenge, count) in [("a", 1), ("a", 1), ("b", 2), ("c", 3), ("d", 3), ("a", 3)] {
+        store.note_failed_challenge(&phone, challenge, world.now()).await.unwrap();
+        assert_eq!(failed().await, count, "{challenge}");
+    }
+    assert_eq!(store.failed_challenges(&[8; 32], world.now()).await.unwrap(), 0, "another phone's");
+    store.forget_failed_challenges(&phone).await.unwrap();
+    assert_eq!(failed().await, 0);
+    store.forget_failed_challenges(&[8; 32]).await.unwrap();
+    store.note_failed_challenge(&phone, "e", world.now()).await.unwrap();
+    world.pass_seconds(30 * 86_400 - 1);
+    assert_eq!(failed().await, 1);
+    world.pass_seconds(1);
+    assert_eq!(failed().await, 0);
 }
 
 #[tokio::test]
@@ -133,7 +181,10 @@ async fn the_right_code_is_refused_once_the_guesses_are_used_up() {
     for task in tasks {
         assert!(matches!(task.await.unwrap(), Guess::Wrong { .. }));
     }
-    assert!(matches!(world.store().guess(&id, [9; 16], world.now()).await.unwrap(), Guess::Wrong { tries_left: 0 }));
+    assert!(matches!(
+        world.store().guess(&id, [9; 16], world.now()).await.unwrap(),
+        Guess::Wrong { tries_left: 0, phone_sealed: None }
+    ));
 }
 
 #[tokio::test]
@@ -162,13 +213,14 @@ async fn a_quota_counts_its_window_and_keeps_its_gap() {
     let take = async |window, now| world.store().take_quota(quota(window), &[1; 32], &message(), now).await;
     let start = world.now();
     let at = |seconds| start.plus_seconds(seconds);
-    assert_eq!(take(1, at(0)).await.unwrap(), Quotum::Granted);
+    let granted = |messages| Quotum::Granted { messages };
+    assert_eq!(take(1, at(0)).await.unwrap(), granted(1));
     assert_eq!(take(1, at(59)).await.unwrap(), Quotum::Exhausted { retry_at: at(60) });
-    assert_eq!(take(1, at(60)).await.unwrap(), Quotum::Granted);
+    assert_eq!(take(1, at(60)).await.unwrap(), granted(2));
     assert_eq!(take(1, at(300)).await.unwrap(), Quotum::Exhausted { retry_at: at(3_600) });
     assert_eq!(take(2, at(61)).await.unwrap(), Quotum::Exhausted { retry_at: at(120) }, "the gap holds across windows");
-    assert_eq!(take(2, at(120)).await.unwrap(), Quotum::Granted);
-    assert_eq!(take(1, at(180)).await.unwrap(), Quotum::Granted, "a window never goes back");
+    assert_eq!(take(2, at(120)).await.unwrap(), granted(1));
+    assert_eq!(take(1, at(180)).await.unwrap(), granted(2), "a window never goes back");
     assert_eq!(take(2, at(240)).await.unwrap(), Quotum::Exhausted { retry_at: at(3_600) });
     let no_gap = async |now| {
         let quota = Quota { gap_seconds: 0, scope: QuotaScope::Source, ..quota(1) };
@@ -177,8 +229,8 @@ async fn a_quota_counts_its_window_and_keeps_its_gap() {
     for _ in 0..3 {
         let repeat =
             world.store().take_quota(Quota { messages_max: 1, ..quota(3) }, &[2; 32], "the same message", start);
-        assert_eq!(repeat.await.unwrap(), Quotum::Granted, "a repeat meets its own place as its own");
+        assert_eq!(repeat.await.unwrap(), granted(1), "a repeat meets its own place as its own");
     }
-    assert_eq!(no_gap(at(1)).await.unwrap(), Quotum::Granted);
-    assert_eq!(no_gap(at(0)).await.unwrap(), Quotum::Granted, "no gap, whatever the clocks say");
+    assert_eq!(no_gap(at(1)).await.unwrap(), granted(1));
+    assert_eq!(no_gap(at(0)).await.unwrap(), granted(2), "no gap, whatever the clocks say");
 }

@@ -1,17 +1,21 @@
 use mealticket_domain::{
-    Coupon, CouponKey, CouponStatus, Fingerprint, KeyHash, LeaseId, Redemption, Reversal, TermsHash, Timestamp,
-    coupon::RedemptionSource, limits::AMOUNT_FEN_MAX,
+    Coupon, CouponKey, CouponStatus, Fingerprint, Hold, KeyHash, LeaseId, Redemption, Reversal, Share, TermsHash,
+    Timestamp, coupon::RedemptionSource, limits::AMOUNT_FEN_MAX,
 };
 use mealticket_store::item_bytes;
 use mealticket_testing::World;
 
-/// The largest coupon with one redemption and one reversal, its free texts in Chinese.
+/// Kept free for what coupons will carry: a time step of a dynamic code, the clerk who assisted, the reason of a deactivation.
+const KEPT_FREE_BYTES: usize = 96;
+
+/// The largest coupon with one redemption and one reversal that the rules allow: reversed, held again, and then deactivated; its
+/// free texts in Chinese.
 fn largest() -> Coupon {
     let reversal = Reversal {
         at: Timestamp::MAX,
         key: KeyHash([1; 16]),
         fingerprint: Fingerprint([2; 16]),
-        reason: "错".repeat(32).parse().unwrap(),
+        reason: "错".repeat(15).parse().unwrap(),
         status: CouponStatus::Deactivated,
         redemptions_before: 1,
     };
@@ -24,7 +28,7 @@ fn largest() -> Coupon {
         order_no: "9".repeat(64).parse().unwrap(),
         amount: AMOUNT_FEN_MAX.try_into().unwrap(),
         discount: AMOUNT_FEN_MAX.try_into().unwrap(),
-        cashier: Some("收".repeat(64).parse().unwrap()),
+        cashier: Some("收".repeat(16).parse().unwrap()),
         reversal: Some(reversal),
     };
     Coupon {
@@ -37,7 +41,7 @@ fn largest() -> Coupon {
         claim_key: KeyHash([5; 16]),
         claim_fingerprint: Fingerprint([6; 16]),
         channel: Some("c".repeat(32).parse().unwrap()),
-        share_code: Some("s".repeat(32).parse().unwrap()),
+        share: Some(Share::Unverified("s".repeat(32).parse().unwrap())),
         lease_id: LeaseId([7; 16]),
         terms_version: 99_999,
         terms_sha256: TermsHash([8; 32]),
@@ -47,8 +51,15 @@ fn largest() -> Coupon {
         valid_until: Timestamp::MAX,
         uses_total: 32,
         uses_left: 32,
-        deactivated_at: None,
-        hold: None,
+        deactivated_at: Some(Timestamp::MAX),
+        hold: Some(Hold {
+            order: KeyHash([9; 16]),
+            key: KeyHash([10; 16]),
+            fingerprint: Fingerprint([11; 16]),
+            at: Timestamp::MAX,
+            until: Timestamp::MAX,
+            ended: false,
+        }),
         redemptions: vec![redemption],
     }
 }
@@ -56,7 +67,7 @@ fn largest() -> Coupon {
 #[test]
 fn a_coupon_with_one_redemption_and_one_reversal_costs_one_write_unit_with_its_longest_texts() {
     let bytes = item_bytes(&largest());
-    assert!(bytes <= 1_024, "{bytes} bytes");
+    assert!(bytes <= 1_024 - KEPT_FREE_BYTES, "{bytes} bytes");
 }
 
 /// The largest order number, store and amount with ordinary names, as the engine itself counts.
@@ -70,7 +81,7 @@ async fn the_engine_counts_one_unit_for_the_longest_order_and_cashier() {
     let key = CouponKey { member: claim.member, campaign: campaign.no, ordinal: 0u8.try_into().unwrap() };
     let mut request = world.redemption(1);
     request.order.order_no = "9".repeat(64).parse().unwrap();
-    request.cashier = Some("收".repeat(64).parse().unwrap());
+    request.cashier = Some("收".repeat(16).parse().unwrap());
     let metered = store.for_one_request();
     metered.redeem(&campaign, key, 1, &request).await.unwrap();
     assert_eq!(metered.capacity().write_tenths, 10, "{}", metered.capacity());

@@ -13,6 +13,7 @@ use mealticket_domain::{
 };
 use mealticket_local::stack::client;
 use mealticket_store::{
+    AttributePath,
     challenges::Challenge,
     claim::{ClaimOutcome, ClaimRequest},
     redeem::RedeemOutcome,
@@ -49,7 +50,7 @@ pub(crate) async fn build(world: &World, route: &str, defects: &[Code]) -> Attem
         ("POST", "/v1/validations" | "/v1/redemptions") => redemption(world, path, &has).await,
         ("POST", "/v1/holds") => hold(world, &has).await,
         ("DELETE", "/v1/holds/{hold_id}") => release(world, &has).await,
-        ("GET", "/v1/redemptions") => find(world, &has).await,
+        ("POST", "/v1/redemptions/search") => find(world, &has).await,
         ("GET", "/v1/redemptions/{redemption_id}") => read_redemption(world, &has).await,
         ("POST", "/v1/redemptions/{redemption_id}/reversals") => reversal(world, &has).await,
         (_, path) if path.starts_with("/v1/statements") || path.starts_with("/v1/daily-bills") => {
@@ -99,13 +100,15 @@ async fn otp_challenge(world: &World, has: &impl Fn(Code) -> bool) -> Attempt {
 }
 
 /// A challenge for a phone, with the code 123456.
-async fn challenge(world: &World, phone: &str, expired: bool) -> String {
+pub(crate) async fn challenge(world: &World, phone: &str, expired: bool) -> String {
     let id = mealticket_api::random::name().unwrap();
     let vault = &world.deps.stack.vault;
     let challenge = Challenge {
         otp_hash: vault.otp_hash(&id, "123456"),
-        phone_sealed: vault.seal_phone(&phone.parse().unwrap()).unwrap(),
+        phone_sealed: vault.seal_phone(&AttributePath::phone_of_challenge(&id), &phone.parse().unwrap()).unwrap(),
         expires_at: if expired { world.now() } else { world.now().plus_seconds(300) },
+        guesses_max: 5,
+        failed_before: false,
         id,
     };
     world.store().put_challenge(&challenge).await.unwrap();
@@ -220,7 +223,7 @@ async fn claim(world: &World, has: &impl Fn(Code) -> bool) -> Attempt {
     let id = if has(Code::CampaignNotFound) { "cmp_000C".to_owned() } else { changed.await.no.to_string() };
     let attempt = attempt(&id);
     if has(Code::IdempotencyKeyReused) {
-        return attempt.change(|body| drop(body.insert("channel".into(), json!("hall"))));
+        return attempt.change(|body| drop(body.insert("channel".into(), json!("h5"))));
     }
     attempt
 }
@@ -388,7 +391,8 @@ pub(super) async fn redeemed(world: &World, at: Timestamp) -> Coupon {
 
 async fn find(world: &World, has: &impl Fn(Code) -> bool) -> Attempt {
     let coupon = redeemed(world, world.now()).await;
-    let attempt = Attempt::get("/v1/redemptions").query("code", &code(world, coupon.key, has)).query("order_no", "A-1");
+    let body = json!({ "code": code(world, coupon.key, has), "order_no": "A-1" });
+    let attempt = Attempt::post("/v1/redemptions/search", &body);
     attempt.bearer(&world.merchant_token(TEA))
 }
 

@@ -22,9 +22,11 @@ async fn reported(world: &World, order_no: &str, amount: u64) -> String {
     "dsc_luckytea_msg_2".to_owned()
 }
 
-/// A report of a redemption, signed.
+/// A report of a redemption, with the coupon's code, signed.
 async fn report(world: &World, coupon_id: &str, id: &str, order_no: &str, amount: u64) {
-    let data = json!({ "coupon_id": coupon_id, "store_id": "sto_luckytea01", "redeemed_at": world.now().to_string(),
+    let stack = &world.deps.stack;
+    let code = stack.codes.code(stack.ids.coupon(coupon_id).unwrap(), stack.codes.newest_version()).unwrap().expose();
+    let data = json!({ "code": code, "store_id": "sto_luckytea01", "redeemed_at": world.now().to_string(),
         "order": { "order_no": order_no, "amount_fen": amount } });
     let body = json!({ "type": "coupon.redeemed", "timestamp": world.now().to_string(), "data": data });
     let mut attempt = Attempt::post("/v1/merchants/mch_luckytea/callbacks", &body);

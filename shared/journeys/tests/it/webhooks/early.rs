@@ -34,9 +34,10 @@ async fn reversed(world: &World, place: CouponKey, id: &str) {
 }
 
 async fn redeemed(world: &World, place: CouponKey, id: &str) {
-    let coupon_id = world.deps.stack.ids.coupon_id(place);
+    let codes = &world.deps.stack.codes;
+    let code = codes.code(place, codes.newest_version()).unwrap().expose();
     let order = json!({ "order_no": ORDER, "amount_fen": 2_500 });
-    let data = json!({ "coupon_id": coupon_id, "store_id": "sto_luckytea01", "order": order,
+    let data = json!({ "code": code, "store_id": "sto_luckytea01", "order": order,
         "redeemed_at": world.now().to_string() });
     report(world, "coupon.redeemed", id, data).await;
 }

@@ -1,0 +1,34 @@
+//! One-time codes: how many guesses a challenge takes.
+//!
+//! A code has six digits. A challenge takes five guesses, until three challenges of a phone have failed: from then on each takes one, until
+//! somebody signs in with that phone. So 100 000 messages, one after the other, buy 100 012 guesses at a million codes. Challenges that are
+//! alive together were made before any of them failed: with a message a minute and five minutes of life there are six, which adds twelve.
+
+/// Different guesses that a challenge takes.
+pub const GUESSES_MAX: u32 = 5;
+
+/// Failed challenges of a phone after which each takes one guess. A challenge has failed when one guess at it was wrong and none right.
+pub const FAILED_CHALLENGES_MAX: usize = 3;
+
+/// How long failed challenges are remembered: who gives up for so long gains twelve guesses.
+pub const REMEMBERED_SECONDS: i64 = 30 * 86_400;
+
+/// The guesses that a new challenge takes, of a phone of which so many challenges have failed since somebody last signed in with it.
+pub fn guesses_allowed(failed_challenges: usize) -> u32 {
+    if failed_challenges < FAILED_CHALLENGES_MAX { GUESSES_MAX } else { 1 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn guessing_into_one_account_costs_more_than_100_000_messages() {
+        let guesses_of = |messages: usize| (0..messages).map(|failed| u64::from(guesses_allowed(failed))).sum::<u64>();
+        assert_eq!(guesses_of(100_000), 100_012);
+        // The code is new each time: a guess hits with one in a million. Even odds need ln 2 of a million of them.
+        let odds = |guesses: u64| 1.0 - (1.0 - 1e-6f64).powi(i32::try_from(guesses).unwrap());
+        assert!(odds(guesses_of(100_000)) < 0.1);
+        assert!(odds(guesses_of(690_000)) < 0.5);
+    }
+}
