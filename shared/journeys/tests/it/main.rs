@@ -12,6 +12,7 @@ mod attempt;
 mod bad_input;
 mod books;
 mod contract;
+mod documents;
 mod errors;
 mod events;
 mod journal;
