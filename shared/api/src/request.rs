@@ -11,6 +11,9 @@ use std::net::{IpAddr, SocketAddr};
 /// Bytes of a body: API.md's 64 KiB.
 pub const BODY_BYTES_MAX: usize = 64 * 1024;
 
+/// Bytes of a cursor: ours have under 200. Without a bound a number with a thousand zeros before it would be one.
+const CURSOR_BYTES_MAX: usize = 1_024;
+
 /// Items of a page when the client does not say.
 const PAGE_DEFAULT: u16 = 50;
 /// Items of a page at most.
@@ -109,9 +112,12 @@ impl Request {
         limit.ok_or_else(|| ApiError::malformed("limit"))
     }
 
-    /// Refuses query parameters that the route does not know.
+    /// Refuses query parameters that the route does not know, and a cursor that is longer than any that a list has given.
     pub fn only_query(&self, known: &[&str]) -> Result<(), ApiError> {
-        match self.query.iter().find(|(name, _)| !known.contains(&name.as_str())) {
+        let is_refused = |(name, value): &&(String, String)| {
+            !known.contains(&name.as_str()) || (name == "cursor" && !(1..=CURSOR_BYTES_MAX).contains(&value.len()))
+        };
+        match self.query.iter().find(is_refused) {
             Some((name, _)) => Err(ApiError::malformed(name)),
             None => Ok(()),
         }
@@ -207,6 +213,12 @@ mod tests {
         let request = Request::from_event(event);
         assert_eq!((request.query("order_no"), request.query("code")), (Some("A,B,C"), Some("44%41 x")));
         assert!(request.only_query(&["code"]).is_err());
+        for (cursor, is_one) in [("0", true), (&"0".repeat(1_024), true), (&"0".repeat(1_025), false), ("", false)] {
+            let event = serde_json::json!({ "rawPath": "/", "rawQueryString": format!("cursor={cursor}"),
+                "requestContext": { "http": { "method": "GET" } } });
+            let request = Request::from_event(serde_json::from_value(event).unwrap());
+            assert_eq!(request.only_query(&["cursor"]).is_ok(), is_one, "{}", cursor.len());
+        }
     }
 
     #[test]

@@ -22,6 +22,7 @@ mod outages;
 mod privacy;
 mod province;
 mod reports;
+mod schemathesis;
 mod shares;
 mod story;
 mod tokens;

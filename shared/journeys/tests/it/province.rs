@@ -1,7 +1,7 @@
 //! A whole province over HTTP: the real binaries under cargo-lambda behind the gateway. Ignored unless `cargo stack test`
 //! runs them, because cargo builds no other package's binaries for a test.
 
-mod process;
+pub(crate) mod process;
 
 use crate::attempt::routes;
 use mealticket_domain::stock::{FENCE_SECONDS, LEASE_SECONDS};

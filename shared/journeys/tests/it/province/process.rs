@@ -4,7 +4,7 @@ use mealticket_api::{
     auth::member::{MemberPrincipal, MemberTokens},
     vault::Vault,
 };
-use mealticket_domain::MemberAttributes;
+use mealticket_domain::{MemberAttributes, Timestamp};
 use mealticket_local::{
     binaries,
     client::{Call, Client},
@@ -141,6 +141,7 @@ pub(crate) struct Province {
     ready: Value,
     keys: KeyFile,
     tokens: MemberTokens,
+    clock: Clock,
     child: Child,
     lines: Lines<BufReader<ChildStdout>>,
 }
@@ -159,10 +160,18 @@ impl Province {
         }
         let data = options.iter().position(|option| *option == "--data").map(|at| Path::new(options[at + 1]));
         let seed = Seed::read(&workspace::seed()).unwrap();
-        let keys = StateDir::open(data).unwrap().keys(&seed).unwrap();
+        let state = StateDir::open(data).unwrap();
+        let keys = state.keys(&seed).unwrap();
+        // Without a directory of its own it shares the note of what runs here with others.
+        let clock = if data.is_some() { state.clock() } else { Clock::system() };
         let tokens = MemberTokens::new(&keys.stack.token_key, ready["issuer"].as_str().unwrap()).unwrap();
         let client = Client::new(ready["api"].as_str().unwrap()).unwrap();
-        Province { client, ready, keys, tokens, child, lines }
+        Province { client, ready, keys, tokens, clock, child, lines }
+    }
+
+    /// What the province's clock says.
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock.now()
     }
 
     /// The port of the API.
@@ -180,7 +189,7 @@ impl Province {
     /// A token of a merchant.
     pub(crate) fn merchant_token(&self, merchant: &str) -> String {
         let issuer = self.ready["issuer"].as_str().unwrap();
-        self.keys.merchant(merchant).unwrap().token(merchant, issuer, Clock::system().now()).unwrap()
+        self.keys.merchant(merchant).unwrap().token(merchant, issuer, self.now()).unwrap()
     }
 
     /// A token of a numbered member, as the stack itself would sign it.
@@ -192,7 +201,7 @@ impl Province {
             family_id: [0; 16],
             attributes: MemberAttributes::default(),
         };
-        self.tokens.issue(&principal, &ids, &vault, Clock::system().now()).unwrap()
+        self.tokens.issue(&principal, &ids, &vault, self.now()).unwrap()
     }
 
     /// A till of the tea shop, which can outlive this value.
