@@ -150,8 +150,11 @@ fn uses(coupon: &Coupon, broken: &mut Vec<String>) {
 /// Whoever was told of a success is told the same again, byte for byte; the same key with another payload is refused and
 /// changes nothing.
 async fn answers(observer: &Environment, heard: &[Heard], broken: &mut Vec<String>) {
-    // What comes of a report is looked at by itself.
-    let asked = |heard: &&Heard| heard.call.method == "POST" && !matches!(heard.call.who, Who::System);
+    // What comes of a report is looked at by itself, and a validation only asks.
+    let asked = |heard: &&Heard| {
+        let call = &heard.call;
+        call.method == "POST" && !matches!(call.who, Who::System) && call.path != "/v1/validations"
+    };
     for heard in heard.iter().filter(|heard| heard.is_success()).filter(asked) {
         // A hold's key counts while its hold is the coupon's newest, and each coupon has one holder here.
         let first = heard.reply.as_ref().map(|reply| reply.text.clone()).unwrap_or_default();

@@ -40,6 +40,17 @@ impl Reported<'_> {
         self.call(webhook, REDEEMED, data)
     }
 
+    /// The same by the coupon's id, with the proof that its code was presented for the order.
+    fn redeemed_by_proof(&self, webhook: usize, order_no: &str, coupon_id: &str, proof: &str) -> Call {
+        let mut call = self.redeemed(webhook, order_no);
+        if let Some(data) = call.body["data"].as_object_mut() {
+            data.remove("code");
+            data.insert("coupon_id".to_owned(), coupon_id.into());
+            data.insert("proof".to_owned(), proof.into());
+        }
+        call
+    }
+
     pub(crate) fn reversed(&self, webhook: usize, order_no: &str) -> Call {
         let data = json!({ "code": self.code, "order_no": order_no, "reason": "undone" });
         self.call(webhook, REVERSED, data)
@@ -63,7 +74,15 @@ pub(super) async fn live(person: &Person, client: &mut Client, coupon: &Value, k
         0 => both(client, reported.redeemed(0, &order), reported.redeemed(0, &order)).await,
         1 => both(client, reported.redeemed(0, &order), reported.redeemed(1, &order)).await,
         2 => both(client, reported.redeemed(0, &order), reported.redeemed(1, &other_order)).await,
-        3 => both(client, reported.redeemed(0, &order), till("/v1/redemptions", None)).await,
+        3 => {
+            // The till asks first; its system, which keeps no code, reports by what it was shown.
+            let shown = client.ask(till("/v1/validations", None)).await.unwrap_or_default().json();
+            let report = match shown["proof"].as_str() {
+                Some(proof) => reported.redeemed_by_proof(0, &order, text("coupon_id"), proof),
+                None => reported.redeemed(0, &order),
+            };
+            both(client, report, till("/v1/redemptions", None)).await;
+        }
         4 => both(client, reported.reversed(0, &order), reported.redeemed(1, &order)).await,
         // What stands against a report ends while it is delivered, and delivered again.
         5 if may_hold => {
