@@ -45,3 +45,33 @@ impl AttributePath {
         [self.table, &self.key.pk, &self.key.sk, self.attribute]
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A table that is restored has another name in the cloud, and the same here: what was sealed in it opens.
+    #[test]
+    fn a_path_names_the_table_as_the_template_does_and_the_item_by_its_key() {
+        let merchant: MerchantId = "mch_tea".parse().unwrap();
+        let paths = [
+            (
+                AttributePath::phone_of_member(7u64.try_into().unwrap()),
+                ["members", "MEMBER#7", "PROFILE", "phone_sealed"],
+            ),
+            (AttributePath::phone_of_challenge("c"), ["identities", "OTP#c", "CHALLENGE", "phone_sealed"]),
+            (AttributePath::webhook_secret(&merchant, 3), ["catalog", "MERCHANT#mch_tea", "SECRET#00003", "sealed"]),
+            (
+                AttributePath::endpoint_secret(&merchant, &"end_crm".parse().unwrap()),
+                ["catalog", "MERCHANT#mch_tea", "ENDPOINT#end_crm", "secrets"],
+            ),
+            (
+                AttributePath::report_body(&merchant, "msg_1"),
+                ["messages", "WEBHOOK#mch_tea#msg_1", "RECEIPT", "body_sealed"],
+            ),
+        ];
+        for (path, parts) in paths {
+            assert_eq!(path.parts(), parts);
+        }
+    }
+}

@@ -114,3 +114,52 @@ fn read(packed: &PackedEntry<'_>, merchants: &[&str], accounts: &[Account]) -> O
         postings,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use mealticket_domain::{Fen, Timestamp};
+
+    fn entry(index: u8, share: Option<Share>) -> Entry {
+        let coupon = CouponKey {
+            member: 7u64.try_into().unwrap(),
+            campaign: 1u32.try_into().unwrap(),
+            ordinal: 0u8.try_into().unwrap(),
+        };
+        let mut postings = Postings::default();
+        postings.add(Account::ProvinceSubsidy, 500);
+        postings.add(Account::MerchantPayable, -500);
+        Entry {
+            event: EventId { coupon, index, kind: EntryKind::Redemption },
+            at: Timestamp::MIN,
+            merchant: "mch_tea".parse().unwrap(),
+            store: "sto_tea01".parse().unwrap(),
+            order_no: "A-1".parse().unwrap(),
+            amount: Fen::try_from(2_500).unwrap(),
+            discount: Fen::try_from(500).unwrap(),
+            channel: Some("app".parse().unwrap()),
+            share,
+            settlement_version: 1,
+            postings,
+        }
+    }
+
+    #[test]
+    fn partners_follow_the_entries_so_that_a_release_that_does_not_know_them_reads_the_rest() {
+        let partner = || Some(Share::Partner("ptn_teahouse".parse().unwrap()));
+        let text = || Some(Share::Unverified("s-7Qm2".parse().unwrap()));
+        let entries = [entry(0, partner()), entry(1, text()), entry(2, None), entry(3, partner())];
+        let bytes = pack(&entries).unwrap();
+        assert_eq!(unpack(&bytes).unwrap(), entries);
+        // As the release before reads them.
+        let before: Packed<'_> = postcard::from_bytes(&bytes).unwrap();
+        let shares: Vec<Option<&str>> = before.entries.iter().map(|entry| entry.share_code).collect();
+        assert_eq!(shares, [None, Some("s-7Qm2"), None, None]);
+        // As it wrote them: nothing follows.
+        let plain = pack(&entries[1..3]).unwrap();
+        assert_eq!(postcard::to_allocvec(&postcard::from_bytes::<Packed<'_>>(&plain).unwrap()).unwrap(), plain);
+        assert_eq!(unpack(&plain).unwrap(), entries[1..3]);
+        // What follows and is none of ours is no page of ours.
+        assert_eq!(unpack(&[bytes.as_slice(), &[0xff; 3]].concat()[..bytes.len() - 1]), None);
+    }
+}
