@@ -28,6 +28,8 @@ pub(crate) struct Webhook<'a> {
     pub(crate) merchant: &'a MerchantRecord,
     /// Its id.
     pub(crate) id: &'a str,
+    /// When it arrived first: an answer of ours that failed does not make it late.
+    pub(crate) received_at: Timestamp,
 }
 
 /// Makes a report's effect durable. Repeating it is safe: the redemption has the order as its business key on the coupon, a
@@ -49,7 +51,7 @@ pub(crate) async fn take_effect(deps: &Deps, webhook: &Webhook<'_>, event: &Even
 /// (a hold was released in between): whoever redeems then settles what the other has written down, and whoever writes down then looks
 /// for what the other has redeemed. The one who is second sees the first.
 async fn redeemed(deps: &Deps, webhook: &Webhook<'_>, report: &RedeemedReport) -> Result<(), ApiError> {
-    let is_done = match redeem(deps, webhook.merchant, report).await? {
+    let is_done = match redeem(deps, webhook, report).await? {
         Ok(()) => true,
         Err(broken) => {
             record(deps, webhook, REDEEMED, &broken, Some(report)).await?;
@@ -98,7 +100,7 @@ async fn record(
     broken: &Broken,
     report: Option<&RedeemedReport>,
 ) -> Result<(), ApiError> {
-    let Webhook { merchant, id } = webhook;
+    let Webhook { merchant, id, received_at } = webhook;
     let order_no = report.and_then(|report| report.order.order_no.parse::<OrderNo>().ok());
     let found = Discrepancy {
         webhook_id: (*id).to_owned(),
@@ -107,7 +109,7 @@ async fn record(
         coupon_id: broken.place.map(|place| deps.stack.ids.coupon_id(place)),
         order_no: order_no.map(|order_no| order_no.to_string()),
         redeemed_at: report.and_then(|report| report.redeemed_at.parse().ok()),
-        received_at: deps.now(),
+        received_at: *received_at,
         store_id: report.and_then(|report| store(merchant, report)).map(|store| store.store_id.clone()),
         amount: report.and_then(|report| Fen::try_from(report.order.amount_fen).ok()),
         settled_at: None,
@@ -128,16 +130,12 @@ fn broken(reason: Reason) -> Broken {
 }
 
 /// The inner result is the report's; the outer one is ours.
-async fn redeem(
-    deps: &Deps,
-    merchant: &MerchantRecord,
-    report: &RedeemedReport,
-) -> Result<Result<(), Broken>, ApiError> {
-    let asked = match checked(deps, merchant, report) {
+async fn redeem(deps: &Deps, webhook: &Webhook<'_>, report: &RedeemedReport) -> Result<Result<(), Broken>, ApiError> {
+    let asked = match checked(webhook, report) {
         Ok((at, store, order)) => asked(at, store, order),
         Err(reason) => return Ok(Err(broken(reason))),
     };
-    let located = match presented(deps, merchant, report, &asked).await? {
+    let located = match presented(deps, webhook, report, &asked).await? {
         Presented::Shown(located) => located,
         Presented::NotShown(place, key_version) => {
             let found = deps.store.would_redeem(place, key_version, &asked).await?;
@@ -147,7 +145,7 @@ async fn redeem(
         Presented::Unknown(reason) => return Ok(Err(broken(reason))),
     };
     let place = located.place;
-    let judged = if deps.now().seconds_since(asked.at) > LATE_REPORT_SECONDS_MAX {
+    let judged = if webhook.received_at.seconds_since(asked.at) > LATE_REPORT_SECONDS_MAX {
         let found = deps.store.would_redeem(place, located.key_version, &asked).await?;
         confirm(found.map(|(_, decision)| decision), "too_late")
     } else {
@@ -168,13 +166,13 @@ enum Presented {
 
 async fn presented(
     deps: &Deps,
-    merchant: &MerchantRecord,
+    webhook: &Webhook<'_>,
     report: &RedeemedReport,
     asked: &RedeemRequest,
 ) -> Result<Presented, ApiError> {
-    let own = &merchant.merchant.id;
+    let own = &webhook.merchant.merchant.id;
     let named = (report.code.as_deref(), report.coupon_id.as_deref());
-    let located = match locate(deps, merchant, named).await? {
+    let located = match locate(deps, webhook.merchant, named).await? {
         Ok(located) => located,
         Err(reason) => return Ok(Presented::Unknown(reason)),
     };
@@ -183,25 +181,22 @@ async fn presented(
     }
     let subject = Subject { merchant: own, coupon: located.place, order_no: &asked.order.order_no };
     let shown = report.proof.as_deref().and_then(|proof| deps.stack.vault.read_proof(subject, proof));
-    Ok(match shown.filter(|shown| shown.proves(asked.at, deps.now())) {
+    Ok(match shown.filter(|shown| shown.proves(asked.at, webhook.received_at)) {
         Some(shown) => Presented::Shown(Located { key_version: shown.key_version, ..located }),
         None => Presented::NotShown(located.place, located.key_version),
     })
 }
 
 /// The report's facts, each within its bounds, at a time that may still count.
-fn checked<'m>(
-    deps: &Deps,
-    merchant: &'m MerchantRecord,
-    report: &RedeemedReport,
-) -> Result<(Timestamp, &'m Store, Order), Reason> {
+fn checked<'m>(webhook: &Webhook<'m>, report: &RedeemedReport) -> Result<(Timestamp, &'m Store, Order), Reason> {
+    let merchant = webhook.merchant;
     let malformed = Code::MalformedRequest.as_str();
     let mine = merchant.merchant.id.as_str();
     if report.merchant_id.as_deref().is_some_and(|claimed| claimed != mine) {
         return Err("other_merchant");
     }
     let at: Timestamp = report.redeemed_at.parse().map_err(|_| malformed)?;
-    if at.seconds_since(deps.now()) > CLOCK_SKEW_SECONDS_MAX {
+    if at.seconds_since(webhook.received_at) > CLOCK_SKEW_SECONDS_MAX {
         return Err("in_the_future");
     }
     if report.store_id.is_none() && report.store_no.is_none() {

@@ -56,15 +56,15 @@ pub async fn handle(deps: Deps, request: Request) -> Result<Response, ApiError> 
         body_sealed: deps.stack.vault.seal(Sealed::WebhookBody, &path, body)?,
         received_at: deps.now(),
     };
-    let webhook = Webhook { merchant: &merchant, id: &webhook_id };
+    let webhook = |received_at| Webhook { merchant: &merchant, id: &webhook_id, received_at };
     match deps.store.receive(&receipt).await? {
         Received::IdReused => Err(Code::WebhookIdReused.into()),
-        Received::DoneBefore => {
-            effect::settle_if_done(&deps, &webhook, &event).await?;
+        Received::DoneBefore { received_at } => {
+            effect::settle_if_done(&deps, &webhook(received_at), &event).await?;
             Response::accepted(&RECEIVED)
         }
-        Received::EffectIsDue => {
-            effect::take_effect(&deps, &webhook, &event).await?;
+        Received::EffectIsDue { received_at } => {
+            effect::take_effect(&deps, &webhook(received_at), &event).await?;
             deps.store.finish_receipt(&merchant.merchant.id, &webhook_id).await?;
             Response::accepted(&RECEIVED)
         }

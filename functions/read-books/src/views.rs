@@ -177,7 +177,6 @@ pub(crate) struct EntryView {
     store_id: String,
     order_no: String,
     channel: Option<String>,
-    /// By whose link the coupon was claimed: whom a commission is owed to.
     /// The text that came with the claim, when it was nobody's share code.
     share_code: Option<String>,
     /// Whom the commission is owed to.

@@ -14,8 +14,8 @@ const LIFE_SECONDS: i64 = 5 * 60;
 const PHONE_PER_DAY: u32 = 10;
 /// See [`PHONE_PER_DAY`].
 const PHONE_GAP_SECONDS: i64 = 60;
-/// Messages in an hour for which the stack's budget has one more shard: one item takes 1 000 writes a second, and a shard of this budget is
-/// used up by one a second.
+/// The stack's budget has one shard for each 3 600 messages an hour. That is one message a second for a shard, far below the 1 000 writes a
+/// second that an item takes.
 const SHARD_PER_HOUR: u32 = 3_600;
 /// Shards of the stack's budget. Each has its part of it, so that the stack refuses from about 95 % of its budget on.
 const SHARDS_MAX: u32 = 16;
@@ -91,27 +91,26 @@ async fn within_limits(
     let stack = [u8::try_from(shard).unwrap_or(0); 32];
     // The source's first: who has used up an address's messages must not use up other people's phones as well. The stack's last: who is
     // refused anyway must not use up its budget.
-    for (quota, hash) in [
-        (hourly(QuotaScope::Source, limits.per_source_hour), source),
-        (by_phone, phone),
-        (hourly(QuotaScope::Stack, part), &stack),
-    ] {
-        let taken = deps.store.take_quota(quota, hash, message, now).await?;
-        let is_stacks = quota.scope == QuotaScope::Stack;
-        match taken {
-            Quotum::Granted { messages } if is_stacks && is_nearly_used(messages, part) => {
-                tracing::warn!(messages, of = part, "the budget of one-time codes is nearly used");
-            }
-            Quotum::Granted { .. } => {}
-            Quotum::Exhausted { retry_at } => {
-                if is_stacks {
-                    tracing::error!(of = part, "the budget of one-time codes is used up");
-                }
-                return Err(ApiError::from(Code::TooManyMessages).retry_at(retry_at, now));
-            }
+    let refused = |retry_at| Err(ApiError::from(Code::TooManyMessages).retry_at(retry_at, now));
+    for (quota, hash) in [(hourly(QuotaScope::Source, limits.per_source_hour), source), (by_phone, phone)] {
+        if let Quotum::Exhausted { retry_at } = deps.store.take_quota(quota, hash, message, now).await? {
+            return refused(retry_at);
         }
     }
-    Ok(())
+    match deps.store.take_quota(hourly(QuotaScope::Stack, part), &stack, message, now).await? {
+        Quotum::Granted { messages } => {
+            if is_nearly_used(messages, part) {
+                tracing::warn!(messages, of = part, "the budget of one-time codes is nearly used");
+            }
+            Ok(())
+        }
+        Quotum::Exhausted { retry_at } => {
+            tracing::error!(of = part, "the budget of one-time codes is used up");
+            // The phone was sent nothing: its day must not be used up by our refusals.
+            deps.store.return_quota(by_phone, phone, message).await?;
+            refused(retry_at)
+        }
+    }
 }
 
 fn is_nearly_used(messages: u32, of: u32) -> bool {

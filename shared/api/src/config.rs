@@ -82,7 +82,7 @@ pub enum SecretsSource {
 }
 
 /// A variable that is missing or makes no sense. A function that meets one does not start.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 #[error("environment variable {name}: {problem}")]
 pub struct ConfigError {
     /// Which.
@@ -121,9 +121,13 @@ impl<'a> Variables<'a> {
         Ok(at == 0)
     }
 
-    /// Texts between commas.
+    /// Texts between commas, none of them empty; no text at all is no list.
     fn list<T: FromStr + Ord>(&self, name: &'static str, problem: &'static str) -> Result<BTreeSet<T>, ConfigError> {
-        let parsed = |text: &str| text.trim().parse().map_err(|_| ConfigError { name, problem });
+        let refused = ConfigError { name, problem };
+        let parsed = |text: &str| match text.trim() {
+            "" => Err(refused.clone()),
+            text => text.parse().map_err(|_| refused.clone()),
+        };
         self.maybe_empty(name)?.into_iter().flat_map(|all| all.split(',')).map(parsed).collect()
     }
 }

@@ -11,7 +11,7 @@ use std::{fmt::Display, str::FromStr};
 /// Reads a body. What is wrong with it is told by the path of the field, never by its value.
 ///
 /// Most requests of ours hold no list, so any list is refused: serde would otherwise take one for an object, field by field. None holds a
-/// `null`: what is not said is left out.
+/// `null`. Leave an absent field out; `null` is refused.
 pub fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
     read_without_lists(body, |_| {})
 }

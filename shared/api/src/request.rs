@@ -6,7 +6,7 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use http::{HeaderMap, Method};
 use ipnet::{IpNet, Ipv6Net};
 use mealticket_domain::IdempotencyKey;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 /// Bytes of a body: API.md's 64 KiB.
 pub const BODY_BYTES_MAX: usize = 64 * 1024;
@@ -34,10 +34,16 @@ impl TrustedFront {
     }
 }
 
-/// An address with a port or without.
+/// An address with a port or without. CloudFront writes an IPv6 address and its port without brackets; of one that is written in full, the
+/// port is the ninth part.
 fn address(text: &str) -> Option<IpAddr> {
     let text = text.trim();
-    text.parse().ok().or_else(|| text.parse().ok().map(|with_port: SocketAddr| with_port.ip()))
+    let with_port = || text.parse().ok().map(|with_port: SocketAddr| with_port.ip());
+    let without_brackets = || {
+        let (address, port) = text.rsplit_once(':')?;
+        port.parse::<u16>().ok().and_then(|_| address.parse::<Ipv6Addr>().ok()).map(IpAddr::V6)
+    };
+    text.parse().ok().or_else(with_port).or_else(without_brackets)
 }
 
 /// A route as the template writes it, and what the function calls it.
@@ -166,8 +172,8 @@ impl Request {
     }
 }
 
-/// Whether a page of a browser sends something else than JSON. It may do so without asking before (CORS): it could have messages sent
-/// from every visitor's address. JSON it may not.
+/// Whether a page of a browser sends something else than JSON. A browser sends such a request without a preflight. A page could make each
+/// visitor's browser ask for one-time codes.
 fn is_unasked(headers: &HeaderMap) -> bool {
     let content_type =
         headers.get(http::header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
@@ -243,6 +249,9 @@ mod tests {
             ("203.0.113.9", "198.51.100.7:4711", "198.51.100.7"),
             ("203.0.113.9", "::ffff:198.51.100.7", "198.51.100.7"),
             ("2001:db8::1", "2001:db9:1:2:3:4:5:6", "2001:db9:1:2::"),
+            ("2001:db8::1", "[2001:db9:1:2::6]:4711", "2001:db9:1:2::"),
+            ("2001:db8::1", "2001:db9:1:2:3:4:5:6:4711", "2001:db9:1:2::"),
+            ("2001:db8::1", "2001:db9:1:2::6:47110", "2001:db9:1:2::"),
             // Nothing that can be believed: all of them count as the front's.
             ("203.0.113.9", "unknown", "203.0.113.9"),
             ("203.0.113.9", "198.51.100.7, unknown", "203.0.113.9"),

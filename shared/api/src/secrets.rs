@@ -9,8 +9,8 @@ use std::fmt;
 
 /// Every key of a stack. `Debug` is redacted.
 ///
-/// Fields that are not known are passed over: a key is added to the document before the release that reads it, and that release may be
-/// rolled back.
+/// Fields that are not known are passed over, from this release on: a key is added to the document before the release that reads it, and
+/// that release may be rolled back. The release before this one refuses them: see `docs/adr/0014-sealed-values.md`.
 #[derive(Serialize, Deserialize)]
 pub struct Secrets {
     /// Makes public ids; never rotated.
@@ -23,9 +23,9 @@ pub struct Secrets {
     pub otp_key: Key,
     /// Makes refresh tokens.
     pub session_key: Key,
-    /// Proves that a code was presented to a merchant, newest first. An old key lives 72 hours longer than its last use.
+    /// Proves that a code was presented to a merchant; the first one makes. An old key lives 72 hours longer than its last use.
     pub proof_keys: Vec<VersionedKey>,
-    /// Signs partners' share codes, newest first. Codes are printed on posters: an old key lives as long as they hang.
+    /// Signs partners' share codes; the first one makes. Codes are printed on posters: an old key lives as long as they hang.
     pub share_keys: Vec<VersionedKey>,
     /// Seal what the tables and the tokens hold.
     pub seal_keys: SealKeys,
@@ -36,7 +36,7 @@ pub struct Secrets {
     pub token_key: TokenKey,
 }
 
-/// The keys that seal, by what they seal, newest first. What is sealed names the version of its key.
+/// The keys that seal, by what they seal; the first one seals. What is sealed names the version of its key.
 #[derive(Serialize, Deserialize)]
 pub struct SealKeys {
     /// Members' phones.

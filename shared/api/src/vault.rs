@@ -14,7 +14,7 @@ use aws_lc_rs::{
 };
 use mealticket_domain::{MemberNo, Phone};
 use mealticket_store::AttributePath;
-use std::fmt;
+use std::{collections::BTreeSet, fmt};
 
 /// Holds the keys of hashes and seals. `Debug` is redacted.
 pub struct Vault {
@@ -23,9 +23,18 @@ pub struct Vault {
     session: hmac::Key,
     pub(crate) proofs: MacRing,
     pub(crate) shares: MacRing,
-    seals: [SealRing; Sealed::ALL.len()],
+    seals: SealRings,
     /// Opens what was sealed before every purpose had keys of its own.
     before_rings: Option<LessSafeKey>,
+}
+
+/// The ring of each kind of sealed value.
+struct SealRings {
+    phone: SealRing,
+    attributes: SealRing,
+    webhook_secret: SealRing,
+    endpoint_secret: SealRing,
+    webhook_body: SealRing,
 }
 
 /// What a sealed value is; part of what is authenticated, so that one kind cannot pass as another.
@@ -44,10 +53,6 @@ pub enum Sealed {
 }
 
 impl Sealed {
-    /// Every kind.
-    pub const ALL: [Sealed; 5] =
-        [Sealed::Phone, Sealed::Attributes, Sealed::WebhookSecret, Sealed::EndpointSecret, Sealed::WebhookBody];
-
     const fn label(self) -> &'static [u8] {
         match self {
             Sealed::Phone => b"phone",
@@ -57,17 +62,6 @@ impl Sealed {
             Sealed::WebhookBody => b"webhook-body",
         }
     }
-
-    fn keys(self, secrets: &Secrets) -> &[VersionedKey] {
-        let keys = &secrets.seal_keys;
-        match self {
-            Sealed::Phone => &keys.phone,
-            Sealed::Attributes => &keys.attributes,
-            Sealed::WebhookSecret => &keys.webhook_secret,
-            Sealed::EndpointSecret => &keys.endpoint_secret,
-            Sealed::WebhookBody => &keys.webhook_body,
-        }
-    }
 }
 
 /// The first byte of a sealed value: the second format. The first had none: it began with a random nonce.
@@ -75,14 +69,31 @@ const FORMAT: u8 = 2;
 /// Bytes before the nonce: the format and the version of the key.
 const HEAD_BYTES: usize = 3;
 
-/// Keys that seal for one purpose, newest first; never empty.
-struct SealRing(Vec<(u16, LessSafeKey)>);
+/// A ring's keys: the first one makes, every one reads. Each has a version of its own, from 1.
+fn ring(keys: &[VersionedKey]) -> Result<(&VersionedKey, &[VersionedKey]), ApiError> {
+    let versions: BTreeSet<u16> = keys.iter().map(|key| key.version).collect();
+    if versions.len() != keys.len() || versions.contains(&0) {
+        return Err(ApiError::internal("a ring of keys names a version twice, or version 0"));
+    }
+    keys.split_first().ok_or_else(|| ApiError::internal("a ring of keys is empty"))
+}
+
+/// Keys that seal for one purpose. The first one seals; what is sealed names the version that opens it.
+struct SealRing {
+    first: (u16, LessSafeKey),
+    others: Vec<(u16, LessSafeKey)>,
+}
 
 impl SealRing {
     fn new(keys: &[VersionedKey]) -> Result<Self, ApiError> {
-        let ring =
-            keys.iter().map(|key| Ok((key.version, seal_key(&key.key)?))).collect::<Result<Vec<_>, ApiError>>()?;
-        if ring.is_empty() { Err(ApiError::internal("a ring of seal keys is empty")) } else { Ok(SealRing(ring)) }
+        let read = |key: &VersionedKey| Ok::<_, ApiError>((key.version, seal_key(&key.key)?));
+        let (first, others) = ring(keys)?;
+        Ok(SealRing { first: read(first)?, others: others.iter().map(read).collect::<Result<_, _>>()? })
+    }
+
+    fn version(&self, version: u16) -> Option<&LessSafeKey> {
+        let mut all = std::iter::once(&self.first).chain(&self.others);
+        all.find(|(known, _)| *known == version).map(|(_, key)| key)
     }
 }
 
@@ -91,23 +102,27 @@ fn seal_key(key: &Key) -> Result<LessSafeKey, ApiError> {
     Ok(LessSafeKey::new(key))
 }
 
-/// Keys that make and check message authentication codes (HMAC-SHA-256), newest first; never empty.
-pub(crate) struct MacRing(Vec<hmac::Key>);
+/// Keys of message authentication codes (HMAC-SHA-256). The first one makes them; every one checks them.
+pub(crate) struct MacRing {
+    first: hmac::Key,
+    others: Vec<hmac::Key>,
+}
 
 impl MacRing {
     fn new(keys: &[VersionedKey]) -> Result<Self, ApiError> {
-        let ring: Vec<hmac::Key> = keys.iter().map(|key| hmac::Key::new(hmac::HMAC_SHA256, &key.key.0)).collect();
-        if ring.is_empty() { Err(ApiError::internal("a ring of keys is empty")) } else { Ok(MacRing(ring)) }
+        let read = |key: &VersionedKey| hmac::Key::new(hmac::HMAC_SHA256, &key.key.0);
+        let (first, others) = ring(keys)?;
+        Ok(MacRing { first: read(first), others: others.iter().map(read).collect() })
     }
 
-    /// The code of these parts under the newest key.
+    /// The code of these parts under the first key.
     pub(crate) fn mac(&self, parts: &[&[u8]]) -> [u8; 32] {
-        self.0.first().map_or([0; 32], |newest| mac(newest, parts))
+        mac(&self.first, parts)
     }
 
     /// Whether `is_right` holds for the code of these parts under one of the keys. It compares in constant time.
     pub(crate) fn any(&self, parts: &[&[u8]], is_right: impl Fn([u8; 32]) -> bool) -> bool {
-        self.0.iter().any(|key| is_right(mac(key, parts)))
+        std::iter::once(&self.first).chain(&self.others).any(|key| is_right(mac(key, parts)))
     }
 }
 
@@ -115,15 +130,20 @@ impl Vault {
     /// A vault with these keys.
     pub fn new(secrets: &Secrets) -> Result<Self, ApiError> {
         let key = |key: &[u8; 32]| hmac::Key::new(hmac::HMAC_SHA256, key);
-        let [phone, attributes, webhook_secret, endpoint_secret, webhook_body] =
-            Sealed::ALL.map(|kind| SealRing::new(kind.keys(secrets)));
+        let seals = &secrets.seal_keys;
         Ok(Vault {
             phone: key(&secrets.phone_key.0),
             otp: key(&secrets.otp_key.0),
             session: key(&secrets.session_key.0),
             proofs: MacRing::new(&secrets.proof_keys)?,
             shares: MacRing::new(&secrets.share_keys)?,
-            seals: [phone?, attributes?, webhook_secret?, endpoint_secret?, webhook_body?],
+            seals: SealRings {
+                phone: SealRing::new(&seals.phone)?,
+                attributes: SealRing::new(&seals.attributes)?,
+                webhook_secret: SealRing::new(&seals.webhook_secret)?,
+                endpoint_secret: SealRing::new(&seals.endpoint_secret)?,
+                webhook_body: SealRing::new(&seals.webhook_body)?,
+            },
             before_rings: secrets.seal_key.as_ref().map(seal_key).transpose()?,
         })
     }
@@ -178,14 +198,18 @@ impl Vault {
         self.open_at(Sealed::Attributes, &["token", jti, sub], sealed)
     }
 
-    fn ring(&self, kind: Sealed) -> &[(u16, LessSafeKey)] {
-        let ring = Sealed::ALL.iter().zip(&self.seals).find(|(known, _)| **known == kind);
-        ring.map_or(&[], |(_, ring)| &ring.0)
+    fn ring(&self, kind: Sealed) -> &SealRing {
+        match kind {
+            Sealed::Phone => &self.seals.phone,
+            Sealed::Attributes => &self.seals.attributes,
+            Sealed::WebhookSecret => &self.seals.webhook_secret,
+            Sealed::EndpointSecret => &self.seals.endpoint_secret,
+            Sealed::WebhookBody => &self.seals.webhook_body,
+        }
     }
 
     fn seal_at(&self, kind: Sealed, place: &[&str], plain: &[u8]) -> Result<Vec<u8>, ApiError> {
-        let (version, key) =
-            self.ring(kind).first().ok_or_else(|| ApiError::internal("a ring of seal keys is empty"))?;
+        let (version, key) = &self.ring(kind).first;
         let nonce: [u8; NONCE_LEN] = random::bytes()?;
         let [high, low] = version.to_be_bytes();
         let mut sealed = plain.to_vec();
@@ -199,13 +223,19 @@ impl Vault {
         let opened = match sealed.split_first_chunk::<HEAD_BYTES>() {
             Some(([FORMAT, high, low], rest)) => {
                 let version = u16::from_be_bytes([*high, *low]);
-                let key = self.ring(kind).iter().find(|(known, _)| *known == version).map(|(_, key)| key);
+                let key = self.ring(kind).version(version);
                 key.and_then(|key| open_with(key, associated(kind, version, place), rest))
             }
             _ => None,
         };
         // One nonce of the first format in 256 begins like the second.
-        opened.or_else(|| open_with(self.before_rings.as_ref()?, kind.label().to_vec(), sealed))
+        opened.or_else(|| open_with(self.before_rings(kind)?, kind.label().to_vec(), sealed))
+    }
+
+    /// The key of the first format. A token's attributes are never opened with it: that format does not bind them to their token, and
+    /// every token of the release before ended within 15 minutes.
+    fn before_rings(&self, kind: Sealed) -> Option<&LessSafeKey> {
+        self.before_rings.as_ref().filter(|_| kind != Sealed::Attributes)
     }
 
     /// A phone, sealed where it stands.
@@ -278,10 +308,10 @@ mod tests {
     }
 
     /// What the first format wrote: one key for everything, and a label as the associated data.
-    fn sealed_before(key: &[u8; 32], plain: &[u8]) -> Vec<u8> {
+    fn sealed_before(key: &[u8; 32], label: &[u8], plain: &[u8]) -> Vec<u8> {
         let key = LessSafeKey::new(UnboundKey::new(&AES_256_GCM, key).unwrap());
         let (nonce, mut sealed) = ([2; NONCE_LEN], plain.to_vec());
-        key.seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), Aad::from(b"phone"), &mut sealed).unwrap();
+        key.seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), Aad::from(label), &mut sealed).unwrap();
         [&nonce[..], &sealed].concat()
     }
 
@@ -334,13 +364,35 @@ mod tests {
     #[test]
     fn what_was_sealed_before_the_rings_stays_readable() {
         let mut secrets = Secrets::generate().unwrap();
-        let sealed = sealed_before(&[5; 32], PHONE);
+        let sealed = sealed_before(&[5; 32], b"phone", PHONE);
         assert_eq!(Vault::new(&secrets).unwrap().open(Sealed::Phone, &member(1), &sealed), None);
         secrets.seal_key = Some(Key([5; 32]));
         let vault = Vault::new(&secrets).unwrap();
         // Its nonce begins as the second format does.
         assert_eq!(vault.open(Sealed::Phone, &member(1), &sealed).as_deref(), Some(PHONE));
         assert_eq!(vault.open(Sealed::WebhookBody, &member(1), &sealed), None);
+    }
+
+    /// It bound them to no token: who could forge a token could give it the attributes of any old one.
+    #[test]
+    fn attributes_that_were_sealed_before_the_rings_open_for_no_token() {
+        let mut secrets = Secrets::generate().unwrap();
+        secrets.seal_key = Some(Key([5; 32]));
+        let sealed = sealed_before(&[5; 32], b"attributes", b"{}");
+        assert_eq!(Vault::new(&secrets).unwrap().open_attributes(("jti-1", "mem_1"), &sealed), None);
+    }
+
+    #[test]
+    fn a_ring_that_names_a_version_twice_or_version_0_is_no_vault() {
+        for version in [1, 0] {
+            let another = VersionedKey { version, key: Key([9; 32]) };
+            let mut secrets = Secrets::generate().unwrap();
+            secrets.seal_keys.phone.push(another.clone());
+            assert!(Vault::new(&secrets).is_err(), "{version}");
+            let mut secrets = Secrets::generate().unwrap();
+            secrets.share_keys.push(another);
+            assert!(Vault::new(&secrets).is_err(), "{version}");
+        }
     }
 
     #[test]

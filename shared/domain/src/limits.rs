@@ -15,7 +15,7 @@ pub const CAMPAIGN_NO_END: u32 = 1 << 20;
 pub const ORDINAL_END: u8 = 64;
 
 /// Redemptions in a coupon's life, reversed ones included. 32 × about 260 bytes keeps a usual item near 8 KB; with the
-/// longest texts it is 20 KB, a twentieth of DynamoDB's limit.
+/// longest texts it is below 16 KB, a twenty-fifth of DynamoDB's limit.
 pub const REDEMPTIONS_MAX: usize = 32;
 
 /// A redemption reported by a merchant counts at the time the merchant says, this far back: 72 hours.

@@ -5,8 +5,8 @@
 
 use crate::{limits::LATE_REPORT_SECONDS_MAX, timestamp::Timestamp};
 
-/// How far a reported `redeemed_at` may lie from the instant of the proof, before or after: a customer pays within minutes of being
-/// asked, and the clock of a till may be behind ours by as much as it may be ahead (five minutes) and a little more.
+/// How far a reported `redeemed_at` may lie from the proof's instant, before or after. A customer pays within minutes. A till's clock may
+/// be five minutes off.
 pub const PRESENTED_WITHIN_SECONDS: i64 = 15 * 60;
 
 /// For how long after the presentation a report may arrive with its proof: as long as a report may redeem at all, 72 hours.

@@ -1,8 +1,8 @@
 //! Session families: refresh tokens that survive a lost answer and betray a thief.
 //!
-//! A family gives out generations. Presenting generation g gets g + 1. **Presenting g again gets g + 1 again until 60 seconds after g + 1
-//! was first presented; later it can only come from somebody who kept an old token, and the family is revoked.** So a lost answer and a
-//! second tab do no harm. A family ends 90 days after its last new generation, and 180 days after it began whatever happens.
+//! A family gives out generations. Presenting generation g gets g + 1. **Presenting g again gets g + 1 again, until 60 seconds after
+//! g + 1 was first presented. After that somebody has kept an old token: the family is revoked.** So a lost answer and a second tab do
+//! no harm. A family ends 90 days after its last new generation, and 180 days after it began whatever happens.
 
 use crate::{ids::MemberNo, timestamp::Timestamp};
 
@@ -30,6 +30,8 @@ pub struct Family {
     pub first_uses: [Option<Timestamp>; REMEMBERED as usize],
     /// When it began. Those of an older release do not know.
     pub began_at: Option<Timestamp>,
+    /// When a generation of it was first presented to a release that remembers this.
+    pub known_since: Option<Timestamp>,
     /// First instant at which it has been idle for too long.
     pub idle_until: Timestamp,
     /// Whether somebody signed out, or an old token came back.
@@ -52,7 +54,8 @@ pub enum Refresh {
 impl Family {
     /// What presenting `generation` at `now` means.
     pub fn decide(&self, generation: u32, now: Timestamp) -> Refresh {
-        let is_too_old = self.began_at.is_some_and(|began_at| now >= began_at.plus_seconds(FAMILY_SECONDS));
+        let began_by = self.began_at.or(self.known_since);
+        let is_too_old = began_by.is_some_and(|began_by| now >= began_by.plus_seconds(FAMILY_SECONDS));
         if self.revoked || now >= self.idle_until || is_too_old {
             return Refresh::Over;
         }
@@ -72,7 +75,8 @@ impl Family {
         self.first_uses.get((generation % REMEMBERED) as usize).copied().flatten()
     }
 
-    /// Whether a sign-out of all the member's sessions has ended it: those that began at that second or before.
+    /// Whether a sign-out of all the member's sessions has ended it: those that began at that second or before, and every one that does
+    /// not know when it began.
     pub fn is_ended_by(&self, sessions_valid_from: Option<Timestamp>) -> bool {
         sessions_valid_from.is_some_and(|from| self.began_at.is_none_or(|began_at| began_at <= from))
     }
@@ -98,6 +102,7 @@ mod tests {
             presented: None,
             first_uses: [None; REMEMBERED as usize],
             began_at: Some(at(0)),
+            known_since: None,
             idle_until: at(IDLE_SECONDS),
             revoked: false,
         }

@@ -111,7 +111,7 @@ pub enum MerchantPrice {
     FixedFen(Fen),
 }
 
-/// A distributor's commission (分销抽佣) for one redemption.
+/// A partner's commission (分销抽佣) for one redemption.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Commission {
@@ -204,7 +204,7 @@ pub enum Account {
     MerchantPayable,
     /// What the supplier is owed. Credits grow it.
     SupplierPayable,
-    /// What distributors are owed. Credits grow it.
+    /// What partners are owed. Credits grow it.
     CommissionPayable,
 }
 

@@ -28,7 +28,7 @@ impl Share {
         }
     }
 
-    /// The share code as a client is shown it later: the partner's id, or the text as it was sent.
+    /// The partner's id, or the text as it was sent.
     pub fn as_str(&self) -> &str {
         match self {
             Share::Partner(partner) => partner.as_str(),

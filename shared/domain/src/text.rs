@@ -12,9 +12,12 @@ pub enum TextError {
     /// Nothing in it.
     #[error("must not be empty")]
     Empty,
-    /// More than its limit.
-    #[error("is too long")]
-    TooLong,
+    /// More bytes in UTF-8 than this.
+    #[error("must have at most {0} bytes in UTF-8")]
+    TooLong(usize),
+    /// More characters than this.
+    #[error("must have at most {0} characters")]
+    TooManyCharacters(usize),
     /// A character that does not belong there.
     #[error("holds a character that is not allowed")]
     Character,
@@ -93,7 +96,7 @@ text! {
 pub fn visible_ascii(text: &str, bytes_max: usize) -> Result<(), TextError> {
     match text.len() {
         0 => Err(TextError::Empty),
-        n if n > bytes_max => Err(TextError::TooLong),
+        n if n > bytes_max => Err(TextError::TooLong(bytes_max)),
         _ if text.bytes().all(|byte| byte.is_ascii_graphic()) => Ok(()),
         _ => Err(TextError::Character),
     }
@@ -102,7 +105,8 @@ pub fn visible_ascii(text: &str, bytes_max: usize) -> Result<(), TextError> {
 fn free_text(text: &str, bytes_max: usize) -> Result<(), TextError> {
     match text.chars().count() {
         0 => Err(TextError::Empty),
-        n if n > FREE_TEXT_CHARS_MAX || text.len() > bytes_max => Err(TextError::TooLong),
+        _ if text.len() > bytes_max => Err(TextError::TooLong(bytes_max)),
+        n if n > FREE_TEXT_CHARS_MAX => Err(TextError::TooManyCharacters(FREE_TEXT_CHARS_MAX)),
         _ if text.chars().any(|c| c.is_control() || is_bidi_control(c)) => Err(TextError::Character),
         _ if text.trim().is_empty() => Err(TextError::Empty),
         _ => Ok(()),
@@ -123,19 +127,19 @@ mod tests {
     fn texts_are_bounded_on_both_sides_and_free_of_control_characters() {
         assert_eq!("".parse::<OrderNo>(), Err(TextError::Empty));
         assert!("9".repeat(64).parse::<OrderNo>().is_ok());
-        assert_eq!("9".repeat(65).parse::<OrderNo>(), Err(TextError::TooLong));
+        assert_eq!("9".repeat(65).parse::<OrderNo>(), Err(TextError::TooLong(64)));
         assert_eq!("a b".parse::<OrderNo>(), Err(TextError::Character));
         assert_eq!("单号".parse::<OrderNo>(), Err(TextError::Character));
         assert!("王".repeat(16).parse::<Cashier>().is_ok());
-        assert_eq!("王".repeat(17).parse::<Cashier>(), Err(TextError::TooLong));
-        assert_eq!("😀".repeat(13).parse::<Cashier>(), Err(TextError::TooLong));
+        assert_eq!("王".repeat(17).parse::<Cashier>(), Err(TextError::TooLong(48)));
+        assert_eq!("😀".repeat(13).parse::<Cashier>(), Err(TextError::TooLong(48)));
         assert!("错".repeat(15).parse::<Reason>().is_ok());
-        assert_eq!("错".repeat(16).parse::<Reason>(), Err(TextError::TooLong));
+        assert_eq!("错".repeat(16).parse::<Reason>(), Err(TextError::TooLong(45)));
         assert!("r".repeat(45).parse::<Reason>().is_ok());
-        assert_eq!("r".repeat(46).parse::<Reason>(), Err(TextError::TooLong));
+        assert_eq!("r".repeat(46).parse::<Reason>(), Err(TextError::TooLong(45)));
         assert!("错".repeat(32).parse::<DisputeReason>().is_ok());
-        assert_eq!("错".repeat(33).parse::<DisputeReason>(), Err(TextError::TooLong));
-        assert_eq!("r".repeat(65).parse::<DisputeReason>(), Err(TextError::TooLong));
+        assert_eq!("错".repeat(33).parse::<DisputeReason>(), Err(TextError::TooLong(96)));
+        assert_eq!("r".repeat(65).parse::<DisputeReason>(), Err(TextError::TooManyCharacters(64)));
         assert_eq!("a\u{0}".parse::<Cashier>(), Err(TextError::Character));
         assert_eq!(" \u{3000}".parse::<Reason>(), Err(TextError::Empty));
         assert_eq!("a\u{202e}b".parse::<Cashier>(), Err(TextError::Character));

@@ -94,6 +94,8 @@ const GUESS_HAS_A_PLACE: &str = "attribute_not_exists(guesses) OR contains(guess
 /// The failed challenges that count are fewer than those after which each takes one guess, or this is one of them.
 const FAILURE_HAS_A_PLACE: &str =
     "attribute_not_exists(failed) OR contains(failed, :challenge) OR size(failed) < :failed_max";
+/// They are remembered still. The table deletes what is over days later.
+const IS_REMEMBERED: &str = "attribute_not_exists(pk) OR expires_at > :now";
 
 impl Store {
     /// Keeps a challenge. Its id is random, so it is new.
@@ -150,25 +152,56 @@ impl Store {
         Ok(if is_remembered { failed } else { 0 })
     }
 
-    /// Remembers that a challenge of a phone has failed. The same challenge counts once.
+    /// Remembers, for 30 days from now, that a challenge of a phone has failed. The same challenge counts once.
+    ///
+    /// One write; two when as many are remembered as matter; three when the memory was over and begins anew.
     pub async fn note_failed_challenge(
         &self,
         phone_hash: &[u8; 32],
         challenge_id: &str,
         now: Timestamp,
     ) -> Result<(), StoreError> {
+        // Of two failures that find it over, one begins it anew and the other is refused there: so it adds itself then.
+        for step in [FailureStep::Add, FailureStep::Prolong, FailureStep::BeginAnew, FailureStep::Add] {
+            if let Write::Done(_) = self.failure_write(phone_hash, challenge_id, now, step).await? {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    async fn failure_write(
+        &self,
+        phone_hash: &[u8; 32],
+        challenge_id: &str,
+        now: Timestamp,
+        step: FailureStep,
+    ) -> Result<Write, StoreError> {
+        const IS_OVER: &str = "expires_at <= :now";
+        const ARE_ENOUGH: &str = "size(failed) >= :failed_max";
+
+        let (clauses, update) = match step {
+            FailureStep::Add => {
+                (vec![IS_REMEMBERED, FAILURE_HAS_A_PLACE], "SET expires_at = :until ADD failed :failed")
+            }
+            FailureStep::BeginAnew => (vec![IS_OVER], "SET expires_at = :until, failed = :failed"),
+            FailureStep::Prolong => (vec![IS_REMEMBERED, ARE_ENOUGH], "SET expires_at = :until"),
+        };
+        let has_set = !matches!(step, FailureStep::Prolong);
+        let has_maximum = !matches!(step, FailureStep::BeginAnew);
         let call = self.client.update_item().table_name(&self.tables.identities);
         let call = call
             .set_key(Some(keys::failed_challenges(phone_hash).attributes()))
-            .condition_expression(FAILURE_HAS_A_PLACE)
-            .update_expression("SET expires_at = :until ADD failed :failed")
+            .condition_expression(all(&clauses))
+            .update_expression(update)
             .set_expression_attribute_values(Some(item([
-                (":challenge", Some(text(challenge_id))),
-                (":failed", Some(AttributeValue::Ss(vec![challenge_id.to_owned()]))),
-                (":failed_max", Some(number(FAILED_CHALLENGES_MAX))),
+                (":challenge", matches!(step, FailureStep::Add).then(|| text(challenge_id))),
+                (":failed", has_set.then(|| AttributeValue::Ss(vec![challenge_id.to_owned()]))),
+                (":failed_max", has_maximum.then(|| number(FAILED_CHALLENGES_MAX))),
+                (":now", Some(instant(now))),
                 (":until", Some(instant(now.plus_seconds(REMEMBERED_SECONDS)))),
             ])));
-        self.update(call).await.map(drop)
+        self.update(call).await
     }
 
     /// Forgets the failed challenges of a phone: somebody has signed in with it.
@@ -209,6 +242,22 @@ impl Store {
         let full =
             read.number::<i64>("send_window")? >= quota.window && read.number::<u32>("messages")? >= quota.messages_max;
         Ok(Quotum::Exhausted { retry_at: if full { quota.window_until.max(gap_until) } else { gap_until } })
+    }
+
+    /// Gives back the place that this message took, when the message is not sent after all. The gap to the next one stays.
+    pub async fn return_quota(&self, quota: Quota, hash: &[u8; 32], message: &str) -> Result<(), StoreError> {
+        const IS_THIS_MESSAGE: &str = "last_message = :message";
+
+        let call = self.client.update_item().table_name(&self.tables.identities);
+        let call = call
+            .set_key(Some(keys::send_quota(quota.scope, hash).attributes()))
+            .condition_expression(IS_THIS_MESSAGE)
+            .update_expression("SET messages = messages - :one REMOVE last_message")
+            .set_expression_attribute_values(Some(item([
+                (":message", Some(text(message))),
+                (":one", Some(number(1))),
+            ])));
+        self.update(call).await.map(drop)
     }
 
     /// A window never goes back, whatever the clocks of two environments say: who is behind counts in the newer one.
@@ -264,6 +313,17 @@ impl Store {
 
 fn granted(item: &Item) -> Result<Quotum, StoreError> {
     Ok(Quotum::Granted { messages: Reader::new(item, "quota").number("messages")? })
+}
+
+/// What is written when a challenge has failed.
+#[derive(Clone, Copy)]
+enum FailureStep {
+    /// Adds it to those that are remembered.
+    Add,
+    /// Those that were remembered are over: it is the first again.
+    BeginAnew,
+    /// As many are remembered as matter: they are remembered for longer.
+    Prolong,
 }
 
 /// Counting in a window, or beginning one.

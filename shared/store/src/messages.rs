@@ -38,9 +38,15 @@ pub struct Receipt<'a> {
 #[derive(Debug, PartialEq, Eq)]
 pub enum Received {
     /// Its effect is still due: it is new, or an earlier delivery was cut off, or is under way.
-    EffectIsDue,
+    EffectIsDue {
+        /// When it arrived first.
+        received_at: Timestamp,
+    },
     /// Its effect is durable.
-    DoneBefore,
+    DoneBefore {
+        /// When it arrived first.
+        received_at: Timestamp,
+    },
     /// The id was used for another body.
     IdReused,
 }
@@ -115,13 +121,18 @@ impl Store {
         let call = self.client.put_item().table_name(&self.tables.messages);
         let item = keys::receipt(receipt.merchant, receipt.webhook_id).with(attributes);
         match self.put(call.set_item(Some(item)).condition_expression(IS_NEW)).await? {
-            Write::Done(_) | Write::Refused(None) => Ok(Received::EffectIsDue),
+            Write::Done(_) | Write::Refused(None) => Ok(Received::EffectIsDue { received_at: receipt.received_at }),
             Write::Refused(Some(earlier)) => {
                 let read = Reader::new(&earlier, "receipt");
                 if read.array::<32>("body_sha256")? != receipt.body_sha256 {
                     return Ok(Received::IdReused);
                 }
-                Ok(if read.flag("done")? { Received::DoneBefore } else { Received::EffectIsDue })
+                let received_at = read.instant("received_at")?;
+                Ok(if read.flag("done")? {
+                    Received::DoneBefore { received_at }
+                } else {
+                    Received::EffectIsDue { received_at }
+                })
             }
         }
     }

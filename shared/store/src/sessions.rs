@@ -30,8 +30,9 @@ const IS_FIRST_USE: &str = "presented < :generation";
 const IS_NOT_REVOKED: &str = "revoked = :no";
 /// It was used within its idle time.
 const IS_NOT_IDLE: &str = "expires_at > :now";
-/// It began within its whole life.
-const IS_NOT_TOO_OLD: &str = "attribute_not_exists(began_at) OR began_at > :began_after";
+/// It is within its whole life. One of an older release does not know when it began: its life counts from when we first saw it.
+const IS_NOT_TOO_OLD: &str = "began_at > :began_after OR (attribute_not_exists(began_at) \
+                              AND (attribute_not_exists(known_since) OR known_since > :began_after))";
 
 /// When a generation was first presented: one attribute for each that is remembered.
 fn used_at(generation: u32) -> String {
@@ -82,7 +83,7 @@ impl Store {
             .condition_expression(all(&[EXISTS, IS_FIRST_USE, IS_NOT_REVOKED, IS_NOT_IDLE, IS_NOT_TOO_OLD]))
             .update_expression(
                 "SET presented = :generation, #used_at = :now, expires_at = :until, \
-                 began_at = if_not_exists(began_at, :now)",
+                 known_since = if_not_exists(known_since, :now)",
             )
             .expression_attribute_names("#used_at", used_at(generation))
             .set_expression_attribute_values(Some(item([
@@ -134,6 +135,7 @@ fn read_family(item: &Item) -> Result<Family, StoreError> {
         presented: u32::try_from(read.number::<i64>("presented")?).ok(),
         first_uses,
         began_at: read.optional("began_at", Reader::instant)?,
+        known_since: read.optional("known_since", Reader::instant)?,
         idle_until: read.instant("expires_at")?,
         revoked: read.flag("revoked")?,
     })

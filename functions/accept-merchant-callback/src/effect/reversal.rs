@@ -21,7 +21,7 @@ pub(super) async fn reverse(
     webhook: &Webhook<'_>,
     report: &ReversedReport,
 ) -> Result<Result<(), Broken>, ApiError> {
-    let Webhook { merchant, id: webhook_id } = *webhook;
+    let Webhook { merchant, id: webhook_id, .. } = *webhook;
     let own = &merchant.merchant.id;
     if report.merchant_id.as_deref().is_some_and(|claimed| claimed != own.as_str()) {
         return Ok(Err(broken("other_merchant")));

@@ -1,8 +1,8 @@
 //! The engine as DynamoDB's HTTP API, for programs on this machine and for no web page.
 //!
-//! The engine's own server answers every origin (`Access-Control-Allow-Origin: *`) and has no switch for it. So the tables are served here:
-//! a request with an `Origin` comes from a web page and is refused, and so is one whose `Host` is not this address, which a page reaches by
-//! a name that it has made point here.
+//! The engine's own server answers every origin (`Access-Control-Allow-Origin: *`) and has no switch for it. So the tables are served here.
+//! A request with an `Origin` comes from a web page and is refused. A foreign `Host` is refused too: a page can point a name of its own at
+//! this address.
 
 use axum::{
     Router,

@@ -55,6 +55,34 @@ fn every_function_has_a_folder_events_and_a_row_in_the_readme() {
     }
 }
 
+/// An alarm on words that nobody logs never rings.
+#[test]
+fn every_message_that_the_template_counts_is_logged_by_the_code() {
+    let text = std::fs::read_to_string(workspace::template()).unwrap();
+    let counted = text.split("FilterPattern: '{ $.message = \"").skip(1);
+    let counted: Vec<&str> = counted.map(|rest| rest.split('"').next().unwrap()).collect();
+    assert_eq!(counted.len(), text.matches("FilterPattern").count(), "a pattern of another form");
+    let sources: Vec<String> = ["functions", "shared/api", "shared/store"]
+        .iter()
+        .flat_map(|folder| rust_files(&workspace::root().join(folder)))
+        .map(|path| std::fs::read_to_string(path).unwrap())
+        .collect();
+    for message in counted {
+        let literal = match message.strip_suffix('*') {
+            Some(beginning) => format!("\"{beginning}"),
+            None => format!("\"{message}\""),
+        };
+        assert!(sources.iter().any(|source| source.contains(&literal)), "nobody logs {message:?}");
+    }
+}
+
+fn rust_files(folder: &std::path::Path) -> Vec<std::path::PathBuf> {
+    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let (folders, files): (Vec<_>, Vec<_>) = entries.partition(|path| path.is_dir());
+    let files = files.into_iter().filter(|path| path.extension().is_some_and(|extension| extension == "rs"));
+    files.chain(folders.iter().flat_map(|folder| rust_files(folder))).collect()
+}
+
 #[test]
 fn the_environment_of_a_function_is_what_the_code_reads() {
     for function in template().functions().unwrap() {

@@ -90,7 +90,7 @@ pub struct Operator {
 pub enum Scope {
     /// All of it: the token names the province and no cities.
     Province,
-    /// These cities and no others; none, when the token has an empty list of them.
+    /// These cities and no others; none, when the token has an empty list of them, or `null`.
     Cities(BTreeSet<String>),
 }
 
@@ -115,16 +115,18 @@ struct Claims {
     #[serde(default)]
     roles: Vec<String>,
     acr: Option<String>,
-    /// The province and the cities, in claims whose names the stack is told.
+    /// The province and the cities, in the claims that `OperatorProvinceClaim` and `OperatorCitiesClaim` name.
     #[serde(flatten)]
     others: Map<String, Value>,
 }
 
 impl Claims {
-    /// The texts of a claim: one text, or a list of them. The outer `None` is a claim of another shape, the inner one no claim.
+    /// The texts of a claim: one text, or a list of them; `null` is a list of none. The outer `None` is a claim of another shape, the inner
+    /// one no claim.
     fn texts(&self, claim: &str) -> Option<Option<BTreeSet<String>>> {
         match self.others.get(claim) {
-            None | Some(Value::Null) => Some(None),
+            None => Some(None),
+            Some(Value::Null) => Some(Some(BTreeSet::new())),
             Some(Value::String(text)) => Some(Some(BTreeSet::from([text.clone()]))),
             Some(Value::Array(texts)) if texts.len() <= NAMES_MAX => {
                 texts.iter().map(|text| text.as_str().map(str::to_owned)).collect::<Option<_>>().map(Some)

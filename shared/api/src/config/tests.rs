@@ -84,6 +84,9 @@ fn a_variable_that_makes_no_sense_is_named() {
         ("OTP_PER_STACK_HOUR", "many"),
         ("CHANNELS", ""),
         ("CHANNELS", "app,H5"),
+        ("CHANNELS", "app,"),
+        ("OPERATOR_ACR", "mfa,"),
+        ("OPERATOR_ACR", ","),
         ("LOG_LEVEL", "lambda_runtime=trace"),
         ("LOG_LEVEL", "loud"),
     ] {

@@ -43,7 +43,7 @@ fn what_the_shares_leave_over_has_an_account_of_its_own() {
 }
 
 #[test]
-fn a_fixed_price_a_supplier_and_a_distributor_are_paid_what_was_agreed() {
+fn a_fixed_price_a_supplier_and_a_partner_are_paid_what_was_agreed() {
     let terms = terms(
         r#"{ "funded_by": { "city:深圳": 100 }, "pays_merchant": { "fixed_fen": 1200 }, "pays_supplier_fen": 300,
              "commission": { "fen": 50, "charged_to": "province" } }"#,

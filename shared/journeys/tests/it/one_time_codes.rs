@@ -97,8 +97,6 @@ async fn the_stacks_budget_of_messages_ends_what_is_new_and_holds_up_no_session_
     }
     let refused = ask(&phone(5)).send(&deps).await.refused(429, "too_many_messages");
     assert_eq!(refused.json["retry"], "after");
-    // Refused by the phone's own limit, nothing of the budget is used: see the order of the quotas.
-    ask(PHONE).send(&deps).await.refused(429, "too_many_messages");
     // The member's session goes on: it refreshes, shows its wallet, and ends.
     let mut token = joined.json["session"]["refresh_token"].clone();
     for _ in 0..3 {
@@ -111,6 +109,34 @@ async fn the_stacks_budget_of_messages_ends_what_is_new_and_holds_up_no_session_
     // The next hour has a budget of its own.
     world.pass_seconds(3_600);
     ask(&phone(5)).send(&deps).await.expect(201);
+}
+
+/// Who is refused anyway uses nothing of the stack's budget, and whom the stack refuses keeps the messages of the day.
+#[tokio::test]
+async fn a_refused_message_uses_up_no_other_limit() {
+    let world = World::new().await;
+    let deps = limited(&world, 1_000, 5);
+    ask(PHONE).send(&deps).await.expect(201);
+    for _ in 0..10 {
+        let refused = ask(PHONE).send(&deps).await.refused(429, "too_many_messages");
+        assert_eq!(refused.headers["retry-after"], "60", "the phone's gap");
+    }
+    for number in 0..4 {
+        ask(&phone(number)).send(&deps).await.expect(201);
+    }
+    // The budget is used up. An app asks every two minutes until the hour is over; ten messages a day are the phone's.
+    let mut refusals = 0;
+    while ask(&phone(9)).send(&deps).await.status == 429 {
+        refusals += 1;
+        world.pass_seconds(120);
+    }
+    assert!(refusals > 10, "{refusals}");
+    for _ in 0..9 {
+        world.pass_seconds(3_600);
+        ask(&phone(9)).send(&deps).await.expect(201);
+    }
+    world.pass_seconds(60);
+    ask(&phone(9)).send(&deps).await.refused(429, "too_many_messages");
 }
 
 /// Fails a challenge by one wrong guess.

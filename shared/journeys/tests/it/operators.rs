@@ -129,6 +129,7 @@ async fn an_operators_token_is_good_for_the_provinces_and_cities_that_it_names()
         (json!("深圳"), cities(&["深圳"])),
         (json!(["深圳", "广州"]), cities(&["广州", "深圳"])),
         (json!([]), cities(&[])),
+        (json!(null), cities(&[])),
     ] {
         let token = signed(&|claims| claims["cities"] = claim.clone());
         let asked = provider.tokens.principal(Some(&token), now()).await.unwrap_or_else(|_| panic!("{claim}"));

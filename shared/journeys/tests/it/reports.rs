@@ -235,7 +235,8 @@ async fn a_report_that_comes_again_and_is_done_settles_what_its_first_delivery_w
         body_sealed: vec![0; 64],
         received_at: world.now(),
     };
-    assert_eq!(world.store().receive(&receipt).await.unwrap(), Received::EffectIsDue);
+    let received = world.store().receive(&receipt).await.unwrap();
+    assert_eq!(received, Received::EffectIsDue { received_at: world.now() });
     let held = written_down(&world, &samples, "msg_1");
     world.store().put_discrepancy(&merchant, &held).await.unwrap();
     again.send("msg_1").await.expect(202);

@@ -69,7 +69,7 @@ pub(crate) fn pack(entries: &[Entry]) -> Option<Vec<u8>> {
 }
 
 /// The entries that a partner brought about, by their number, and the partner. They stand after the rest: a release that does not know
-/// them reads the rest and passes over what follows.
+/// them reads the rest and passes over what follows. So does this one with what a later one adds.
 type Partners<'a> = Vec<(u32, &'a str)>;
 
 fn partners(entries: &[Entry]) -> Partners<'_> {
@@ -83,7 +83,7 @@ pub(crate) fn unpack(bytes: &[u8]) -> Option<Vec<Entry>> {
     let accounts = packed.accounts.iter().map(|name| name.parse().ok()).collect::<Option<Vec<Account>>>()?;
     let entries = packed.entries.iter().map(|entry| read(entry, &packed.merchants, &accounts));
     let mut entries = entries.collect::<Option<Vec<Entry>>>()?;
-    let partners: Partners<'_> = if rest.is_empty() { Vec::new() } else { postcard::from_bytes(rest).ok()? };
+    let partners: Partners<'_> = if rest.is_empty() { Vec::new() } else { postcard::take_from_bytes(rest).ok()?.0 };
     for (number, partner) in partners {
         entries.get_mut(usize::try_from(number).ok()?)?.share = Some(Share::Partner(partner.parse().ok()?));
     }
@@ -159,7 +159,11 @@ mod tests {
         let plain = pack(&entries[1..3]).unwrap();
         assert_eq!(postcard::to_allocvec(&postcard::from_bytes::<Packed<'_>>(&plain).unwrap()).unwrap(), plain);
         assert_eq!(unpack(&plain).unwrap(), entries[1..3]);
-        // What follows and is none of ours is no page of ours.
-        assert_eq!(unpack(&[bytes.as_slice(), &[0xff; 3]].concat()[..bytes.len() - 1]), None);
+        // Cut short, it is no page of ours. What a later release adds behind is passed over.
+        for length in 0..bytes.len() {
+            assert_ne!(unpack(&bytes[..length]).as_deref(), Some(&entries[..]), "cut to {length}");
+        }
+        assert_eq!(unpack(&bytes[..bytes.len() - 1]), None);
+        assert_eq!(unpack(&[bytes.as_slice(), &[0xff; 3]].concat()).unwrap(), entries);
     }
 }

@@ -62,6 +62,34 @@ async fn a_family_ends_180_days_after_it_began_however_often_it_is_used() {
     assert_eq!(present(&world, 5).await, None);
 }
 
+/// A family of the release before has no `began_at`. A sign-out of all sessions ends it, and 180 days after we first saw it it is over.
+#[tokio::test]
+async fn a_family_that_does_not_know_when_it_began_never_learns_it_and_ends_all_the_same() {
+    let world = World::new().await;
+    begun(&world, &FAMILY).await;
+    let key: String = FAMILY.iter().map(|byte| format!("{byte:02x}")).collect();
+    let older = serde_json::json!({ "TableName": world.deps.stack.config.tables.identities,
+        "Key": { "pk": { "S": format!("SESSION#{key}") }, "sk": { "S": "FAMILY" } },
+        "ConditionExpression": "attribute_exists(began_at)", "UpdateExpression": "REMOVE began_at" });
+    world.engine.database().update_item(serde_json::from_value(older).unwrap()).unwrap();
+    let signed_out_at = world.now();
+    world.pass_seconds(10);
+    for generation in 0..2 {
+        let presented = world.store().present_refresh(&FAMILY, generation, world.now()).await.unwrap();
+        let Presented::Accepted(family) = presented else { panic!("{generation}") };
+        assert!(family.is_ended_by(Some(signed_out_at)), "it may have begun before that");
+    }
+    for generation in 2..7 {
+        world.pass_seconds(30 * 86_400);
+        assert!(present(&world, generation).await.is_some(), "{generation}");
+    }
+    world.pass_seconds(30 * 86_400 - 1);
+    assert!(present(&world, 7).await.is_some(), "a second before its end");
+    world.pass_seconds(1);
+    assert_eq!(present(&world, 8).await, None);
+    assert_eq!(present(&world, 7).await, None);
+}
+
 #[tokio::test]
 async fn a_session_ends_by_sign_out_by_time_and_for_strangers() {
     let world = World::new().await;

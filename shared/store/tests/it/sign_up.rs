@@ -168,6 +168,34 @@ async fn failed_challenges_of_a_phone_count_once_each_up_to_three_for_thirty_day
     assert_eq!(failed().await, 0);
 }
 
+/// The table deletes what is over days later. Until then it must neither keep new failures out nor count with them.
+#[tokio::test]
+async fn failed_challenges_are_remembered_for_thirty_days_after_the_last_and_begin_anew_after_that() {
+    let world = World::new().await;
+    let (store, phone) = (world.store(), [7; 32]);
+    let failed = async || store.failed_challenges(&phone, world.now()).await.unwrap();
+    for challenge in ["a", "b", "c"] {
+        store.note_failed_challenge(&phone, challenge, world.now()).await.unwrap();
+    }
+    // Who goes on guessing is not forgotten.
+    for challenge in ["d", "e", "f"] {
+        world.pass_seconds(30 * 86_400 - 1);
+        store.note_failed_challenge(&phone, challenge, world.now()).await.unwrap();
+        assert_eq!(failed().await, 3, "{challenge}");
+    }
+    world.pass_seconds(30 * 86_400);
+    for (challenge, count) in [("g", 1), ("g", 1), ("h", 2), ("i", 3), ("j", 3)] {
+        store.note_failed_challenge(&phone, challenge, world.now()).await.unwrap();
+        assert_eq!(failed().await, count, "{challenge}");
+    }
+    // One that was over does not come to life again with the next.
+    store.forget_failed_challenges(&phone).await.unwrap();
+    store.note_failed_challenge(&phone, "k", world.now()).await.unwrap();
+    world.pass_seconds(30 * 86_400);
+    store.note_failed_challenge(&phone, "l", world.now()).await.unwrap();
+    assert_eq!(failed().await, 1);
+}
+
 #[tokio::test]
 async fn the_right_code_is_refused_once_the_guesses_are_used_up() {
     let world = World::new().await;

@@ -1,6 +1,8 @@
 use mealticket_domain::{
     Coupon, CouponKey, CouponStatus, Fingerprint, Hold, KeyHash, LeaseId, Redemption, Reversal, Share, TermsHash,
-    Timestamp, coupon::RedemptionSource, limits::AMOUNT_FEN_MAX,
+    Timestamp,
+    coupon::RedemptionSource,
+    limits::{AMOUNT_FEN_MAX, REDEMPTIONS_MAX},
 };
 use mealticket_store::item_bytes;
 use mealticket_testing::World;
@@ -68,6 +70,15 @@ fn largest() -> Coupon {
 fn a_coupon_with_one_redemption_and_one_reversal_costs_one_write_unit_with_its_longest_texts() {
     let bytes = item_bytes(&largest());
     assert!(bytes <= 1_024 - KEPT_FREE_BYTES, "{bytes} bytes");
+}
+
+/// As `REDEMPTIONS_MAX` says.
+#[test]
+fn a_coupon_that_was_redeemed_and_reversed_as_often_as_can_be_stays_below_16_kilobytes() {
+    let one = largest();
+    let redemptions = vec![one.redemptions[0].clone(); REDEMPTIONS_MAX];
+    let bytes = item_bytes(&Coupon { redemptions, ..one });
+    assert!((8 * 1_024..16 * 1_024).contains(&bytes), "{bytes} bytes");
 }
 
 /// The largest order number, store and amount with ordinary names, as the engine itself counts.

@@ -1,4 +1,4 @@
-//! A report redeems what the merchant was shown, and nothing that it was merely sent the id of.
+//! A report redeems only a coupon whose code the merchant was shown. An id proves nothing.
 
 use super::{Report, reasons, report};
 use crate::{
@@ -6,8 +6,9 @@ use crate::{
     story::{TEA, redeem, samples},
 };
 use mealticket_api::{Subject, auth::operator::Role};
-use mealticket_domain::{Coupon, CouponKey, MerchantId, OrderNo, Timestamp, presentation::Presentation};
+use mealticket_domain::{Coupon, CouponKey, MerchantId, OrderNo, Timestamp, presentation::Presentation, terms::sha256};
 use mealticket_local::samples::Samples;
+use mealticket_store::messages::Receipt;
 use mealticket_testing::World;
 use serde_json::{Value, json};
 
@@ -92,7 +93,7 @@ async fn a_proof_from_a_validation_redeems_its_order_once_by_the_id_alone() {
     let shown = scene.shown("/v1/validations", "N-1").await.expect(200);
     let (proof, at) = (scene.proof_of(&shown), scene.world.now());
     assert_eq!(scene.coupon().await.redemptions.len(), 0, "a validation changes nothing");
-    // The network was away for three days, less a second.
+    // The network was away for three days.
     scene.world.pass_seconds(72 * 3_600);
     let redeemed_at = at.plus_seconds(600);
     for id in ["msg_1", "msg_1", "msg_2"] {
@@ -140,13 +141,12 @@ async fn a_proof_of_another_merchant_order_coupon_province_or_time_is_none_and_c
     let shown = Presentation { key_version: 1, at: now, held_until: None };
     let good = scene.proof(TEA, scene.place, "N-1", shown);
     let other_coupon = CouponKey { ordinal: 5u8.try_into().unwrap(), ..scene.place };
-    let another_province = World::new().await;
     let keys = mealticket_local::key_file::KeyFile::generate(&[]).unwrap();
     let stranger = mealticket_api::vault::Vault::new(&keys.stack).unwrap();
     let (merchant, order_no): (MerchantId, OrderNo) = (TEA.parse().unwrap(), "N-1".parse().unwrap());
     let subject = Subject { merchant: &merchant, coupon: scene.place, order_no: &order_no };
-    drop(another_province);
-    let late = Presentation { at: now.plus_seconds(-73 * 3_600), ..shown };
+    // Its redemption would count still: what is too old is the proof.
+    let late = Presentation { at: now.plus_seconds(-72 * 3_600 - 60), ..shown };
     let mut flipped = good.clone().into_bytes();
     flipped[20] = if flipped[20] == b'A' { b'B' } else { b'A' };
     let cases: Vec<(&str, String, Timestamp)> = vec![
@@ -154,7 +154,7 @@ async fn a_proof_of_another_merchant_order_coupon_province_or_time_is_none_and_c
         ("another order", scene.proof(TEA, scene.place, "N-2", shown), now),
         ("another coupon", scene.proof(TEA, other_coupon, "N-1", shown), now),
         ("another province", stranger.proof(subject, &shown), now),
-        ("73 hours ago", scene.proof(TEA, scene.place, "N-1", late), now.plus_seconds(-72 * 3_600)),
+        ("72 hours and a minute ago", scene.proof(TEA, scene.place, "N-1", late), now.plus_seconds(-72 * 3_600 + 60)),
         ("16 minutes from the presentation", good.clone(), now.plus_seconds(-16 * 60)),
         ("cut short", good[..38].to_owned(), now),
         ("longer", format!("{good}A"), now),
@@ -182,6 +182,34 @@ async fn a_proof_of_another_merchant_order_coupon_province_or_time_is_none_and_c
     // The good one is good.
     scene.by_id("N-1", Some(&good), now).send("msg_100").await.expect(202);
     assert_eq!(scene.coupon().await.redemptions.len(), 1);
+}
+
+/// The report arrived in time and was answered 503: it does not become late by our fault.
+#[tokio::test]
+async fn a_report_is_as_late_as_it_was_when_it_arrived_first() {
+    let scene = Scene::new().await;
+    let at = scene.world.now();
+    let proof = scene.proof_of(&scene.shown("/v1/validations", "N-1").await.expect(200));
+    let arrived_at = at.plus_seconds(72 * 3_600 - 1);
+    scene.world.pass_seconds(73 * 3_600);
+    let report = scene.by_id("N-1", Some(&proof), at);
+    let body = report.body().to_string();
+    let merchant: MerchantId = TEA.parse().unwrap();
+    let receipt = Receipt {
+        merchant: &merchant,
+        webhook_id: "msg_1",
+        event_type: "coupon.redeemed",
+        body_sha256: sha256(body.as_bytes()),
+        body_sealed: vec![0; 64],
+        received_at: arrived_at,
+    };
+    scene.world.store().receive(&receipt).await.unwrap();
+    report.send("msg_1").await.expect(202);
+    assert!(reasons(&scene.world).await.is_empty());
+    assert_eq!(scene.coupon().await.redemptions[0].at, at);
+    // Another report of the same is too late, but confirms.
+    report.send("msg_2").await.expect(202);
+    assert!(reasons(&scene.world).await.is_empty());
 }
 
 /// After a leak the coupon has a new key: what was shown before proves nothing any more.
