@@ -234,6 +234,7 @@ async fn up_until_signal(up: Up) -> Result<()> {
         port: up.port,
         dynamodb_port: up.dynamodb_port,
         data: up.data,
+        temporary: false,
         release: up.release,
         strict: up.strict,
         no_build: up.no_build,
@@ -285,14 +286,14 @@ async fn tables_until_signal(port: u16) -> Result<()> {
 }
 
 async fn tick_schedules(at: Option<Timestamp>, data: Option<PathBuf>) -> Result<()> {
-    for ticked in tick::tick(&StateDir::open(data.as_deref())?, at).await? {
+    for ticked in tick::tick(&StateDir::existing(data.as_deref())?, at).await? {
         print(&format!("{} {}\n", ticked.schedule.function, ticked.reply));
     }
     Ok(())
 }
 
 async fn rebuild_ledger(data: Option<PathBuf>) -> Result<()> {
-    let running = StateDir::open(data.as_deref())?.running();
+    let running = StateDir::existing(data.as_deref())?.running();
     let running = running.ok_or_else(|| StackError("no stack runs here; start one with `up`".to_owned()))?;
     let report = Runtime::new(running.functions)?.invoke("rebuild-ledger", &json!({})).await;
     let report = report.ok_or_else(|| StackError("rebuild-ledger does not answer; is the stack up?".to_owned()))?;
@@ -312,20 +313,38 @@ fn instant(text: &str) -> std::result::Result<Timestamp, String> {
 }
 
 async fn tell_demo(demo: Demo) -> Result<()> {
-    let options = Options { release: demo.release, no_build: demo.no_build, ..Options::default() };
-    let mut stack = Stack::start(&options, &say).await?;
-    let told = demo::tell(&mut stack, demo.story).await;
-    stack.stop().await;
-    told?;
+    let options = Options { release: demo.release, no_build: demo.no_build, temporary: true, ..Options::default() };
+    until_interrupted(async {
+        let mut stack = Stack::start(&options, &say).await?;
+        let told = demo::tell(&mut stack, demo.story).await;
+        stack.stop().await;
+        told
+    })
+    .await?;
     print("Every step was as it should be.\n");
     Ok(())
 }
 
 async fn measure_stack(members: u32, release: bool) -> Result<()> {
-    let mut stack = Stack::start(&Options { release, ..Options::default() }, &say).await?;
-    let measured = measure::measure(&mut stack, members).await;
-    stack.stop().await;
-    measured
+    let options = Options { release, temporary: true, ..Options::default() };
+    until_interrupted(async {
+        let mut stack = Stack::start(&options, &say).await?;
+        let measured = measure::measure(&mut stack, members).await;
+        stack.stop().await;
+        measured
+    })
+    .await
+}
+
+/// The task, or an error on Ctrl-C: what the task holds is dropped in order, so nothing of it is left behind.
+async fn until_interrupted(task: impl Future<Output = Result<()>>) -> Result<()> {
+    let caught = |kind| signal(kind).map_err(|error| StackError::caused("signals", error));
+    let (mut interrupt, mut terminate) = (caught(SignalKind::interrupt())?, caught(SignalKind::terminate())?);
+    tokio::select! {
+        done = task => done,
+        _ = interrupt.recv() => Err(StackError("interrupted".to_owned())),
+        _ = terminate.recv() => Err(StackError("ended by a signal".to_owned())),
+    }
 }
 
 /// Builds the functions, then runs every test with the ignored ones included: those need the binaries.
@@ -393,7 +412,7 @@ fn config(running: &Running) -> Result<Config> {
 }
 
 fn token(speaker: &Speaker) -> Result<()> {
-    let state = StateDir::open(speaker.data.as_deref())?;
+    let state = StateDir::existing(speaker.data.as_deref())?;
     // What the clock of the stack says, which may have been moved.
     let (keys, now) = (keys(&state)?, state.clock().now());
     let token = match (&speaker.merchant, &speaker.operator) {
@@ -413,7 +432,7 @@ fn token(speaker: &Speaker) -> Result<()> {
 }
 
 fn share_code(partner: &str, data: Option<PathBuf>) -> Result<()> {
-    let keys = keys(&StateDir::open(data.as_deref())?)?;
+    let keys = keys(&StateDir::existing(data.as_deref())?)?;
     let id =
         partner.parse().map_err(|_| StackError(format!("{partner} is no partner: ptn_ and 1 to 18 of a-z and 0-9")))?;
     let vault = Vault::new(&keys.stack).map_err(|_| StackError("the keys of share codes are not usable".to_owned()))?;
@@ -426,7 +445,7 @@ fn sign(choice: &MerchantChoice, file: &PathBuf, id: Option<String>) -> Result<(
     let body = std::fs::read(file).map_err(|error| StackError::caused(file.display(), error))?;
     let random = || random::name().map(|name| format!("msg_{name}"));
     let id = id.map_or_else(random, Ok).map_err(|_| StackError("no random bytes".to_owned()))?;
-    let state = StateDir::open(choice.data.as_deref())?;
+    let state = StateDir::existing(choice.data.as_deref())?;
     for (name, value) in keys(&state)?.merchant(&choice.merchant)?.sign(&id, state.clock().now(), &body)? {
         print(&format!("{name}: {value}\n"));
     }

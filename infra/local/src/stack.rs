@@ -51,6 +51,8 @@ pub struct Options {
     pub dynamodb_port: u16,
     /// Where the tables are kept; in memory when absent.
     pub data: Option<PathBuf>,
+    /// Nobody else has to find it: its keys and its clock are its own, and go with it.
+    pub temporary: bool,
     /// Release binaries.
     pub release: bool,
     /// The limits on one-time codes apply.
@@ -109,8 +111,10 @@ impl Stack {
         let functions = template.functions()?;
         let seed = Seed::read(&workspace::seed())?;
         let front = listen(options.port, "--port").await?;
-        let state = StateDir::open(options.data.as_deref())?;
-        state.forget_running();
+        let state = if options.temporary { StateDir::temporary()? } else { StateDir::hold(options.data.as_deref())? };
+        if state.is_temporary() && !options.temporary {
+            say("another stack runs here: `tick`, `token` and the like speak to that one; give this one --data");
+        }
         let keys = state.keys(&seed)?;
 
         let program = cargo_lambda::ensure(say)?;
@@ -204,11 +208,12 @@ impl Stack {
     }
 }
 
-/// A client of an engine on this machine, for seeding and for tests.
+/// A client of an engine on this machine, for seeding and for tests. It goes through no proxy, whatever the environment names.
 pub fn client(url: &str) -> aws_sdk_dynamodb::Client {
     let config = aws_sdk_dynamodb::Config::builder()
         .behavior_version(BehaviorVersion::latest())
         .endpoint_url(url)
+        .http_client(aws_smithy_http_client::Builder::new().build_http())
         .region(Region::new("local"))
         .credentials_provider(Credentials::new("local", "local", None, None, "local"))
         .retry_config(RetryConfig::disabled())

@@ -1,13 +1,16 @@
-//! Where a stack on one machine keeps its keys, its tables and its logs.
+//! Where a stack on one machine keeps its keys, its clock, its tables and its logs. **A directory is one stack's at a time.**
 
 use crate::{Result, StackError, key_file::KeyFile, seed::Seed, workspace};
 use mealticket_store::Clock;
+use rustix::process::{Pid, test_kill_process};
 use serde::{Deserialize, Serialize};
 use std::{
-    fs::Permissions,
+    fs::{File, Permissions},
     io::Write,
     os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
+    thread,
+    time::Duration,
 };
 
 /// How to reach a stack that runs.
@@ -22,9 +25,61 @@ pub struct Running {
 }
 
 /// The directory of a stack: its keys and, with `--data`, its tables.
-pub struct StateDir(PathBuf);
+pub struct StateDir {
+    path: PathBuf,
+    /// Held while a stack uses the directory.
+    lock: Option<File>,
+    /// Whether it goes with this value.
+    is_temporary: bool,
+}
+
+/// How often, and how long apart, a lock is asked for. A command that looks whether a stack runs holds it for a moment.
+const LOCK_TRIES: u32 = 10;
+const LOCK_PAUSE: Duration = Duration::from_millis(20);
 
 impl StateDir {
+    /// The same directory for a stack that starts, which alone uses it until this value ends.
+    ///
+    /// A directory given with `--data` that another stack uses is refused. Of the machine's own, the first stack has it; another gets a
+    /// directory that goes with it, and is told nothing of by `tick`, `token` and the like.
+    pub fn hold(data: Option<&Path>) -> Result<Self> {
+        let mut state = Self::open(data)?;
+        state.lock = state.lock()?;
+        match data {
+            _ if state.lock.is_some() => {
+                // One that was killed forgot nothing.
+                state.forget_running();
+                Ok(state)
+            }
+            Some(data) => Err(StackError(format!(
+                "a stack runs in {} already; end it, or choose another directory with --data",
+                data.display()
+            ))),
+            None => Self::temporary(),
+        }
+    }
+
+    /// A directory that goes with this value: for a stack that nobody else has to find.
+    pub fn temporary() -> Result<Self> {
+        let all = Self::open(None)?.path.join("runs");
+        remove_abandoned(&all);
+        let mut state = Self::open(Some(&all.join(std::process::id().to_string())))?;
+        state.lock = state.lock()?;
+        state.is_temporary = true;
+        Ok(state)
+    }
+
+    /// The directory of a stack that was started before; refused when there is none.
+    pub fn existing(data: Option<&Path>) -> Result<Self> {
+        match data {
+            Some(data) if !data.join(KEYS).is_file() => Err(StackError(format!(
+                "{0} is no stack's directory; `cargo stack up --data {0}` makes one",
+                data.display()
+            ))),
+            _ => Self::open(data),
+        }
+    }
+
     /// The directory given with `--data`, or the machine's own. It is made when it is not there.
     pub fn open(data: Option<&Path>) -> Result<Self> {
         let path = data.map_or_else(workspace::private, Path::to_path_buf);
@@ -35,29 +90,58 @@ impl StateDir {
             std::fs::set_permissions(&path, Permissions::from_mode(0o700)).map_err(failed)?;
         }
         let path = path.canonicalize().map_err(|error| StackError::caused(path.display(), error))?;
-        Ok(StateDir(path))
+        Ok(StateDir { path, lock: None, is_temporary: false })
+    }
+
+    /// The lock, when nobody else has it.
+    fn lock(&self) -> Result<Option<File>> {
+        let path = self.path.join("lock");
+        let failed = |error: std::io::Error| StackError::caused(path.display(), error);
+        let file = File::options().create(true).append(true).open(&path).map_err(failed)?;
+        for _ in 0..LOCK_TRIES {
+            match file.try_lock() {
+                Ok(()) => return Ok(Some(file)),
+                Err(std::fs::TryLockError::WouldBlock) => thread::sleep(LOCK_PAUSE),
+                Err(std::fs::TryLockError::Error(error)) => return Err(failed(error)),
+            }
+        }
+        Ok(None)
+    }
+
+    /// Whether a stack uses the directory now, this process's own included.
+    fn is_held(&self) -> bool {
+        if self.lock.is_some() {
+            return true;
+        }
+        let file = File::options().read(true).open(self.path.join("lock"));
+        file.is_ok_and(|file| matches!(file.try_lock_shared(), Err(std::fs::TryLockError::WouldBlock)))
+    }
+
+    /// Whether it goes with this value, so that nobody else finds the stack.
+    pub fn is_temporary(&self) -> bool {
+        self.is_temporary
     }
 
     /// Where the functions find the stack's keys.
     pub fn secrets_file(&self) -> PathBuf {
-        self.0.join("secrets.json")
+        self.path.join("secrets.json")
     }
 
     /// Where the tables are kept.
     pub fn tables_file(&self) -> PathBuf {
-        self.0.join("tables.sqlite")
+        self.path.join("tables.sqlite")
     }
 
     /// A file with nothing in it, for a program that insists on one.
     pub fn empty_file(&self) -> Result<PathBuf> {
-        let path = self.0.join("empty.env");
+        let path = self.path.join("empty.env");
         std::fs::write(&path, "").map_err(|error| StackError::caused(path.display(), error))?;
         Ok(path)
     }
 
-    /// The file that moves the clock of this process's stack: one for each stack, so that none moves another's.
+    /// The file that says how far the stack's clock is moved. It stays with tables that stay.
     pub fn clock_file(&self) -> PathBuf {
-        self.0.join(format!("clock-{}", std::process::id()))
+        self.path.join("clock")
     }
 
     /// Writes down how to reach the stack that runs here, for `tick`, `token` and `sign`.
@@ -65,42 +149,49 @@ impl StateDir {
         replace_private(&self.running_file(), &json(running)?)
     }
 
-    /// The stack that was started here last, if it did not end in good order.
+    /// The stack that runs here, if one does.
     pub fn running(&self) -> Option<Running> {
+        if !self.is_held() {
+            return None;
+        }
         serde_json::from_str(&std::fs::read_to_string(self.running_file()).ok()?).ok()
     }
 
-    /// Forgets a stack that has ended, and its clock; another that was started here meanwhile is left.
+    /// Forgets this process's stack, which has ended. Tables in memory take their clock with them.
     pub fn forget_running(&self) {
-        let own = self.clock_file();
-        if self.running().is_some_and(|running| running.clock_file == own) {
+        if self.lock.is_some() {
             let _ = std::fs::remove_file(self.running_file());
+            if self.is_machines() {
+                let _ = std::fs::remove_file(self.clock_file());
+            }
         }
-        let _ = std::fs::remove_file(own);
     }
 
-    /// The clock of the stack that runs here; the machine's when none does.
+    fn is_machines(&self) -> bool {
+        workspace::private().canonicalize().is_ok_and(|path| path == self.path)
+    }
+
+    /// The clock of the stack here: the machine's, moved as far as the stack's was.
     pub fn clock(&self) -> Clock {
-        self.running().map_or_else(Clock::system, |running| Clock::shifted_by(running.clock_file))
+        Clock::shifted_by(self.clock_file())
     }
 
     fn running_file(&self) -> PathBuf {
-        self.0.join("running.json")
+        self.path.join("running.json")
     }
 
-    /// Where what the functions log goes.
+    /// Where what the functions log goes. The logs of a temporary directory are the machine's: somebody may want to read them after it.
     pub fn log_file(&self, process: &str) -> PathBuf {
-        self.0.join(format!("{process}.log"))
+        let folder = if self.is_temporary { workspace::private() } else { self.path.clone() };
+        folder.join(format!("{process}.log"))
     }
 
     /// The keys: those that are there; else, in a new data directory, the machine's own, so that `token` and `sign` work
     /// whichever directory a stack uses; else new ones.
     pub fn keys(&self, seed: &Seed) -> Result<KeyFile> {
-        let own = self.0.join("keys.json");
+        let own = self.path.join(KEYS);
         if !own.exists() {
-            let machines = workspace::private();
-            let is_machines = machines.canonicalize().is_ok_and(|path| path == self.0);
-            let keys = if is_machines {
+            let keys = if self.is_machines() {
                 KeyFile::generate(&seed.merchant_ids())?
             } else {
                 StateDir::open(None)?.keys(seed)?
@@ -115,6 +206,27 @@ impl StateDir {
         }
         replace_private(&self.secrets_file(), &json(&keys.stack)?)?;
         Ok(keys)
+    }
+}
+
+impl Drop for StateDir {
+    fn drop(&mut self) {
+        if self.is_temporary {
+            let _ = std::fs::remove_dir_all(&self.path);
+        }
+    }
+}
+
+/// The stack's keys and those of the seed's merchants.
+const KEYS: &str = "keys.json";
+
+/// Removes the directories of processes that were killed.
+fn remove_abandoned(all: &Path) {
+    for entry in std::fs::read_dir(all).into_iter().flatten().flatten() {
+        let pid = entry.file_name().to_str().and_then(|name| name.parse().ok()).and_then(Pid::from_raw);
+        if pid.is_some_and(|pid| test_kill_process(pid).is_err()) {
+            let _ = std::fs::remove_dir_all(entry.path());
+        }
     }
 }
 

@@ -19,12 +19,14 @@ use process::{Program, Province, run, stack};
 use serde_json::{Value, json};
 use std::{
     collections::BTreeSet,
+    process::Stdio,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering::SeqCst},
     },
     time::Duration,
 };
+use tokio::io::{AsyncBufReadExt, BufReader};
 
 const TEA: &str = "mch_luckytea";
 
@@ -41,7 +43,12 @@ async fn the_demo_tells_its_whole_story() {
 #[tokio::test]
 #[ignore = "needs the functions' binaries: run `cargo stack test`"]
 async fn the_demo_tells_the_story_of_webhooks() {
-    let output = run(stack().args(["demo", "--no-build", "--story", "webhooks"])).await;
+    let mut command = stack();
+    // A company's proxy, which does not reach this machine's ports.
+    for name in ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"] {
+        command.env(name, "http://127.0.0.1:9");
+    }
+    let output = run(command.args(["demo", "--no-build", "--story", "webhooks"])).await;
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let told = String::from_utf8_lossy(&output.stdout);
     assert!(told.contains("19. ") && told.ends_with("Every step was as it should be.\n"), "{told}");
@@ -331,8 +338,10 @@ async fn the_stack_ends_on_a_signal_prints_codes_and_keeps_its_logs_clean() {
 #[tokio::test]
 #[ignore = "needs the functions' binaries: run `cargo stack test`"]
 async fn token_and_sign_are_what_an_outside_program_needs() {
-    let province = Province::up(&[]).await;
-    let printed = run(stack().args(["token", "--merchant", TEA])).await;
+    let data = std::env::temp_dir().join(format!("mealticket-token-{}", std::process::id()));
+    let data_text = data.display().to_string();
+    let province = Province::up(&["--data", &data_text]).await;
+    let printed = run(stack().args(["token", "--merchant", TEA, "--data", &data_text])).await;
     let token = String::from_utf8(printed.stdout).unwrap();
     let body = json!({ "code": "44", "store_id": "sto_luckytea01", "order": { "order_no": "1", "amount_fen": 1 } });
     let reply = province.client.post("/v1/validations", &body).bearer(token.trim()).send().await.unwrap();
@@ -341,7 +350,7 @@ async fn token_and_sign_are_what_an_outside_program_needs() {
     let file = std::env::temp_dir().join(format!("mealticket-sign-{}.json", std::process::id()));
     let event = json!({ "type": "shift.closed", "timestamp": "2026-11-22T04:00:00Z", "data": {} }).to_string();
     std::fs::write(&file, &event).unwrap();
-    let printed = run(stack().args(["sign", "--merchant", TEA]).arg(&file)).await;
+    let printed = run(stack().args(["sign", "--merchant", TEA, "--data", &data_text]).arg(&file)).await;
     let mut call = province.client.call("POST".parse().unwrap(), &format!("/v1/merchants/{TEA}/callbacks")).body(event);
     let printed = String::from_utf8(printed.stdout).unwrap();
     assert_eq!(printed.lines().count(), 3, "{printed}");
@@ -361,6 +370,74 @@ async fn token_and_sign_are_what_an_outside_program_needs() {
         let error = String::from_utf8(output.stderr).unwrap();
         assert!(!output.status.success() && error.contains(says), "{arguments:?}: {error}");
         assert_eq!(error.lines().filter(|line| line.starts_with("error: ")).count(), 1, "{error}");
+    }
+    std::fs::remove_dir_all(&data).unwrap();
+}
+
+/// A directory is one stack's at a time, keeps the stack's clock with its tables, and is not made by a typing error.
+#[tokio::test]
+#[ignore = "needs the functions' binaries: run `cargo stack test`"]
+async fn a_directory_is_one_stacks_and_keeps_its_clock() {
+    let data = std::env::temp_dir().join(format!("mealticket-own-{}", std::process::id()));
+    let _ = std::fs::remove_dir_all(&data);
+    let data_text = data.display().to_string();
+    let refused = async |arguments: &[&str], says: &str| {
+        let output = run(stack().args(arguments)).await;
+        let error = String::from_utf8(output.stderr).unwrap();
+        assert!(!output.status.success() && error.contains(says), "{arguments:?}: {error}");
+    };
+    for command in [
+        &["tick"][..],
+        &["rebuild-ledger"],
+        &["token", "--merchant", TEA],
+        &["share-code", "--partner", "ptn_teahouse"],
+        &["sign", "--merchant", TEA, "Cargo.toml"],
+    ] {
+        refused(&[command, &["--data", &data_text]].concat(), "is no stack's directory").await;
+    }
+    assert!(!data.exists(), "a typing error makes no directory");
+
+    let mut province = Province::up(&["--data", &data_text]).await;
+    refused(&["up", "--no-build", "--port", "0", "--data", &data_text], "a stack runs in").await;
+    let later = Clock::system().now().plus_seconds(86_400);
+    let tick = run(stack().args(["tick", "--data", &data_text, "--at", &later.to_string()])).await;
+    assert!(tick.status.success(), "the refused one has not made it unfindable: {tick:?}");
+    // A demo beside it, whose clock goes on for a month.
+    let runs = workspace::private().join("runs");
+    let mut demo = stack().args(["demo", "--no-build"]).stdout(Stdio::null()).kill_on_drop(true).spawn().unwrap();
+    let demos = runs.join(demo.id().unwrap().to_string());
+    assert!(demo.wait().await.unwrap().success());
+    assert!(!demos.exists(), "{}", demos.display());
+    assert!(province.now().seconds_since(later) < 3_600, "the demo has moved another's clock");
+
+    assert!(province.terminate().await.success());
+    refused(&["tick", "--data", &data_text], "no stack runs here").await;
+    let mut province = Province::up(&["--data", &data_text]).await;
+    assert!(province.now().seconds_since(later) >= 0, "time has gone back");
+    province.kill().await;
+    refused(&["tick", "--data", &data_text], "no stack runs here").await;
+    std::fs::remove_dir_all(&data).unwrap();
+}
+
+/// Ctrl-C while it starts, or while it tells its story.
+#[tokio::test]
+#[ignore = "needs the functions' binaries: run `cargo stack test`"]
+async fn a_demo_that_is_interrupted_leaves_nothing_behind() {
+    for wait_for_answers in [false, true] {
+        let mut command = stack();
+        let mut demo = command.args(["demo", "--no-build"]).stdout(Stdio::piped()).kill_on_drop(true).spawn().unwrap();
+        let own = workspace::private().join("runs").join(demo.id().unwrap().to_string());
+        while !own.join("secrets.json").exists() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        if wait_for_answers {
+            let mut lines = BufReader::new(demo.stdout.take().unwrap()).lines();
+            lines.next_line().await.unwrap();
+        }
+        process::signal(&demo, "INT").await;
+        assert!(!demo.wait().await.unwrap().success());
+        assert!(!own.exists(), "{}", own.display());
+        assert_eq!(process::living(&own.display().to_string()).await, Vec::<String>::new());
     }
 }
 

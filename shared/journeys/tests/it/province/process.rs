@@ -114,7 +114,7 @@ impl Program {
     }
 }
 
-async fn signal(child: &Child, name: &str) {
+pub(crate) async fn signal(child: &Child, name: &str) {
     let pid = child.id().unwrap().to_string();
     let sent = Command::new("kill").args([format!("-{name}"), pid]).status().await.unwrap();
     assert!(sent.success());
@@ -162,7 +162,7 @@ impl Province {
         let seed = Seed::read(&workspace::seed()).unwrap();
         let state = StateDir::open(data).unwrap();
         let keys = state.keys(&seed).unwrap();
-        // Without a directory of its own it shares the note of what runs here with others.
+        // Without a directory of its own it may not be the one that is found here.
         let clock = if data.is_some() { state.clock() } else { Clock::system() };
         let tokens = MemberTokens::new(&keys.stack.token_key, ready["issuer"].as_str().unwrap()).unwrap();
         let client = Client::new(ready["api"].as_str().unwrap()).unwrap();
