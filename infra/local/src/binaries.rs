@@ -6,19 +6,19 @@ use std::{
     process::{Command, Stdio},
 };
 
-/// Builds the template's functions and says where the binaries are. The packages of the tests are left out: their features
-/// would have every crate compiled once more.
+/// Builds the template's functions and says where the binaries are.
 pub fn build(release: bool) -> Result<PathBuf> {
     let functions = Template::read(&workspace::template())?.functions()?;
-    build_packages(release, functions.iter().map(|function| function.name.as_str()))
+    build_programs(release, functions.iter().map(|function| function.name.as_str()))
 }
 
-/// Builds the binaries of these packages and says where they are. Cargo's own progress goes to standard error.
-pub fn build_packages<'a>(release: bool, packages: impl IntoIterator<Item = &'a str>) -> Result<PathBuf> {
+/// Builds these programs and says where they are. They are chosen from the whole workspace, so that cargo unites the features of their
+/// dependencies as for the tests, and compiles nothing twice. Cargo's own progress goes to standard error.
+pub fn build_programs<'a>(release: bool, programs: impl IntoIterator<Item = &'a str>) -> Result<PathBuf> {
     let mut command = Command::new(cargo());
     command
-        .args(["build", "--locked", "--bins"])
-        .args(packages.into_iter().flat_map(|package| ["--package", package]))
+        .args(["build", "--locked", "--workspace"])
+        .args(programs.into_iter().flat_map(|program| ["--bin", program]))
         .current_dir(workspace::root())
         .stdin(Stdio::null())
         .stdout(Stdio::null());

@@ -372,7 +372,7 @@ fn test(arguments: &[String]) -> Result<()> {
 
 fn prove(arguments: &[String]) -> Result<()> {
     say("building (minutes the first time, seconds after)");
-    let program = binaries::build_packages(false, ["mealticket-proof"])?.join("prove");
+    let program = binaries::build_programs(false, ["prove"])?.join("prove");
     let status = Command::new(program).args(arguments).current_dir(workspace::root()).status();
     match status.map_err(|error| StackError::caused("prove", error))? {
         status if status.success() => Ok(()),
