@@ -4,6 +4,7 @@
 pub mod binaries;
 pub mod cargo_lambda;
 pub mod client;
+pub mod credentials;
 pub mod demo;
 pub mod engine;
 pub mod environment;

@@ -1,22 +1,17 @@
 //! `cargo stack`: a province on one machine.
 
 use clap::{Args, Parser, Subcommand};
-use mealticket_api::{auth::operator::Role, config::Config, random, vault::Vault};
+use mealticket_api::auth::operator::Role;
 use mealticket_domain::Timestamp;
 use mealticket_local::{
-    Result, StackError, binaries, cargo_lambda, demo,
-    environment::{Local, local_config},
-    guard,
-    key_file::{Employee, KeyFile},
-    measure,
+    Result, StackError, binaries, cargo_lambda,
+    credentials::{self, Credentials},
+    demo, guard, measure,
     ready::session,
     runtime::Runtime,
-    seed::Seed,
     stack::{Options, Stack},
-    state::{Running, StateDir},
-    tables,
-    template::Template,
-    tick, workspace,
+    state::StateDir,
+    tables, tick, workspace,
 };
 use serde_json::json;
 use std::{
@@ -102,6 +97,8 @@ enum Task {
         #[arg(long)]
         id: Option<String>,
     },
+    /// Print the secret that a merchant of the seed signs its reports with, and the one that the messages to it are signed with.
+    Secret(MerchantChoice),
     /// Become a program that ends with its parent (used by the stack itself).
     #[command(hide = true)]
     Guard {
@@ -157,7 +154,7 @@ struct Demo {
 #[derive(Args)]
 struct Speaker {
     /// A merchant.
-    #[arg(long, required_unless_present = "operator", conflicts_with_all = ["operator", "roles"])]
+    #[arg(long, conflicts_with_all = ["operator", "roles"])]
     merchant: Option<String>,
     /// An employee of the operator, by any name; the stack must be up.
     #[arg(long, requires = "roles")]
@@ -198,8 +195,9 @@ fn main() -> ExitCode {
         Task::Tick { at, data } => in_runtime(tick_schedules(at, data)),
         Task::RebuildLedger { data } => in_runtime(rebuild_ledger(data)),
         Task::Token(speaker) => token(&speaker),
-        Task::ShareCode { partner, data } => share_code(&partner, data),
-        Task::Sign { merchant, file, id } => sign(&merchant, &file, id),
+        Task::ShareCode { partner, data } => share_code(&partner, data.as_deref()),
+        Task::Sign { merchant, file, id } => sign(&merchant, &file, id.as_deref()),
+        Task::Secret(merchant) => secret(&merchant),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -246,10 +244,11 @@ async fn up_until_signal(up: Up) -> Result<()> {
         _ = terminate.recv() => return Ok(()),
     };
     let mut stack = started;
+    let script = stack.session_file()?;
     if up.json {
         print(&format!("{}\n", json!({ "ready": stack.ready })));
     } else {
-        print(&session(&stack.ready));
+        print(&session(&stack.ready, &script));
     }
     loop {
         tokio::select! {
@@ -386,68 +385,44 @@ fn passed_in(line: &str) -> usize {
     counted.and_then(|(_, rest)| rest.split_once(" passed")).and_then(|(n, _)| n.parse().ok()).unwrap_or(0)
 }
 
-fn keys(state: &StateDir) -> Result<KeyFile> {
-    state.keys(&Seed::read(&workspace::seed())?)
-}
-
 fn role(text: &str) -> std::result::Result<Role, String> {
     let known = Role::ALL.into_iter().find(|role| role.as_str() == text);
     known.ok_or_else(|| format!("a role is one of {}", Role::ALL.map(Role::as_str).join(", ")))
 }
 
-/// What the template tells the functions.
-fn variable(name: &str) -> Result<String> {
-    let functions = Template::read(&workspace::template())?.functions()?;
-    let value = functions.first().and_then(|function| function.environment.get(name).cloned());
-    value.ok_or_else(|| StackError(format!("the template sets no {name}")))
-}
-
-/// What the functions of the running stack are told.
-fn config(running: &Running) -> Result<Config> {
-    let functions = Template::read(&workspace::template())?.functions()?;
-    // Neither the keys nor the tables are asked for.
-    let local =
-        Local { secrets: Path::new("unused"), strict: true, operators: &running.operators, tables: "http://127.0.0.1" };
-    local_config(&functions, &local)
-}
-
 fn token(speaker: &Speaker) -> Result<()> {
-    let state = StateDir::existing(speaker.data.as_deref())?;
-    // What the clock of the stack says, which may have been moved.
-    let (keys, now) = (keys(&state)?, state.clock().now());
+    let credentials = Credentials::of(speaker.data.as_deref())?;
     let token = match (&speaker.merchant, &speaker.operator) {
-        (Some(merchant), _) => keys.merchant(merchant)?.token(merchant, &variable("ISSUER")?, now)?,
-        (None, Some(name)) => {
-            let running =
-                state.running().ok_or_else(|| StackError("no stack runs here; start one with `up`".into()))?;
-            let config = config(&running)?;
-            let province = speaker.province.clone().unwrap_or_else(|| config.province.code().to_owned());
-            let employee = Employee { name, roles: &speaker.roles, province: &province, cities: &speaker.cities };
-            keys.operators()?.token(&config.operators, &employee, now)?
+        (Some(merchant), _) => credentials.merchant_token(merchant)?,
+        (None, Some(name)) => credentials.operator_token(&credentials::Speaker {
+            name,
+            roles: &speaker.roles,
+            province: speaker.province.as_deref(),
+            cities: &speaker.cities,
+        })?,
+        (None, None) => {
+            return Err(StackError(
+                "whose token? `--merchant mch_luckytea`, or `--operator li.na --role finance`".to_owned(),
+            ));
         }
-        (None, None) => return Err(StackError("whose token? --merchant or --operator".to_owned())),
     };
     print(&format!("{token}\n"));
     Ok(())
 }
 
-fn share_code(partner: &str, data: Option<PathBuf>) -> Result<()> {
-    let keys = keys(&StateDir::existing(data.as_deref())?)?;
-    let id =
-        partner.parse().map_err(|_| StackError(format!("{partner} is no partner: ptn_ and 1 to 18 of a-z and 0-9")))?;
-    let vault = Vault::new(&keys.stack).map_err(|_| StackError("the keys of share codes are not usable".to_owned()))?;
-    let code = vault.share_code(&id).ok_or_else(|| StackError(format!("{partner} has no share code")))?;
-    print(&format!("{code}\n"));
+fn share_code(partner: &str, data: Option<&Path>) -> Result<()> {
+    print(&format!("{}\n", Credentials::of(data)?.share_code(partner)?));
     Ok(())
 }
 
-fn sign(choice: &MerchantChoice, file: &PathBuf, id: Option<String>) -> Result<()> {
-    let body = std::fs::read(file).map_err(|error| StackError::caused(file.display(), error))?;
-    let random = || random::name().map(|name| format!("msg_{name}"));
-    let id = id.map_or_else(random, Ok).map_err(|_| StackError("no random bytes".to_owned()))?;
-    let state = StateDir::existing(choice.data.as_deref())?;
-    for (name, value) in keys(&state)?.merchant(&choice.merchant)?.sign(&id, state.clock().now(), &body)? {
-        print(&format!("{name}: {value}\n"));
-    }
+fn sign(choice: &MerchantChoice, file: &PathBuf, id: Option<&str>) -> Result<()> {
+    print(&Credentials::of(choice.data.as_deref())?.sign(&choice.merchant, file, id)?);
+    Ok(())
+}
+
+fn secret(choice: &MerchantChoice) -> Result<()> {
+    let credentials = Credentials::of(choice.data.as_deref())?;
+    let (reports, messages) = credentials.secrets(&choice.merchant)?;
+    print(&format!("reports  {reports}\nmessages {messages}\n"));
     Ok(())
 }

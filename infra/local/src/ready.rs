@@ -3,6 +3,7 @@
 use crate::{Result, seed::Seed};
 use mealticket_api::config::Config;
 use serde::Serialize;
+use std::path::Path;
 
 /// What `up --json` prints first.
 #[derive(Debug, Clone, Serialize)]
@@ -68,8 +69,14 @@ pub fn ready(seed: &Seed, config: &Config, api: String, dynamodb: String) -> Res
     })
 }
 
-/// What a person pastes into another terminal.
-pub fn session(ready: &Ready) -> String {
+/// A script that goes from sign-up to redemption against this province. `data` is the directory given with `--data`.
+pub fn session_script(ready: &Ready, data: Option<&Path>) -> String {
+    let quoted = data.map_or_else(String::new, |path| path.display().to_string().replace('\'', r"'\''"));
+    include_str!("session.sh").replace("{{api}}", &ready.api).replace("{{data}}", &format!("'{quoted}'"))
+}
+
+/// What a person is shown when the province is up.
+pub fn session(ready: &Ready, script: &Path) -> String {
     let campaigns: Vec<String> =
         ready.campaigns.iter().map(|campaign| format!("  {}  {}", campaign.campaign_id, campaign.name)).collect();
     let merchants: Vec<String> = ready
@@ -86,23 +93,17 @@ Campaigns
 Merchants
 {merchants}
 
-A session to paste into another terminal; the one-time code appears here:
+Try it in another terminal, from sign-up to redemption:
 
-  API={api}
-  CHALLENGE=$(curl -s $API/v1/otp-challenges -d '{{"phone":"+8613800138000"}}' | sed 's/.*"challenge_id":"\([^"]*\)".*/\1/')
-  OTP=      # the six digits printed here
-  TOKEN=$(curl -s $API/v1/members -d '{{"proof":{{"type":"sms_otp","challenge_id":"'$CHALLENGE'","otp":"'$OTP'"}},"channel":"app","consent":{{"terms_version":"1","privacy_version":"1"}}}}' | sed 's/.*"access_token":"\([^"]*\)".*/\1/')
-  curl -s $API/v1/campaigns/cmp_0001/claims -H "authorization: Bearer $TOKEN" -H 'idempotency-key: my-first-claim-1' -d '{{}}'
-  CODE=     # the code in the answer
-  curl -s $API/v1/redemptions -H "authorization: Bearer $(cargo stack token --merchant mch_luckytea)" -H 'idempotency-key: my-first-redemption-1' -d '{{"code":"'$CODE'","store_id":"sto_luckytea01","order":{{"order_no":"A-1","amount_fen":2350}}}}'
-  curl -s $API/v1/wallet -H "authorization: Bearer $TOKEN"
+  sh {script}
 
-Ctrl-C ends it.
+One-time codes appear here. Ctrl-C ends it.
 "#,
         province = ready.province,
         api = ready.api,
         dynamodb = ready.dynamodb,
         campaigns = campaigns.join("\n"),
         merchants = merchants.join("\n"),
+        script = script.display(),
     )
 }

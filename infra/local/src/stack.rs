@@ -8,7 +8,7 @@ use crate::{
     guard,
     issuer::Issuer,
     key_file::{Employee, KeyFile},
-    ready::{Ready, ready},
+    ready::{Ready, ready, session_script},
     receiver::Receiver,
     runtime::{Runtime, http_probe},
     seed::Seed,
@@ -87,6 +87,7 @@ pub struct Stack {
     children: Vec<Child>,
     triggers: Vec<JoinHandle<()>>,
     state: StateDir,
+    data: Option<PathBuf>,
     _engine: Engine,
 }
 
@@ -167,12 +168,30 @@ impl Stack {
         tokio::spawn(gateway.serve(front));
         let ready = ready(&seed, &config, format!("http://{address}"), engine.url())?;
         let (operators, province) = (config.operators.clone(), config.province.code().to_owned());
-        Ok(Stack { ready, keys, messages, receiver, operators, province, children, triggers, state, _engine: engine })
+        let data = options.data.as_ref().map(|_| state.path().to_path_buf());
+        Ok(Stack {
+            ready,
+            keys,
+            messages,
+            receiver,
+            operators,
+            province,
+            children,
+            triggers,
+            state,
+            data,
+            _engine: engine,
+        })
     }
 
     /// What the stack's clock says.
     pub fn now(&self) -> Timestamp {
         self.state.clock().now()
+    }
+
+    /// A script that a person can run against the stack. It is written anew for each stack.
+    pub fn session_file(&self) -> Result<PathBuf> {
+        self.state.write_session(&session_script(&self.ready, self.data.as_deref()))
     }
 
     /// A bearer token of an operator's employee with these roles.

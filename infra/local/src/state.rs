@@ -122,6 +122,18 @@ impl StateDir {
         self.is_temporary
     }
 
+    /// The directory.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Writes the script that a person can run against the stack here, and says where it is.
+    pub fn write_session(&self, script: &str) -> Result<PathBuf> {
+        let path = self.path.join("session.sh");
+        replace_private(&path, script)?;
+        Ok(path)
+    }
+
     /// Where the functions find the stack's keys.
     pub fn secrets_file(&self) -> PathBuf {
         self.path.join("secrets.json")

@@ -2,6 +2,7 @@
 //! runs them, because cargo builds no other package's binaries for a test.
 
 pub(crate) mod process;
+mod quickstart;
 
 use crate::attempt::routes;
 use mealticket_domain::stock::{FENCE_SECONDS, LEASE_SECONDS};
