@@ -1,7 +1,9 @@
 //! `cargo stack`: a province on one machine.
 
-use clap::{Args, Parser, Subcommand};
-use mealticket_api::auth::operator::Role;
+mod arguments;
+
+use arguments::{Cli, Demo, MerchantChoice, Speaker, Task, Up};
+use clap::Parser;
 use mealticket_domain::Timestamp;
 use mealticket_local::{
     Result, StackError, binaries, cargo_lambda,
@@ -17,171 +19,11 @@ use serde_json::json;
 use std::{
     ffi::OsString,
     io::{BufRead, BufReader, Write},
+    os::unix::process::CommandExt,
     path::{Path, PathBuf},
     process::{Command, ExitCode, Stdio},
 };
 use tokio::signal::unix::{SignalKind, signal};
-
-#[derive(Parser)]
-#[command(name = "cargo stack", about = "A Mealticket province on one machine")]
-struct Cli {
-    #[command(subcommand)]
-    task: Task,
-}
-
-#[derive(Subcommand)]
-enum Task {
-    /// Start a province and keep it running.
-    Up(Up),
-    /// Tell the whole story against a fresh province; fails when any step is wrong.
-    Demo(Demo),
-    /// Run every test, those that need the functions' binaries included.
-    Test {
-        /// Passed on to the test binaries.
-        arguments: Vec<String>,
-    },
-    /// Look for a way to issue or redeem one too many, and tell what was looked at.
-    Prove {
-        /// Passed on: `--seeds N`, `--replay SEED`, `--write`; `--help` lists them.
-        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
-        arguments: Vec<String>,
-    },
-    /// Time every operation through a province of its own.
-    Measure {
-        /// Members that go through everything.
-        #[arg(long, default_value_t = 200)]
-        members: u32,
-        /// Use release binaries.
-        #[arg(long)]
-        release: bool,
-    },
-    /// Serve the tables alone, with the seed and filled samples, for plain `cargo lambda watch`.
-    Tables {
-        /// The port of the tables.
-        #[arg(long, default_value_t = 8781)]
-        port: u16,
-    },
-    /// Move the clock of the running province, and run what is scheduled.
-    Tick {
-        /// The instant that it is then, like 2026-11-22T16:05:00Z; the province's clock stays when it is left out.
-        #[arg(long, value_parser = instant)]
-        at: Option<Timestamp>,
-        /// The directory of the stack, when it was started with one.
-        #[arg(long)]
-        data: Option<PathBuf>,
-    },
-    /// Make the books of the running province anew from its coupons, and tell where the journal differs.
-    RebuildLedger {
-        /// The directory of the stack, when it was started with one.
-        #[arg(long)]
-        data: Option<PathBuf>,
-    },
-    /// Print a bearer token of a merchant of the seed, or of an operator's employee.
-    Token(Speaker),
-    /// Print the share code of a partner, who earns the commission of what is claimed with it.
-    ShareCode {
-        /// The partner: `ptn_` and 1 to 18 letters and digits.
-        #[arg(long)]
-        partner: String,
-        /// The directory of the stack, when it was started with one that has keys of its own.
-        #[arg(long)]
-        data: Option<PathBuf>,
-    },
-    /// Print the three webhook headers for a file as the body.
-    Sign {
-        #[command(flatten)]
-        merchant: MerchantChoice,
-        /// The body.
-        file: PathBuf,
-        /// The message id; random when absent.
-        #[arg(long)]
-        id: Option<String>,
-    },
-    /// Print the secret that a merchant of the seed signs its reports with, and the one that the messages to it are signed with.
-    Secret(MerchantChoice),
-    /// Become a program that ends with its parent (used by the stack itself).
-    #[command(hide = true)]
-    Guard {
-        parent: u32,
-        program: OsString,
-        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
-        arguments: Vec<OsString>,
-    },
-}
-
-#[derive(Args)]
-struct Up {
-    /// The port of the API; 0 for any.
-    #[arg(long, default_value_t = 8780)]
-    port: u16,
-    /// The port of the tables; 0 for any.
-    #[arg(long, default_value_t = 0)]
-    dynamodb_port: u16,
-    /// Keep the tables in this directory; in memory when absent.
-    #[arg(long)]
-    data: Option<PathBuf>,
-    /// Use release binaries.
-    #[arg(long)]
-    release: bool,
-    /// Apply the limits on one-time codes.
-    #[arg(long)]
-    strict: bool,
-    /// A web origin whose pages may call the API, like http://127.0.0.1:5173. May be given more than once.
-    #[arg(long = "app-origin")]
-    app_origins: Vec<String>,
-    /// Print one JSON object a line on standard output, and nothing else.
-    #[arg(long)]
-    json: bool,
-    /// The binaries are built already.
-    #[arg(long, hide = true)]
-    no_build: bool,
-}
-
-#[derive(Args)]
-struct Demo {
-    /// Which story: `main`, from sign-up to the statement, or `webhooks`, what a merchant's system is told.
-    #[arg(long, value_enum, default_value_t = demo::Tale::Main)]
-    story: demo::Tale,
-    /// Use release binaries.
-    #[arg(long)]
-    release: bool,
-    /// The binaries are built already.
-    #[arg(long, hide = true)]
-    no_build: bool,
-}
-
-/// Whose token.
-#[derive(Args)]
-struct Speaker {
-    /// A merchant.
-    #[arg(long, conflicts_with_all = ["operator", "roles"])]
-    merchant: Option<String>,
-    /// An employee of the operator, by any name; the stack must be up.
-    #[arg(long, requires = "roles")]
-    operator: Option<String>,
-    /// What the employee may be: province_admin, city_operator, reviewer, finance or auditor. May be given more than once.
-    #[arg(long = "role", value_parser = role)]
-    roles: Vec<Role>,
-    /// The two-digit code of the province that the employee works for; this stack's when absent.
-    #[arg(long, requires = "operator")]
-    province: Option<String>,
-    /// A city that the employee works for, and for no more than what is named so. May be given more than once.
-    #[arg(long = "city", requires = "operator")]
-    cities: Vec<String>,
-    /// The directory of the stack, when it was started with one that has keys of its own.
-    #[arg(long)]
-    data: Option<PathBuf>,
-}
-
-#[derive(Args)]
-struct MerchantChoice {
-    /// The merchant.
-    #[arg(long)]
-    merchant: String,
-    /// The directory of the stack, when it was started with one that has keys of its own.
-    #[arg(long)]
-    data: Option<PathBuf>,
-}
 
 fn main() -> ExitCode {
     let outcome = match Cli::parse().task {
@@ -192,6 +34,8 @@ fn main() -> ExitCode {
         Task::Prove { arguments } => prove(&arguments),
         Task::Measure { members, release } => in_runtime(measure_stack(members, release)),
         Task::Tables { port } => in_runtime(tables_until_signal(port)),
+        Task::Watch { arguments } => watch(&arguments),
+        Task::Invoke { function, sample, arguments } => invoke(&function, &sample, &arguments),
         Task::Tick { at, data } => in_runtime(tick_schedules(at, data)),
         Task::RebuildLedger { data } => in_runtime(rebuild_ledger(data)),
         Task::Token(speaker) => token(&speaker),
@@ -271,7 +115,7 @@ async fn tables_until_signal(port: u16) -> Result<()> {
     let mut interrupt = signal(SignalKind::interrupt()).map_err(|error| StackError::caused("signals", error))?;
     let tables = tables::serve(port).await?;
     print(&format!(
-        "Tables are at {}; {} tells plain cargo lambda so. In another terminal:\n\n  cargo lambda watch -A 127.0.0.1\n\n\
+        "Tables are at {}; {} tells plain cargo lambda so. In another terminal:\n\n  cargo stack watch\n\n\
          The samples, with their placeholders filled, are in {}; their tokens are good for four minutes.\nCtrl-C ends it.\n",
         tables.url,
         tables.env_file.display(),
@@ -282,6 +126,29 @@ async fn tables_until_signal(port: u16) -> Result<()> {
         _ = terminate.recv() => {}
     }
     Ok(())
+}
+
+/// Becomes cargo-lambda.
+fn watch(arguments: &[OsString]) -> Result<()> {
+    let mut command = Command::new(cargo_lambda::ensure(&say)?);
+    command.args(["lambda", "watch", "--invoke-address", "127.0.0.1"]).args(arguments).current_dir(workspace::root());
+    Err(StackError::caused("cargo-lambda does not start", command.exec()))
+}
+
+/// The same, to send one sample as `tables` has filled it.
+fn invoke(function: &str, sample: &str, arguments: &[OsString]) -> Result<()> {
+    let name = sample.strip_suffix(".json").unwrap_or(sample);
+    let file = workspace::private().join("events").join(function).join(format!("{name}.json"));
+    if !file.is_file() {
+        return Err(StackError(format!(
+            "there is no {}; `cargo stack tables` fills the samples of events/{function}/",
+            file.display()
+        )));
+    }
+    let mut command = Command::new(cargo_lambda::ensure(&say)?);
+    command.args(["lambda", "invoke", "--invoke-address", "127.0.0.1", function, "--data-file"]).arg(file);
+    command.args(arguments).current_dir(workspace::root());
+    Err(StackError::caused("cargo-lambda does not start", command.exec()))
 }
 
 async fn tick_schedules(at: Option<Timestamp>, data: Option<PathBuf>) -> Result<()> {
@@ -305,10 +172,6 @@ async fn rebuild_ledger(data: Option<PathBuf>) -> Result<()> {
         return Ok(());
     }
     Err(StackError("the journal and the coupons differ; see above".to_owned()))
-}
-
-fn instant(text: &str) -> std::result::Result<Timestamp, String> {
-    text.parse().map_err(|_| "an instant is like 2026-11-22T16:05:00Z".to_owned())
 }
 
 async fn tell_demo(demo: Demo) -> Result<()> {
@@ -383,11 +246,6 @@ fn prove(arguments: &[String]) -> Result<()> {
 fn passed_in(line: &str) -> usize {
     let counted = line.strip_prefix("test result: ").and_then(|rest| rest.split_once(". "));
     counted.and_then(|(_, rest)| rest.split_once(" passed")).and_then(|(n, _)| n.parse().ok()).unwrap_or(0)
-}
-
-fn role(text: &str) -> std::result::Result<Role, String> {
-    let known = Role::ALL.into_iter().find(|role| role.as_str() == text);
-    known.ok_or_else(|| format!("a role is one of {}", Role::ALL.map(Role::as_str).join(", ")))
 }
 
 fn token(speaker: &Speaker) -> Result<()> {

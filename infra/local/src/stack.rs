@@ -112,10 +112,7 @@ impl Stack {
         let functions = template.functions()?;
         let seed = Seed::read(&workspace::seed())?;
         let front = listen(options.port, "--port").await?;
-        let state = if options.temporary { StateDir::temporary()? } else { StateDir::hold(options.data.as_deref())? };
-        if state.is_temporary() && !options.temporary {
-            say("another stack runs here: `tick`, `token` and the like speak to that one; give this one --data");
-        }
+        let state = state(options, say)?;
         let keys = state.keys(&seed)?;
 
         let program = cargo_lambda::ensure(say)?;
@@ -225,6 +222,18 @@ impl Stack {
             let _ = child.kill().await;
         }
     }
+}
+
+/// The directory of a stack that starts.
+fn state(options: &Options, say: &dyn Fn(&str)) -> Result<StateDir> {
+    if options.temporary {
+        return StateDir::temporary();
+    }
+    let state = StateDir::hold(options.data.as_deref())?;
+    if state.is_temporary() {
+        say("another stack runs here: `tick`, `token` and the like speak to that one; give this one --data");
+    }
+    Ok(state)
 }
 
 /// A client of an engine on this machine, for seeding and for tests. It goes through no proxy, whatever the environment names.

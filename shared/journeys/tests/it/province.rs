@@ -442,36 +442,24 @@ async fn a_demo_that_is_interrupted_leaves_nothing_behind() {
     }
 }
 
-/// Every sample, with its placeholders filled, through `cargo lambda invoke` against plain `cargo lambda watch`.
+/// Every sample, with its placeholders filled, through `cargo stack invoke` against `cargo stack watch`, which are plain cargo-lambda.
 #[tokio::test]
 #[ignore = "needs the functions' binaries: run `cargo stack test`"]
 async fn plain_cargo_lambda_serves_every_sample() {
     let tables = Program::start(stack().args(["tables", "--port", "0"]), "tokens are good").await;
-    let lambda = mealticket_local::cargo_lambda::ensure(&|_| {}).unwrap();
     let port = process::free_port().to_string();
     let watch = {
-        let mut command = tokio::process::Command::new(&lambda);
-        command.args(["lambda", "watch", "--ignore-changes", "-A", "127.0.0.1", "-P", &port]);
-        command.current_dir(workspace::root());
+        let mut command = stack();
+        command.args(["watch", "--ignore-changes", "-P", &port]);
         Program::start_listening(command, &port).await
     };
+    let unknown = run(stack().args(["invoke", "redeem-code", "no-such-sample"])).await;
+    assert!(String::from_utf8_lossy(&unknown.stderr).contains("`cargo stack tables` fills the samples"), "{unknown:?}");
     let (mut invoked, mut as_named) = (0, 0);
     for file in mealticket_local::samples::files().unwrap() {
         let name = file.file_name().unwrap().to_str().unwrap().to_owned();
         let function = file.parent().unwrap().file_name().unwrap().to_str().unwrap().to_owned();
-        let filled = workspace::private().join("events").join(&function).join(&name);
-        let mut command = tokio::process::Command::new(&lambda);
-        command.args([
-            "lambda",
-            "invoke",
-            "--invoke-address",
-            "127.0.0.1",
-            "--invoke-port",
-            &port,
-            &function,
-            "--data-file",
-        ]);
-        let output = run(command.arg(filled).current_dir(workspace::root())).await;
+        let output = run(stack().args(["invoke", &function, &name, "--invoke-port", &port])).await;
         assert!(output.status.success(), "{function}/{name}: {}", String::from_utf8_lossy(&output.stderr));
         let reply: Value = serde_json::from_slice(&output.stdout).unwrap();
         assert!(reply["errorType"].is_null(), "{function}/{name}: {reply}");

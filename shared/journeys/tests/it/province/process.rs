@@ -36,8 +36,11 @@ pub(crate) fn stack() -> Command {
 /// Runs a program to its end.
 pub(crate) async fn run(command: &mut Command) -> Output {
     let output = command.stdin(Stdio::null()).kill_on_drop(true).output();
-    tokio::time::timeout(Duration::from_secs(120), output).await.unwrap().unwrap()
+    tokio::time::timeout(PATIENCE, output).await.unwrap().unwrap()
 }
+
+/// How long a test waits for a program that makes no progress: for ever, as far as a starved machine can tell.
+const PATIENCE: Duration = Duration::from_secs(600);
 
 /// A port that was free a moment ago.
 pub(crate) fn free_port() -> u16 {
@@ -81,7 +84,7 @@ impl Program {
     pub(crate) async fn start(command: &mut Command, ready: &str) -> Self {
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).kill_on_drop(true).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let waited = tokio::time::timeout(Duration::from_secs(60), async {
+        let waited = tokio::time::timeout(PATIENCE, async {
             while let Some(line) = lines.next_line().await.unwrap() {
                 if line.contains(ready) {
                     return true;
@@ -97,7 +100,7 @@ impl Program {
     pub(crate) async fn start_listening(mut command: Command, port: &str) -> Self {
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true);
         let program = Program { child: command.spawn().unwrap() };
-        for _ in 0..300 {
+        for _ in 0..PATIENCE.as_secs() * 10 {
             if tokio::net::TcpStream::connect(format!("127.0.0.1:{port}")).await.is_ok() {
                 return program;
             }
@@ -109,7 +112,7 @@ impl Program {
     /// Ends it as Ctrl-C does.
     pub(crate) async fn interrupt(mut self) {
         signal(&self.child, "INT").await;
-        let ended = tokio::time::timeout(Duration::from_secs(20), self.child.wait()).await;
+        let ended = tokio::time::timeout(PATIENCE, self.child.wait()).await;
         assert!(ended.is_ok(), "it does not end on SIGINT");
     }
 }
@@ -153,7 +156,7 @@ impl Province {
         command.args(["up", "--json", "--no-build", "--port", "0"]).args(options).stderr(Stdio::null());
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).kill_on_drop(true).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let first = tokio::time::timeout(Duration::from_secs(120), lines.next_line()).await.unwrap().unwrap().unwrap();
+        let first = tokio::time::timeout(PATIENCE, lines.next_line()).await.unwrap().unwrap().unwrap();
         let ready: Value = serde_json::from_str::<Value>(&first).unwrap()["ready"].clone();
         for member in ["api", "dynamodb", "issuer", "province", "merchants", "campaigns"] {
             assert!(!ready[member].is_null(), "{member} is missing: {first}");
@@ -181,8 +184,7 @@ impl Province {
 
     /// The next one-time code that is printed.
     pub(crate) async fn message(&mut self) -> Message {
-        let line =
-            tokio::time::timeout(Duration::from_secs(10), self.lines.next_line()).await.unwrap().unwrap().unwrap();
+        let line = tokio::time::timeout(PATIENCE, self.lines.next_line()).await.unwrap().unwrap().unwrap();
         serde_json::from_value(serde_json::from_str::<Value>(&line).unwrap()["message"].clone()).unwrap()
     }
 
@@ -217,6 +219,6 @@ impl Province {
     /// Ends it with SIGTERM.
     pub(crate) async fn terminate(&mut self) -> ExitStatus {
         signal(&self.child, "TERM").await;
-        tokio::time::timeout(Duration::from_secs(20), self.child.wait()).await.unwrap().unwrap()
+        tokio::time::timeout(PATIENCE, self.child.wait()).await.unwrap().unwrap()
     }
 }
