@@ -468,6 +468,7 @@ async fn plain_cargo_lambda_serves_every_sample() {
         }
         let status = reply["statusCode"].to_string();
         assert!(!status.starts_with('5'), "{function}/{name}: {reply}");
+        assert!(function != "accept-merchant-callback" || status != "409", "{name} has another sample's id: {reply}");
         invoked += 1;
         as_named += usize::from(status == name[..3]);
     }
