@@ -154,6 +154,7 @@ async fn failed_challenges_of_a_phone_count_once_each_up_to_three_for_thirty_day
     let failed = async || store.failed_challenges(&phone, world.now()).await.unwrap();
     assert_eq!(failed().await, 0);
     for (challenge, count) in [("a", 1), ("a", 1), ("b", 2), ("c", 3), ("d", 3), ("a", 3)] {
+        world.pass_seconds(1);
         store.note_failed_challenge(&phone, challenge, world.now()).await.unwrap();
         assert_eq!(failed().await, count, "{challenge}");
     }
