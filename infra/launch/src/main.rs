@@ -1,7 +1,7 @@
 //! `cargo stack`: compiles the local stack and the functions, says how far that is, and becomes the stack.
 //!
 //! It always builds one set of programs, chosen from the whole workspace. So cargo unites the features of their dependencies as it does for
-//! the tests, and compiles nothing twice (`shared/journeys/Cargo.toml`).
+//! the tests, and compiles nothing twice (`tests/journeys/Cargo.toml`).
 
 use std::{
     env,

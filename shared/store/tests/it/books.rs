@@ -9,7 +9,7 @@ use mealticket_domain::{
 };
 use mealticket_local::workspace;
 use mealticket_store::{claim::ClaimOutcome, reverse::ReverseRequest};
-use mealticket_testing::{World, stream, world::key_hash};
+use mealticket_support::{World, stream, world::key_hash};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 

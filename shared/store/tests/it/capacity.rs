@@ -12,7 +12,7 @@ use mealticket_store::{
     messages::{Discrepancy, Receipt},
     reverse::ReverseRequest,
 };
-use mealticket_testing::{World, world::key_hash};
+use mealticket_support::{World, world::key_hash};
 
 struct Bill {
     rows: Vec<(&'static str, Capacity)>,

@@ -3,7 +3,7 @@ use mealticket_store::{
     claim::{ClaimOutcome, ClaimRequest},
     stock::NoUnit,
 };
-use mealticket_testing::World;
+use mealticket_support::World;
 
 #[tokio::test]
 async fn a_claim_spends_one_unit_and_its_repeat_none() {

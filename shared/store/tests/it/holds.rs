@@ -13,7 +13,7 @@ use mealticket_store::{
     redeem::RedeemOutcome,
     reverse::{ReverseOutcome, ReverseRequest},
 };
-use mealticket_testing::{World, world::key_hash};
+use mealticket_support::{World, world::key_hash};
 use std::sync::Arc;
 
 const STATES: [&str; 8] = [

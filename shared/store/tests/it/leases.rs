@@ -5,7 +5,7 @@ use mealticket_domain::{
     stock::{HAND_OUT_SECONDS, LEASE_SECONDS, LEASE_UNITS_MAX},
 };
 use mealticket_store::{Capacity, Store, StoreError, WasApplied, claim::ClaimOutcome, stock::NoUnit};
-use mealticket_testing::{Fate, Faults, World};
+use mealticket_support::{Fate, Faults, World};
 use std::{sync::Arc, time::Duration};
 
 async fn stock_of(world: &World, campaign: &Campaign) -> (u64, u64) {

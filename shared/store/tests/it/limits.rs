@@ -9,7 +9,7 @@ use mealticket_store::{
     claim::{ClaimOutcome, ClaimRequest, MemberLimit},
     stock::NoUnit,
 };
-use mealticket_testing::{World, world::settlement_terms};
+use mealticket_support::{World, world::settlement_terms};
 use std::sync::Arc;
 
 async fn campaign(world: &World, stock: u64, limit: u8, change: impl FnOnce(&mut Campaign)) -> Arc<Campaign> {

@@ -7,7 +7,7 @@ use mealticket_store::{
     reverse::{ReverseOutcome, ReverseRequest},
     stock::NoUnit,
 };
-use mealticket_testing::{Fate, Faults, World};
+use mealticket_support::{Fate, Faults, World};
 use std::time::Duration;
 
 async fn through_faults(world: &World) -> (Faults, Store) {
@@ -73,7 +73,7 @@ async fn a_reversal_whose_answer_is_lost_gives_one_unit_back() {
         faults.next("UpdateItem", fate);
         let reason: Reason = "r".parse().unwrap();
         let request = ReverseRequest {
-            key: mealticket_testing::world::key_hash(2),
+            key: mealticket_support::world::key_hash(2),
             fingerprint: mealticket_domain::Fingerprint([1; 16]),
             reason,
             now: world.now(),

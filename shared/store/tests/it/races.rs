@@ -6,7 +6,7 @@ use mealticket_store::{
     reverse::{ReverseOutcome, ReverseRequest},
     stock::NoUnit,
 };
-use mealticket_testing::{
+use mealticket_support::{
     World,
     world::{key_hash, settlement_terms},
 };

@@ -8,7 +8,7 @@ use mealticket_store::{
     redeem::RedeemOutcome,
     reverse::{ReverseOutcome, ReverseRequest},
 };
-use mealticket_testing::{
+use mealticket_support::{
     World,
     world::{key_hash, settlement_terms},
 };

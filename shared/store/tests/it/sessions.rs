@@ -1,6 +1,6 @@
 use mealticket_domain::{MemberNo, session::IDLE_SECONDS};
 use mealticket_store::sessions::Presented;
-use mealticket_testing::World;
+use mealticket_support::World;
 
 const FAMILY: [u8; 16] = [1; 16];
 

@@ -4,7 +4,7 @@ use mealticket_store::{
     challenges::{Challenge, Guess, Quota, QuotaScope, Quotum},
     members::{Profile, SignedUp},
 };
-use mealticket_testing::World;
+use mealticket_support::World;
 use std::collections::HashSet;
 
 fn profile(world: &World) -> impl Fn(MemberNo, MemberAttributes) -> Result<Profile, StoreError> + '_ {

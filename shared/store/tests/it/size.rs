@@ -5,7 +5,7 @@ use mealticket_domain::{
     limits::{AMOUNT_FEN_MAX, REDEMPTIONS_MAX},
 };
 use mealticket_store::item_bytes;
-use mealticket_testing::World;
+use mealticket_support::World;
 
 /// Kept free for what coupons will carry: a time step of a dynamic code, the clerk who assisted, the reason of a deactivation.
 const KEPT_FREE_BYTES: usize = 96;
