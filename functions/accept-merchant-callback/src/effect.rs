@@ -2,22 +2,22 @@
 
 mod reversal;
 
-use crate::event::{Event, OrderReport, REDEEMED, RedeemedReport};
+use crate::{
+    Deps,
+    event::{Event, OrderReport, REDEEMED, RedeemedReport},
+};
 use mealticket_api::{
-    ApiError, Code, Deps, Subject,
+    ApiError, Code, Subject,
     locate::{self, Located},
     refusals,
 };
+use mealticket_domain::discrepancy::CODE_REQUIRED;
 use mealticket_domain::{
     CouponCode, CouponKey, Fen, Fingerprint, KeyHash, Order, OrderNo, RedeemDecision, RedeemRequest, Store, Timestamp,
     coupon::{Redemption, RedemptionSource},
     limits::{CLOCK_SKEW_SECONDS_MAX, LATE_REPORT_SECONDS_MAX},
 };
-use mealticket_store::{
-    merchants::MerchantRecord,
-    messages::{CODE_REQUIRED, Discrepancy},
-    redeem::RedeemOutcome,
-};
+use mealticket_store::{catalog::MerchantRecord, members::RedeemOutcome, messages::Discrepancy};
 
 /// Why a report is a discrepancy: a stable name, the code of the same refusal by API where there is one.
 type Reason = &'static str;
@@ -62,7 +62,7 @@ async fn redeemed(deps: &Deps, webhook: &Webhook<'_>, report: &RedeemedReport) -
         }
     };
     if is_done {
-        deps.store.settle_discrepancy(&webhook.merchant.merchant.id, webhook.id, deps.now()).await?;
+        deps.messages.settle_discrepancy(&webhook.merchant.merchant.id, webhook.id, deps.now()).await?;
     }
     Ok(())
 }
@@ -71,7 +71,7 @@ async fn redeemed(deps: &Deps, webhook: &Webhook<'_>, report: &RedeemedReport) -
 /// cut off before it looked again. Nothing else is done: what is reported may be days old by now.
 pub(crate) async fn settle_if_done(deps: &Deps, webhook: &Webhook<'_>, event: &Event) -> Result<(), ApiError> {
     let own = &webhook.merchant.merchant.id;
-    let found = deps.store.discrepancy(own, webhook.id).await?.filter(|found| found.settled_at.is_none());
+    let found = deps.messages.discrepancy(own, webhook.id).await?.filter(|found| found.settled_at.is_none());
     let place = found.and_then(|found| found.coupon_id).and_then(|id| deps.stack.ids.coupon(&id).ok());
     let is_done = match (place, event) {
         (Some(place), Event::Redeemed(report)) => is_redeemed(deps, place, &report.order).await?,
@@ -79,14 +79,14 @@ pub(crate) async fn settle_if_done(deps: &Deps, webhook: &Webhook<'_>, event: &E
         _ => false,
     };
     if is_done {
-        deps.store.settle_discrepancy(own, webhook.id, deps.now()).await?;
+        deps.messages.settle_discrepancy(own, webhook.id, deps.now()).await?;
     }
     Ok(())
 }
 
 /// Whether the coupon has the redemption that is reported.
 async fn is_redeemed(deps: &Deps, place: CouponKey, report: &OrderReport) -> Result<bool, ApiError> {
-    let coupon = deps.store.coupon(place).await?;
+    let coupon = deps.members.coupon(place).await?;
     let is_it =
         |spent: &Redemption| spent.order_no.as_str() == report.order_no && spent.amount.get() == report.amount_fen;
     Ok(coupon.is_some_and(|coupon| coupon.redemptions.iter().any(is_it)))
@@ -116,7 +116,7 @@ async fn record(
         decision: None,
     };
     tracing::warn!(merchant = %merchant.merchant.id, reason = found.reason, "a report does not add up");
-    Ok(deps.store.put_discrepancy(&merchant.merchant.id, &found).await?)
+    Ok(deps.messages.put_discrepancy(&merchant.merchant.id, &found).await?)
 }
 
 /// A rule that a report broke, and the coupon if it is known.
@@ -138,7 +138,7 @@ async fn redeem(deps: &Deps, webhook: &Webhook<'_>, report: &RedeemedReport) -> 
     let located = match presented(deps, webhook, report, &asked).await? {
         Presented::Shown(located) => located,
         Presented::NotShown(place, key_version) => {
-            let found = deps.store.would_redeem(place, key_version, &asked).await?;
+            let found = deps.members.would_redeem(&deps.catalog, place, key_version, &asked).await?;
             let confirmed = confirm(found.map(|(_, decision)| decision), CODE_REQUIRED);
             return Ok(confirmed.map_err(|reason| Broken { reason, place: Some(place) }));
         }
@@ -146,10 +146,13 @@ async fn redeem(deps: &Deps, webhook: &Webhook<'_>, report: &RedeemedReport) -> 
     };
     let place = located.place;
     let judged = if webhook.received_at.seconds_since(asked.at) > LATE_REPORT_SECONDS_MAX {
-        let found = deps.store.would_redeem(place, located.key_version, &asked).await?;
+        let found = deps.members.would_redeem(&deps.catalog, place, located.key_version, &asked).await?;
         confirm(found.map(|(_, decision)| decision), "too_late")
     } else {
-        judge(deps.store.redeem(&located.campaign, place, located.key_version, &asked).await?, asked.at)
+        judge(
+            deps.members.redeem(&deps.catalog, &located.campaign, place, located.key_version, &asked).await?,
+            asked.at,
+        )
     };
     Ok(judged.map_err(|reason| Broken { reason, place: Some(place) }))
 }
@@ -225,7 +228,7 @@ async fn locate(
     let places = match named {
         (Some(typed), _) => match typed.parse::<CouponCode>() {
             Ok(code) if code.province() != deps.stack.codes.province() => {
-                return Ok(Err(refusals::other_province(deps, code.province()).code().as_str()));
+                return Ok(Err(refusals::other_province(&deps.stack, code.province()).code().as_str()));
             }
             Ok(code) => deps.stack.codes.locate(&code),
             Err(_) => Vec::new(),
@@ -233,14 +236,14 @@ async fn locate(
         (None, Some(coupon_id)) => by_id(deps, coupon_id).await?,
         (None, None) => return Ok(Err(Code::MalformedRequest.as_str())),
     };
-    let located = locate::locate(deps, &merchant.merchant.id, places).await?;
+    let located = locate::locate(&deps.catalog, &merchant.merchant.id, places).await?;
     Ok(located.ok_or(Code::CodeNotFound.as_str()))
 }
 
 /// A coupon named by its id is taken with the key its code has now: the merchant holds no code that could be old.
 async fn by_id(deps: &Deps, coupon_id: &str) -> Result<Vec<(CouponKey, u16)>, ApiError> {
     let Ok(place) = deps.stack.ids.coupon(coupon_id) else { return Ok(Vec::new()) };
-    let coupon = deps.store.coupon(place).await?;
+    let coupon = deps.members.coupon(place).await?;
     Ok(coupon.map(|coupon| (place, coupon.key_version)).into_iter().collect())
 }
 

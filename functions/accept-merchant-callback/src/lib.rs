@@ -10,18 +10,26 @@ mod event;
 use effect::Webhook;
 use event::Event;
 use mealticket_api::{
-    ApiError, Code, Deps, Request, Response, Route,
+    ApiError, Code, Request, Response, Route, Who,
     vault::Sealed,
     webhook::{self, ACTIVE_KEYS_MAX, Headers, ID_HEADER, SIGNATURE_HEADER, SenderKey, TIMESTAMP_HEADER},
 };
 use mealticket_domain::{MerchantId, terms::sha256};
 use mealticket_store::{
     AttributePath,
-    merchants::{MerchantRecord, WebhookSecretItem},
+    catalog::{MerchantRecord, WebhookSecretItem},
     messages::{Receipt, Received},
 };
 use serde::Serialize;
 use std::sync::Arc;
+
+mealticket_store::handles! {
+    /// The tables that this function reaches.
+    pub struct Handles { members: Members, catalog: Catalog, messages: Messages }
+}
+
+/// What the function is given.
+pub type Deps = mealticket_api::Deps<Handles>;
 
 /// What a merchant's system can ask.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,7 +39,8 @@ pub enum Ask {
 }
 
 /// The function's routes, as `infra/template.yaml` has them.
-pub const ROUTES: &[Route<Ask>] = &[("POST /v1/merchants/{merchant_id}/callbacks", Ask::Report)];
+pub const ROUTES: &[Route<Ask>] =
+    &[Route::new("POST /v1/merchants/{merchant_id}/callbacks", Ask::Report, Who::Reporter)];
 
 #[derive(Serialize)]
 struct ReceivedView {
@@ -42,9 +51,10 @@ const RECEIVED: ReceivedView = ReceivedView { received: true };
 
 /// Answers one callback.
 pub async fn handle(deps: Deps, request: Request) -> Result<Response, ApiError> {
-    let (Ask::Report, _, parameters) = request.route(ROUTES)?;
+    let asked = request.route(ROUTES)?;
+    let Ask::Report = asked.route.ask;
     let body = request.body()?;
-    let (merchant, webhook_id) = signed_by(&deps, &request, parameters.first().copied().unwrap_or_default()).await?;
+    let (merchant, webhook_id) = signed_by(&deps, &request, asked.path_text("merchant_id")).await?;
     let event = Event::read(body)?;
 
     let path = AttributePath::report_body(&merchant.merchant.id, &webhook_id);
@@ -57,7 +67,7 @@ pub async fn handle(deps: Deps, request: Request) -> Result<Response, ApiError> 
         received_at: deps.now(),
     };
     let webhook = |received_at| Webhook { merchant: &merchant, id: &webhook_id, received_at };
-    match deps.store.receive(&receipt).await? {
+    match deps.messages.receive(&receipt).await? {
         Received::IdReused => Err(Code::WebhookIdReused.into()),
         Received::DoneBefore { received_at } => {
             effect::settle_if_done(&deps, &webhook(received_at), &event).await?;
@@ -65,7 +75,7 @@ pub async fn handle(deps: Deps, request: Request) -> Result<Response, ApiError> 
         }
         Received::EffectIsDue { received_at } => {
             effect::take_effect(&deps, &webhook(received_at), &event).await?;
-            deps.store.finish_receipt(&merchant.merchant.id, &webhook_id).await?;
+            deps.messages.finish_receipt(&merchant.merchant.id, &webhook_id).await?;
             Response::accepted(&RECEIVED)
         }
     }
@@ -80,7 +90,7 @@ async fn signed_by(
 ) -> Result<(Arc<MerchantRecord>, String), ApiError> {
     let invalid = || ApiError::from(Code::SignatureInvalid);
     let id: MerchantId = merchant_id.parse().map_err(|_| invalid())?;
-    let merchant = deps.store.merchant(&id).await?.ok_or_else(invalid)?;
+    let merchant = deps.catalog.merchant(&id).await?.ok_or_else(invalid)?;
     let keys = keys(deps, &merchant)?;
     let headers = Headers {
         id: request.header(ID_HEADER),

@@ -1,12 +1,11 @@
 //! One due entry: each of its messages attempted once, and what became of it written down.
 
 use crate::{
-    ATTEMPT_SECONDS, Right,
+    ATTEMPT_SECONDS, Deps, Right,
     courier::{Courier, SignedHeaders},
     health,
 };
 use mealticket_api::{
-    Deps,
     vault::Sealed,
     webhook::{ID_HEADER, SIGNATURE_HEADER, TIMESTAMP_HEADER, WebhookSecret},
 };
@@ -16,7 +15,7 @@ use mealticket_domain::{
 };
 use mealticket_store::{
     AttributePath, StoreError,
-    deliveries::{Attempt, Delivery, Due, DueKey, Letter, Outcome},
+    messages::{Attempt, Delivery, Due, DueKey, Letter, Outcome},
 };
 use std::{
     collections::{HashMap, HashSet},
@@ -118,7 +117,7 @@ impl<C: Courier> Attempts<C> {
                 return Ok(settled);
             }
         }
-        self.deps.store.remove_due(key).await?;
+        self.deps.messages.remove_due(key).await?;
         settled.is_whole = true;
         Ok(settled)
     }
@@ -132,7 +131,7 @@ impl<C: Courier> Attempts<C> {
     /// it attempted.
     async fn settle_one(&self, due: &Due, message: &Message, settled: &mut Settled) -> Result<bool, StoreError> {
         let _in_flight = InFlight::alone(&self.sending, (due.endpoint.clone(), message.id.clone())).await;
-        let known = self.deps.store.delivery(&due.endpoint, &message.id).await?;
+        let known = self.deps.messages.delivery(&due.endpoint, &message.id).await?;
         let made = known.as_ref().map_or(0, Delivery::made);
         let is_over = known.as_ref().is_some_and(|known| known.outcome != Outcome::Pending);
         // Attempted already; or the entry was written for an attempt whose own entry is still there.
@@ -177,11 +176,11 @@ impl<C: Courier> Attempts<C> {
         verdict: Verdict,
         settled: &mut Settled,
     ) -> Result<(), StoreError> {
-        let (store, now) = (&self.deps.store, self.deps.now());
+        let (tables, now) = (&self.deps.tables, self.deps.now());
         let next_at = match verdict {
             Verdict::Delivered => {
                 (delivery.outcome, delivery.next_at) = (Outcome::Delivered, None);
-                store.settle_delivery(&delivery, now).await?;
+                tables.messages.settle_delivery(&delivery, now).await?;
                 settled.delivered += 1;
                 return self.revived(due, &delivery, now).await;
             }
@@ -195,23 +194,23 @@ impl<C: Courier> Attempts<C> {
         let Some(next_at) = next_at else { return self.give_up(delivery, settled).await };
         let message = delivery.message.clone();
         let again = Due::again(due.merchant.clone(), due.endpoint.clone(), message, due.attempt.saturating_add(1));
-        store.put_due(&again, next_at).await?;
+        tables.messages.put_due(&again, next_at).await?;
         delivery.next_at = Some(next_at);
-        store.settle_delivery(&delivery, now).await?;
+        tables.messages.settle_delivery(&delivery, now).await?;
         settled.failed += 1;
         self.revived(due, &delivery, now).await
     }
 
     /// A delivery that is sent again is no dead letter any more.
     async fn revived(&self, due: &Due, delivery: &Delivery, now: Timestamp) -> Result<(), StoreError> {
-        if due.begins_anew { self.deps.store.remove_dead_letter(delivery, now).await } else { Ok(()) }
+        if due.begins_anew { self.deps.messages.remove_dead_letter(delivery, now).await } else { Ok(()) }
     }
 
     async fn give_up(&self, mut delivery: Delivery, settled: &mut Settled) -> Result<(), StoreError> {
         let now = self.deps.now();
         (delivery.outcome, delivery.next_at) = (Outcome::Dead, None);
-        self.deps.store.put_dead_letter(&delivery, now).await?;
-        self.deps.store.settle_delivery(&delivery, now).await?;
+        self.deps.messages.put_dead_letter(&delivery, now).await?;
+        self.deps.messages.settle_delivery(&delivery, now).await?;
         let (endpoint, id) = (&delivery.endpoint, &delivery.message.id);
         tracing::warn!(merchant = %delivery.merchant, %endpoint, %id, attempts = delivery.made(), "dead letter");
         settled.dead += 1;
@@ -266,7 +265,7 @@ impl<C: Courier> Attempts<C> {
         {
             return Ok(endpoint.clone());
         }
-        let endpoint = self.deps.store.endpoint(merchant, id).await?;
+        let endpoint = self.deps.catalog.endpoint(merchant, id).await?;
         self.remember(id, endpoint.clone());
         Ok(endpoint)
     }

@@ -2,7 +2,7 @@
 
 use crate::attempt::Settled;
 use mealticket_domain::webhook::EndpointId;
-use mealticket_store::deliveries::DueKey;
+use mealticket_store::messages::DueKey;
 use std::collections::{HashMap, HashSet};
 
 /// Due entries of one endpoint that are worked at once.

@@ -1,6 +1,6 @@
 //! How endpoints fare: noted when it changes, and not with every message.
 
-use mealticket_api::Deps;
+use crate::Deps;
 use mealticket_domain::{
     MerchantId,
     webhook::{Endpoint, OffReason, SwitchedOff, Verdict},
@@ -15,25 +15,25 @@ pub(crate) async fn note(
     endpoint: &Endpoint,
     verdict: Verdict,
 ) -> Result<bool, StoreError> {
-    let (store, now, id) = (&deps.store, deps.now(), &endpoint.id);
+    let (tables, now, id) = (&deps.tables, deps.now(), &endpoint.id);
     match verdict {
         Verdict::Delivered if endpoint.failing_since.is_none() => return Ok(false),
         Verdict::Delivered => {
-            store.endpoint_works(merchant, id).await?;
-            store.list_no_more(id, now).await?;
+            tables.catalog.endpoint_works(merchant, id).await?;
+            tables.messages.list_no_more(id, now).await?;
         }
         Verdict::Again { .. } if !endpoint.has_failed_too_long(now) => {
             if endpoint.failing_since.is_some() {
                 return Ok(false);
             }
-            store.list_in_trouble(merchant, id, now).await?;
-            store.endpoint_fails(merchant, id, now).await?;
+            tables.messages.list_in_trouble(merchant, id, now).await?;
+            tables.catalog.endpoint_fails(merchant, id, now).await?;
         }
         Verdict::Gone | Verdict::Again { .. } => {
             let reason = if verdict == Verdict::Gone { OffReason::Gone } else { OffReason::Failing };
             let off = SwitchedOff { at: now, reason };
-            store.list_in_trouble(merchant, id, now).await?;
-            if store.switch_off(merchant, id, endpoint.version, off).await? {
+            tables.messages.list_in_trouble(merchant, id, now).await?;
+            if tables.catalog.switch_off(merchant, id, endpoint.version, off).await? {
                 tracing::error!(%merchant, endpoint = %id, reason = reason.as_str(), "endpoint switched off");
             }
         }

@@ -13,11 +13,11 @@ mod health;
 use attempt::{Attempts, Settled};
 use courier::{ATTEMPT_TIMEOUT, Courier};
 use hand::Hand;
-use mealticket_api::{ApiError, Deps, random};
+use mealticket_api::{ApiError, random};
 use mealticket_domain::{Timestamp, webhook::EndpointId};
 use mealticket_store::{
-    Store, StoreError,
-    deliveries::{Due, DueKey, Worker},
+    StoreError,
+    messages::{Due, DueKey, Worker},
 };
 use serde::{Deserialize, Serialize};
 use std::{
@@ -25,6 +25,14 @@ use std::{
     time::Duration,
 };
 use tokio::{task::JoinSet, time::Instant};
+
+mealticket_store::handles! {
+    /// The tables that this function reaches.
+    pub struct Handles { catalog: Catalog, messages: Messages }
+}
+
+/// What the function is given.
+pub type Deps = mealticket_api::Deps<Handles>;
 
 /// What a run is asked to do.
 #[derive(Debug, Clone, Copy, Deserialize)]
@@ -68,7 +76,7 @@ pub async fn work<C: Courier>(deps: &Deps, courier: &Arc<C>, shift: Shift) -> Re
     let until = Instant::now() + Duration::from_secs(shift.for_seconds.min(SHIFT_SECONDS_MAX));
     let holder = random::name().map_err(unexpected)?;
     let worker = loop {
-        match deps.store.lease_due(shift.shard, &holder).await? {
+        match deps.messages.lease_due(shift.shard, &holder).await? {
             Some(worker) => break worker,
             None if Instant::now() >= until => return Ok(Worked { busy: true, ..Worked::default() }),
             None => tokio::time::sleep(IDLE).await,
@@ -83,13 +91,13 @@ pub async fn work<C: Courier>(deps: &Deps, courier: &Arc<C>, shift: Shift) -> Re
         begin_after: None,
         worked: Worked::default(),
     };
-    let outcome = run.work(&deps.store, shift, &holder, until).await;
+    let outcome = run.work(&deps.tables, shift, &holder, until).await;
     // Attempts that are under way end within their timeout, and say what became of them.
     while let Some(ended) = run.tasks.join_next().await {
         run.ended(ended);
     }
     if let Some(worker) = right.worker() {
-        deps.store.return_due(&worker).await?;
+        deps.messages.return_due(&worker).await?;
     }
     let Worked { delivered, failed, dead, left, .. } = run.worked;
     tracing::info!(shard = shift.shard, delivered, failed, dead, left, "delivered");
@@ -128,10 +136,10 @@ struct Run<C> {
 }
 
 impl<C: Courier> Run<C> {
-    async fn work(&mut self, store: &Store, shift: Shift, holder: &str, until: Instant) -> Result<(), StoreError> {
+    async fn work(&mut self, tables: &Handles, shift: Shift, holder: &str, until: Instant) -> Result<(), StoreError> {
         loop {
-            if !self.attempts.right.lasts(store.clock().now(), RENEW_BELOW_SECONDS) {
-                let worker = store.lease_due(shift.shard, holder).await?;
+            if !self.attempts.right.lasts(tables.messages.clock().now(), RENEW_BELOW_SECONDS) {
+                let worker = tables.messages.lease_due(shift.shard, holder).await?;
                 self.attempts.right.becomes(worker.clone());
                 if worker.is_none() {
                     return Ok(());
@@ -141,7 +149,7 @@ impl<C: Courier> Run<C> {
             let look_again_at = Instant::now() + LOOK_EVERY;
             // What an endpoint has no room for is seen by the look after: nothing is due only when nothing was in hand.
             let was_idle = self.tasks.is_empty();
-            let is_idle = self.take(store, shift.shard).await? == 0 && was_idle;
+            let is_idle = self.take(tables, shift.shard).await? == 0 && was_idle;
             while let Ok(Some(ended)) = tokio::time::timeout_at(look_again_at, self.tasks.join_next()).await {
                 self.ended(ended);
             }
@@ -158,12 +166,12 @@ impl<C: Courier> Run<C> {
 
     /// Takes what is due, endpoint by endpoint, as much as each has room for, all round from where the last look ended. Gives how many
     /// entries.
-    async fn take(&mut self, store: &Store, shard: u16) -> Result<usize, StoreError> {
+    async fn take(&mut self, tables: &Handles, shard: u16) -> Result<usize, StoreError> {
         let begin = self.begin_after.take();
         let mut after = begin.clone();
         let (mut taken, mut has_turned) = (0, begin.is_none());
         while !self.hand.is_full() {
-            let Some((endpoint, first_at)) = store.next_endpoint_queued(shard, after.as_ref()).await? else {
+            let Some((endpoint, first_at)) = tables.messages.next_endpoint_queued(shard, after.as_ref()).await? else {
                 if has_turned {
                     return Ok(taken);
                 }
@@ -173,8 +181,8 @@ impl<C: Courier> Run<C> {
             if has_turned && begin.as_ref().is_some_and(|begin| endpoint > *begin) {
                 return Ok(taken);
             }
-            if first_at <= store.clock().now() {
-                taken += self.take_of(store, shard, &endpoint).await?;
+            if first_at <= tables.messages.clock().now() {
+                taken += self.take_of(tables, shard, &endpoint).await?;
             }
             after = Some(endpoint);
         }
@@ -182,14 +190,14 @@ impl<C: Courier> Run<C> {
         Ok(taken)
     }
 
-    async fn take_of(&mut self, store: &Store, shard: u16, endpoint: &EndpointId) -> Result<usize, StoreError> {
+    async fn take_of(&mut self, tables: &Handles, shard: u16, endpoint: &EndpointId) -> Result<usize, StoreError> {
         let room = self.hand.room(endpoint);
         if room == 0 {
             return Ok(0);
         }
         let mut taken = 0;
         let limit = self.hand.known(endpoint) + room;
-        for (key, due) in store.due(shard, endpoint, store.clock().now(), limit).await? {
+        for (key, due) in tables.messages.due(shard, endpoint, tables.messages.clock().now(), limit).await? {
             if self.hand.room(endpoint) > 0 && self.hand.take(&key, endpoint) {
                 taken += 1;
                 let Some(due) = due else {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 #[tokio::main]
 async fn main() -> Result<(), Error> {
-    let deps = run::start_with_keys().await?;
+    let deps = run::start_with_keys::<deliver_webhooks::Handles>().await?;
     let courier = Arc::new(HttpCourier::new(System, ATTEMPT_TIMEOUT)?);
     run::serve_events(move |shift| {
         let (deps, courier) = (deps.clone(), Arc::clone(&courier));

@@ -1,11 +1,12 @@
 //! One fold: planned, written down, done.
 
+use crate::Handles;
 use mealticket_domain::{
     CampaignNo, MerchantId, ProvinceDay, Timestamp,
     books::{Fold, additions, day_to_close},
     journal::{Page, StreamShard},
 };
-use mealticket_store::{Store, StoreError, books::ListedAside};
+use mealticket_store::{StoreError, ledger::ListedAside};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// Pages of one fold: 100 of a thousand entries are some 70 MB when they are read, and as much again when they are sorted into
@@ -19,19 +20,19 @@ const UNKNOWN_MERCHANT: &str = "mch_unknown";
 pub(crate) type Pages = Vec<(StreamShard, Page)>;
 
 /// The next fold after `last`, with its pages; none when there is nothing to do.
-pub(crate) async fn plan(store: &Store, last: Option<&Fold>) -> Result<Option<(Fold, Pages)>, StoreError> {
-    let now = store.clock().now();
+pub(crate) async fn plan(tables: &Handles, last: Option<&Fold>) -> Result<Option<(Fold, Pages)>, StoreError> {
+    let now = tables.ledger.clock().now();
     let today = now.province_day();
     let look_from = last.map_or(Timestamp::MIN.province_day(), |last| last.look_from);
     let mut pages = Pages::new();
     // A shard is noted on each day on which it is posted to, by a clock that may be a little ahead.
-    for shard in store.active_shards(look_from, today.plus_days(1)).await? {
+    for shard in tables.ledger.active_shards(look_from, today.plus_days(1)).await? {
         let room = PAGES_MAX - pages.len();
         if room == 0 {
             break;
         }
-        let after = store.folded_mark(&shard).await?;
-        let found = store.pages_after(&shard, after, None, room).await?;
+        let after = tables.ledger.folded_mark(&shard).await?;
+        let found = tables.ledger.pages_after(&shard, after, None, room).await?;
         // Without gaps from the mark: what is behind a gap waits.
         let next = found.into_iter().zip(after + 1..).take_while(|(page, no)| page.no == *no);
         pages.extend(next.map(|(page, _)| (shard.clone(), page)));
@@ -60,26 +61,26 @@ fn yesterday(today: ProvinceDay) -> ProvinceDay {
 }
 
 /// The pages of a fold that was written down.
-pub(crate) async fn pages_of(store: &Store, fold: &Fold) -> Result<Pages, StoreError> {
+pub(crate) async fn pages_of(tables: &Handles, fold: &Fold) -> Result<Pages, StoreError> {
     let mut pages = Pages::new();
     for (shard, (first, last)) in &fold.pages {
-        let found = store.pages_after(shard, first.saturating_sub(1), Some(*last), usize::MAX).await?;
+        let found = tables.ledger.pages_after(shard, first.saturating_sub(1), Some(*last), usize::MAX).await?;
         pages.extend(found.into_iter().map(|page| (shard.clone(), page)));
     }
     Ok(pages)
 }
 
 /// Brings a fold into the sheets and bills. Safe to repeat, and safe beside itself.
-pub(crate) async fn fold(store: &Store, fold: &Fold, pages: &Pages) -> Result<(), StoreError> {
-    let merchants = merchants(store, pages).await?;
+pub(crate) async fn fold(tables: &Handles, fold: &Fold, pages: &Pages) -> Result<(), StoreError> {
+    let merchants = merchants(tables, pages).await?;
     let merchant_of = |campaign: CampaignNo| merchants.of(campaign);
     let additions = additions(pages.iter().map(|(_, page)| page), fold.closed, merchant_of);
     for (sheet, addition) in additions.sheets {
-        store.add_to_bill(&sheet, fold.no, &addition.entries).await?;
-        store.add_to_sheet(&sheet, fold.no, addition.cells).await?;
+        tables.ledger.add_to_bill(&sheet, fold.no, &addition.entries).await?;
+        tables.ledger.add_to_sheet(&sheet, fold.no, addition.cells).await?;
     }
     for (month, lapses) in additions.lapses {
-        store.add_to_lapses(&month, fold.no, lapses).await?;
+        tables.ledger.add_to_lapses(&month, fold.no, lapses).await?;
     }
     for (shard, page) in pages {
         for (id, aside) in page.asides(shard) {
@@ -91,16 +92,16 @@ pub(crate) async fn fold(store: &Store, fold: &Fold, pages: &Pages) -> Result<()
                 at: page.last_at,
                 posted: None,
             };
-            store.list_aside(&listed).await?;
+            tables.ledger.list_aside(&listed).await?;
         }
     }
     for (shard, (_, last)) in &fold.pages {
-        store.mark_folded(shard, *last).await?;
+        tables.ledger.mark_folded(shard, *last).await?;
     }
     for month in fold.months_closed() {
-        store.month_is_due(month, fold.no).await?;
+        tables.ledger.month_is_due(month, fold.no).await?;
     }
-    store.end_fold(fold).await
+    tables.ledger.end_fold(fold).await
 }
 
 struct Merchants {
@@ -115,14 +116,14 @@ impl Merchants {
 }
 
 /// The merchants of the campaigns that are counted. Asked one by one: a directory could be older than the campaign.
-async fn merchants(store: &Store, pages: &Pages) -> Result<Merchants, StoreError> {
+async fn merchants(tables: &Handles, pages: &Pages) -> Result<Merchants, StoreError> {
     let unknown = UNKNOWN_MERCHANT.parse();
     let unknown = unknown.map_err(|_| StoreError::Corrupt { item: "merchant", attribute: "sk" })?;
     let mut merchants = Merchants { known: HashMap::new(), unknown };
     let counted: BTreeSet<CampaignNo> =
         pages.iter().flat_map(|(_, page)| page.counts.iter().map(|(key, _)| key.campaign)).collect();
     for no in counted {
-        match store.campaign(no).await {
+        match tables.catalog.campaign(no).await {
             Ok(Some(campaign)) => drop(merchants.known.insert(no, campaign.merchant_id.clone())),
             Ok(None) | Err(StoreError::Corrupt { .. }) => {
                 tracing::error!(campaign = %no, "counted, and not in the catalog in a form that can be read");

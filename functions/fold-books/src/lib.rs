@@ -8,10 +8,15 @@ mod statements;
 
 use fold::{fold, plan};
 use mealticket_domain::{ProvinceMonth, journal::Page};
-use mealticket_store::{Store, StoreError};
+use mealticket_store::StoreError;
 use serde::Serialize;
 use std::time::Duration;
 use tokio::time::Instant;
+
+mealticket_store::handles! {
+    /// The tables that this function reaches.
+    pub struct Handles { catalog: Catalog, ledger: Ledger, messages: Messages }
+}
 
 /// How long one run goes on, of the function's 300 s: nothing that begins in it takes a minute.
 const WORK_FOR: Duration = Duration::from_secs(240);
@@ -38,11 +43,11 @@ pub struct Worked {
 }
 
 /// Folds what there is, closes what is over, and makes the statements of closed months.
-pub async fn work(store: &Store) -> Result<Worked, StoreError> {
+pub async fn work(tables: &Handles) -> Result<Worked, StoreError> {
     let until = Instant::now() + WORK_FOR;
     let mut worked = Worked::default();
     loop {
-        let newest = store.newest_fold().await?;
+        let newest = tables.ledger.newest_fold().await?;
         worked.closed = newest.as_ref().and_then(|fold| fold.closed_by_now()).map(|day| day.to_string());
         if Instant::now() >= until {
             worked.unfinished = true;
@@ -51,21 +56,21 @@ pub async fn work(store: &Store) -> Result<Worked, StoreError> {
         let (next, pages) = match newest {
             // Somebody was cut off, or is at it: it is done once, whoever does it.
             Some(open) if !open.is_done => (open, None),
-            done => match plan(store, done.as_ref()).await? {
-                Some((next, pages)) if store.begin_fold(&next).await? => (next, Some(pages)),
+            done => match plan(tables, done.as_ref()).await? {
+                Some((next, pages)) if tables.ledger.begin_fold(&next).await? => (next, Some(pages)),
                 Some(_) => continue,
                 None => break,
             },
         };
         let pages = match pages {
             Some(pages) => pages,
-            None => fold::pages_of(store, &next).await?,
+            None => fold::pages_of(tables, &next).await?,
         };
-        fold(store, &next, &pages).await?;
+        fold(tables, &next, &pages).await?;
         worked.folds += 1;
         worked.count(pages.iter().map(|(_, page)| page));
     }
-    worked.make_statements(store, until).await?;
+    worked.make_statements(tables, until).await?;
     tracing::info!(
         folds = worked.folds,
         pages = worked.pages,
@@ -85,10 +90,10 @@ impl Worked {
         }
     }
 
-    async fn make_statements(&mut self, store: &Store, until: Instant) -> Result<(), StoreError> {
-        let due: Vec<(ProvinceMonth, u64)> = store.months_due().await?;
+    async fn make_statements(&mut self, tables: &Handles, until: Instant) -> Result<(), StoreError> {
+        let due: Vec<(ProvinceMonth, u64)> = tables.ledger.months_due().await?;
         for (month, cut) in due {
-            let made = statements::make(store, month, cut, until).await?;
+            let made = statements::make(tables, month, cut, until).await?;
             self.statements += made.statements;
             self.unreadable += made.unreadable;
             if made.unfinished {
@@ -97,7 +102,7 @@ impl Worked {
             }
             // A month of which a statement is missing stays due, and is told each time.
             if made.unreadable == 0 {
-                store.month_is_done(month, cut).await?;
+                tables.ledger.month_is_done(month, cut).await?;
             }
         }
         Ok(())

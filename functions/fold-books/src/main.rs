@@ -6,10 +6,10 @@ use serde_json::Value;
 
 #[tokio::main]
 async fn main() -> Result<(), Error> {
-    let (store, _) = run::start().await?;
+    let (tables, _) = run::start::<fold_books::Handles>().await?;
     run::serve_events(move |_: Value| {
-        let store = store.clone();
-        async move { Ok(fold_books::work(&store).await?) }
+        let tables = tables.clone();
+        async move { Ok(fold_books::work(&tables).await?) }
     })
     .await
 }

@@ -1,12 +1,13 @@
 //! Statements of a month whose days are all closed.
 
+use crate::Handles;
 use mealticket_domain::{
     MerchantId, ProvinceMonth,
     books::add_cells,
     statement::{LineKey, Statement, StatementId},
     webhook::statement_closed,
 };
-use mealticket_store::{Store, StoreError};
+use mealticket_store::StoreError;
 use std::collections::BTreeMap;
 use tokio::time::Instant;
 
@@ -25,17 +26,17 @@ pub(crate) struct Made {
 }
 
 /// Makes the statements that are missing.
-pub(crate) async fn make(store: &Store, month: ProvinceMonth, cut: u64, until: Instant) -> Result<Made, StoreError> {
+pub(crate) async fn make(tables: &Handles, month: ProvinceMonth, cut: u64, until: Instant) -> Result<Made, StoreError> {
     let mut made = Made::default();
     let mut after: Option<MerchantId> = None;
     loop {
-        let merchants = store.booked_merchants(after.as_ref(), MERCHANTS).await?;
+        let merchants = tables.ledger.booked_merchants(after.as_ref(), MERCHANTS).await?;
         for merchant in &merchants {
             if Instant::now() >= until {
                 made.unfinished = true;
                 return Ok(made);
             }
-            match make_one(store, StatementId { merchant: merchant.clone(), month }, cut).await {
+            match make_one(tables, StatementId { merchant: merchant.clone(), month }, cut).await {
                 Ok(new) => made.statements += u64::from(new),
                 Err(error @ StoreError::Corrupt { .. }) => {
                     tracing::error!(%merchant, %month, %error, "no statement");
@@ -53,33 +54,34 @@ pub(crate) async fn make(store: &Store, month: ProvinceMonth, cut: u64, until: I
 
 /// Makes a merchant's statement, if it is missing and there is anything to state. The month is added up sheet by sheet: of a
 /// large merchant it does not fit into memory.
-async fn make_one(store: &Store, id: StatementId, cut: u64) -> Result<bool, StoreError> {
-    if let Some(standing) = store.statement_head(&id).await? {
+async fn make_one(tables: &Handles, id: StatementId, cut: u64) -> Result<bool, StoreError> {
+    if let Some(standing) = tables.ledger.statement_head(&id).await? {
         // Whoever made it may have been cut off before the merchant was told; told twice it is one message.
-        tell(store, &standing.statement, standing.closing).await?;
+        tell(tables, &standing.statement, standing.closing).await?;
         return Ok(false);
     }
-    let before = store.statement_before(&id.merchant, id.month).await?;
+    let before = tables.ledger.statement_before(&id.merchant, id.month).await?;
     let mut lines: BTreeMap<LineKey, _> = BTreeMap::new();
     let (first, last) = (id.month.first_day(), id.month.last_day());
-    store
+    tables
+        .ledger
         .for_each_sheet(&id.merchant, first, last, |_, cells| add_cells(&mut lines, &Statement::lines_of(&cells)))
         .await?;
     let (no, opening) = before.map_or((1, 0), |before| (before.statement.no + 1, before.closing));
     if lines.is_empty() && opening == 0 {
         return Ok(false);
     }
-    let statement = Statement { id, no, opening, lines, closed_at: store.clock().now(), cut };
-    store.put_statement(&statement).await?;
+    let statement = Statement { id, no, opening, lines, closed_at: tables.ledger.clock().now(), cut };
+    tables.ledger.put_statement(&statement).await?;
     // What stands, and not what was meant: another run may have been first.
-    if let Some(standing) = store.statement_head(&statement.id).await? {
-        tell(store, &standing.statement, standing.closing).await?;
+    if let Some(standing) = tables.ledger.statement_head(&statement.id).await? {
+        tell(tables, &standing.statement, standing.closing).await?;
     }
     Ok(true)
 }
 
 /// Queues the message that a statement is closed, for the endpoints of the merchant that want to know.
-async fn tell(store: &Store, statement: &Statement, closing: i64) -> Result<(), StoreError> {
+async fn tell(tables: &Handles, statement: &Statement, closing: i64) -> Result<(), StoreError> {
     let message = statement_closed(&statement.id, statement.no, closing, statement.closed_at);
-    store.queue_messages(&statement.id.merchant, &[message]).await.map(drop)
+    tables.messages.queue_messages(&tables.catalog, &statement.id.merchant, &[message]).await.map(drop)
 }

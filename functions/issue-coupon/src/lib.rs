@@ -2,11 +2,19 @@
 //!
 //! The rule and its one write are [`mealticket_store::claim`]; here the request is read and the outcome told.
 
-use mealticket_api::{ApiError, Code, Deps, Request, Response, Route, json, refusals, vault::Vault, views::CouponView};
-use mealticket_domain::{Campaign, CampaignNo, Channel, Coupon, Fingerprint, ShareCode};
-use mealticket_store::claim::{ClaimOutcome, ClaimRequest};
+use mealticket_api::{ApiError, Code, Request, Response, Route, Who, json, refusals, vault::Vault, views::CouponView};
+use mealticket_domain::{Campaign, CampaignNo, Channel, ClaimRequest, Coupon, Fingerprint, ShareCode};
+use mealticket_store::members::ClaimOutcome;
 use serde::Deserialize;
 use std::sync::Arc;
+
+mealticket_store::handles! {
+    /// The tables that this function reaches.
+    pub struct Handles { members: Members, catalog: Catalog, stock: Stock }
+}
+
+/// What the function is given.
+pub type Deps = mealticket_api::Deps<Handles>;
 
 /// What a member can ask.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,7 +24,7 @@ pub enum Ask {
 }
 
 /// The function's routes, as `infra/template.yaml` has them.
-pub const ROUTES: &[Route<Ask>] = &[("POST /v1/campaigns/{campaign_id}/claims", Ask::Claim)];
+pub const ROUTES: &[Route<Ask>] = &[Route::new("POST /v1/campaigns/{campaign_id}/claims", Ask::Claim, Who::Member)];
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -27,14 +35,15 @@ struct ClaimCouponRequest {
 
 /// Answers one request of a member's app.
 pub async fn handle(deps: Deps, request: Request) -> Result<Response, ApiError> {
-    let (Ask::Claim, _, parameters) = request.route(ROUTES)?;
+    let asked_of = request.route(ROUTES)?;
+    let Ask::Claim = asked_of.route.ask;
     let principal = deps.member(&request)?;
     let raw: ClaimCouponRequest = json::read(request.body()?)?;
     let channel: Option<Channel> = json::parsed_if("channel", raw.channel.as_deref())?;
     deps.stack.config.check_channel(channel.as_ref())?;
     let share_code: Option<ShareCode> = json::parsed_if("share_code", raw.share_code.as_deref())?;
     let key = request.idempotency_key()?;
-    let campaign = public_campaign(&deps, parameters.first().copied().unwrap_or_default()).await?;
+    let campaign = public_campaign(&deps, asked_of.path("campaign_id", Code::CampaignNotFound)?).await?;
 
     let asked = ClaimRequest {
         member: principal.member,
@@ -49,7 +58,7 @@ pub async fn handle(deps: Deps, request: Request) -> Result<Response, ApiError> 
         key_version: deps.stack.codes.newest_version(),
         now: deps.now(),
     };
-    match deps.store.claim(&campaign, &asked).await? {
+    match deps.members.claim(&deps.catalog, &deps.stock, &campaign, &asked).await? {
         ClaimOutcome::Claimed(coupon) => answer(&deps, &coupon, false).await,
         ClaimOutcome::Replayed(coupon) => answer(&deps, &coupon, true).await,
         ClaimOutcome::KeyReused => Err(Code::IdempotencyKeyReused.into()),
@@ -60,15 +69,14 @@ pub async fn handle(deps: Deps, request: Request) -> Result<Response, ApiError> 
     }
 }
 
-async fn public_campaign(deps: &Deps, id: &str) -> Result<Arc<Campaign>, ApiError> {
+async fn public_campaign(deps: &Deps, no: CampaignNo) -> Result<Arc<Campaign>, ApiError> {
     let missing = || ApiError::from(Code::CampaignNotFound);
-    let no: CampaignNo = id.parse().map_err(|_| missing())?;
-    let campaign = deps.store.campaign(no).await?;
+    let campaign = deps.catalog.campaign(no).await?;
     campaign.filter(|campaign| campaign.state.is_public()).ok_or_else(missing)
 }
 
 /// 201 with the coupon as it was claimed: a repeat shows the first answer, whatever has happened to the coupon since.
 async fn answer(deps: &Deps, coupon: &Coupon, replayed: bool) -> Result<Response, ApiError> {
-    let terms = deps.store.terms(coupon.key.campaign, coupon.terms_version).await?;
+    let terms = deps.catalog.terms(coupon.key.campaign, coupon.terms_version).await?;
     Ok(Response::created(&CouponView::as_claimed(&deps.stack, coupon, &terms))?.replayed_if(replayed))
 }

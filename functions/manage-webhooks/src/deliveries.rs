@@ -1,22 +1,23 @@
 //! `/v1/admin/deliveries…`: what was sent and what was given up, and sending it again.
 
-use crate::views::{DeliveryView, delivery_id, read_delivery_id};
-use mealticket_api::{ApiError, Code, Deps, Request, Response, auth::operator::Operator, json, views::ListView};
-use mealticket_domain::{MerchantId, webhook::EndpointId};
-use mealticket_store::{
-    deliveries::{Delivery, DeliveryFilter, Letter, Outcome},
-    merchants::MerchantRecord,
+use crate::Deps;
+use mealticket_api::{
+    ApiError, Code, Request, Response,
+    auth::operator::Operator,
+    json, lists,
+    views::{
+        ListView,
+        delivery::{DeliveryView, delivery_id, read_delivery_id},
+    },
 };
+use mealticket_domain::{MerchantId, webhook::EndpointId};
+use mealticket_store::messages::{Delivery, DeliveryFilter, Letter, Outcome};
 use serde::{Deserialize, Serialize};
 
 /// Attempts of one delivery, however often it is sent again: its item stays within 10 KB.
 const ATTEMPTS_OF_DELIVERY_MAX: u8 = 100;
 /// Dead letters that one request sends again.
 const REPLAYED_AT_ONCE: usize = 100;
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct ReplayRequest {}
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -42,50 +43,14 @@ pub(crate) async fn list(deps: &Deps, request: &Request) -> Result<Response, Api
     request.only_query(&["endpoint_id", "merchant_id", "outcome", "type", "since", "until", "limit", "cursor"])?;
     let endpoint: Option<EndpointId> = json::parsed_if("endpoint_id", request.query("endpoint_id"))?;
     let merchant: Option<MerchantId> = json::parsed_if("merchant_id", request.query("merchant_id"))?;
-    let filter = filter(request)?;
+    let filter = lists::delivery_filter(request)?;
     match endpoint {
-        Some(endpoint) => page(deps, request, &endpoint, merchant.as_ref(), &filter).await,
+        Some(endpoint) => lists::deliveries(&deps.messages, request, &endpoint, merchant.as_ref(), &filter).await,
         None if filter.outcome.is_none_or(|outcome| outcome == Outcome::Dead) => {
             dead_letters(deps, request, merchant.as_ref(), &filter).await
         }
         None => Err(ApiError::malformed("endpoint_id")),
     }
-}
-
-/// The deliveries to an endpoint of the merchant who asks.
-pub(crate) async fn list_own(deps: &Deps, request: &Request, merchant: &MerchantRecord) -> Result<Response, ApiError> {
-    request.only_query(&["endpoint_id", "outcome", "type", "since", "until", "limit", "cursor"])?;
-    let endpoint = request.query("endpoint_id").ok_or_else(|| ApiError::malformed("endpoint_id"))?;
-    let filter = filter(request)?;
-    let unknown = || ApiError::from(Code::EndpointNotFound);
-    let endpoint: EndpointId = endpoint.parse().map_err(|_| unknown())?;
-    // One of another merchant is as one that is not there.
-    deps.store.endpoint(&merchant.merchant.id, &endpoint).await?.ok_or_else(unknown)?;
-    page(deps, request, &endpoint, None, &filter).await
-}
-
-fn filter(request: &Request) -> Result<DeliveryFilter, ApiError> {
-    Ok(DeliveryFilter {
-        outcome: json::parsed_if("outcome", request.query("outcome"))?,
-        kind: json::parsed_if("type", request.query("type"))?,
-        since: json::parsed_if("since", request.query("since"))?,
-        until: json::parsed_if("until", request.query("until"))?,
-    })
-}
-
-async fn page(
-    deps: &Deps,
-    request: &Request,
-    endpoint: &EndpointId,
-    merchant: Option<&MerchantId>,
-    filter: &DeliveryFilter,
-) -> Result<Response, ApiError> {
-    let limit = usize::from(request.page_limit()?);
-    let after = cursor(request.query("cursor"))?.map(|(_, message)| message);
-    let (mut found, next) = deps.store.deliveries(endpoint, filter, after.as_ref(), limit).await?;
-    found.retain(|delivery| merchant.is_none_or(|merchant| *merchant == delivery.merchant));
-    let next = next.map(|message| delivery_id(endpoint, &message));
-    Response::ok(&ListView { items: found.iter().map(DeliveryView::new).collect(), next })
 }
 
 /// A page of letters has so many at the most: what passes no filter leaves it shorter.
@@ -96,16 +61,11 @@ async fn dead_letters(
     filter: &DeliveryFilter,
 ) -> Result<Response, ApiError> {
     let limit = usize::from(request.page_limit()?);
-    let after = cursor(request.query("cursor"))?;
-    let (letters, next) = deps.store.dead_letters(None, after.as_ref(), limit).await?;
+    let after = lists::delivery_cursor(request.query("cursor"))?;
+    let (letters, next) = deps.messages.dead_letters(None, after.as_ref(), limit).await?;
     let mut dead = dead(deps, letters).await?;
     dead.retain(|letter| merchant.is_none_or(|merchant| *merchant == letter.merchant) && filter.passes(letter));
     Response::ok(&ListView { items: dead.iter().map(DeliveryView::new).collect(), next: next.map(named) })
-}
-
-/// Where a list goes on: after the delivery of this id.
-fn cursor(text: Option<&str>) -> Result<Option<Letter>, ApiError> {
-    text.map(read_delivery_id).transpose().map_err(|_| ApiError::malformed("cursor"))
 }
 
 fn named((endpoint, message): Letter) -> String {
@@ -116,7 +76,7 @@ fn named((endpoint, message): Letter) -> String {
 async fn dead(deps: &Deps, letters: Vec<Letter>) -> Result<Vec<Delivery>, ApiError> {
     let mut found = Vec::with_capacity(letters.len());
     for (endpoint, message) in letters {
-        found.extend(deps.store.delivery(&endpoint, &message).await?);
+        found.extend(deps.messages.delivery(&endpoint, &message).await?);
     }
     found.retain(|delivery| delivery.outcome == Outcome::Dead);
     Ok(found)
@@ -129,14 +89,14 @@ pub(crate) async fn replay(
     operator: &Operator,
     id: &str,
 ) -> Result<Response, ApiError> {
-    let ReplayRequest {} = json::read(request.body()?)?;
+    json::read_empty(request.body()?)?;
     let unknown = || ApiError::from(Code::DeliveryNotFound);
     let (endpoint, message) = read_delivery_id(id).map_err(|_| unknown())?;
-    let delivery = deps.store.delivery(&endpoint, &message).await?.ok_or_else(unknown)?;
+    let delivery = deps.messages.delivery(&endpoint, &message).await?.ok_or_else(unknown)?;
     if delivery.made() >= ATTEMPTS_OF_DELIVERY_MAX {
         return Err(Code::ReplayLimit.into());
     }
-    deps.store.replay(&delivery, deps.now()).await?;
+    deps.messages.replay(&delivery, deps.now()).await?;
     tracing::info!(delivery = id, by = operator.subject, "sent again");
     Response::accepted(&ReplayedView { delivery_id: id.to_owned() })
 }
@@ -149,12 +109,12 @@ pub(crate) async fn replay_dead_letters(
 ) -> Result<Response, ApiError> {
     let asked: ReplayDeadLettersRequest = json::read(request.body()?)?;
     let endpoint: EndpointId = json::parsed("endpoint_id", &asked.endpoint_id)?;
-    let after = cursor(asked.cursor.as_deref())?;
-    let (letters, next) = deps.store.dead_letters(Some(&endpoint), after.as_ref(), REPLAYED_AT_ONCE).await?;
+    let after = lists::delivery_cursor(asked.cursor.as_deref())?;
+    let (letters, next) = deps.messages.dead_letters(Some(&endpoint), after.as_ref(), REPLAYED_AT_ONCE).await?;
     let mut queued = 0;
     for delivery in dead(deps, letters).await? {
         if delivery.made() < ATTEMPTS_OF_DELIVERY_MAX {
-            deps.store.replay(&delivery, deps.now()).await?;
+            deps.messages.replay(&delivery, deps.now()).await?;
             queued += 1;
         }
     }

@@ -1,8 +1,11 @@
 //! `/v1/admin/merchants/{merchant_id}/endpoints…`: where a merchant is told, and what its messages are signed with.
 
-use crate::views::{EndpointInTroubleView, EndpointView, NewSecretView};
+use crate::{
+    Deps,
+    views::{EndpointInTroubleView, EndpointView, NewSecretView},
+};
 use mealticket_api::{
-    ApiError, Code, Deps, Request, Response, auth::operator::Operator, json, random, vault::Sealed, views::ListView,
+    ApiError, Code, Request, Response, auth::operator::Operator, json, random, vault::Sealed, views::ListView,
     webhook::WebhookSecret,
 };
 use mealticket_domain::{
@@ -34,15 +37,18 @@ struct RotateEndpointRequest {
     version: u32,
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct SwitchEndpointRequest {}
+/// How an endpoint is switched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Switch {
+    On,
+    Off,
+}
 
 /// A merchant's endpoints, in the order of their ids.
 pub(crate) async fn list(deps: &Deps, request: &Request, merchant: &str) -> Result<Response, ApiError> {
     request.only_query(&[])?;
     let merchant = known(deps, merchant).await?;
-    let endpoints = deps.store.endpoints(&merchant).await?;
+    let endpoints = deps.catalog.endpoints(&merchant).await?;
     Response::ok(&ListView { items: endpoints.iter().map(EndpointView::new).collect(), next: None })
 }
 
@@ -51,7 +57,7 @@ pub(crate) async fn list_in_trouble(deps: &Deps, request: &Request) -> Result<Re
     request.only_query(&["limit", "cursor"])?;
     let limit = usize::from(request.page_limit()?);
     let after: Option<EndpointId> = json::parsed_if("cursor", request.query("cursor"))?;
-    let (found, next) = deps.store.endpoints_in_trouble(after.as_ref(), limit).await?;
+    let (found, next) = deps.messages.endpoints_in_trouble(&deps.catalog, after.as_ref(), limit).await?;
     let items = found.iter().map(|(merchant, endpoint)| EndpointInTroubleView::new(merchant, endpoint)).collect();
     Response::ok(&ListView { items, next: next.map(|id| id.to_string()) })
 }
@@ -77,7 +83,7 @@ pub(crate) async fn add(
     }
     let merchant = known(deps, merchant).await?;
     let id = endpoint_id(&merchant, &asked.name).ok_or_else(|| ApiError::malformed("name"))?;
-    let others = deps.store.endpoints(&merchant).await?;
+    let others = deps.catalog.endpoints(&merchant).await?;
     if others.len() >= ENDPOINTS_MAX && others.iter().all(|other| other.id != id) {
         return Err(ApiError::from(Code::EndpointLimit));
     }
@@ -92,7 +98,7 @@ pub(crate) async fn add(
         off: None,
         failing_since: None,
     };
-    let standing = deps.store.add_endpoint(&merchant, &endpoint).await?;
+    let standing = deps.catalog.add_endpoint(&merchant, &endpoint).await?;
     let is_same = |other: &Endpoint| (&other.url, &other.subscribed) == (&endpoint.url, &endpoint.subscribed);
     let endpoint = match standing {
         None => endpoint.clone(),
@@ -109,8 +115,7 @@ pub(crate) async fn rotate(
     deps: &Deps,
     request: &Request,
     operator: &Operator,
-    merchant: &str,
-    id: &str,
+    (merchant, id): (&str, &str),
 ) -> Result<Response, ApiError> {
     let RotateEndpointRequest { version } = json::read(request.body()?)?;
     let (merchant, mut endpoint) = found(deps, merchant, id).await?;
@@ -123,7 +128,7 @@ pub(crate) async fn rotate(
             return Err(Code::EndpointChanged.into());
         }
         let rotated = endpoint.rotated(own_secret.clone(), deps.now());
-        match deps.store.change_endpoint(&merchant, version, &rotated).await? {
+        match deps.catalog.change_endpoint(&merchant, version, &rotated).await? {
             // A repeated write finds its own work; so does whoever asked at the same time.
             Some(standing) if is_done(&standing) => endpoint = standing,
             Some(_) => return Err(Code::EndpointChanged.into()),
@@ -140,24 +145,25 @@ pub(crate) async fn switch(
     request: &Request,
     operator: &Operator,
     (merchant, id): (&str, &str),
-    on: bool,
+    to: Switch,
 ) -> Result<Response, ApiError> {
-    let SwitchEndpointRequest {} = json::read(request.body()?)?;
+    json::read_empty(request.body()?)?;
+    let on = to == Switch::On;
     let (merchant, mut endpoint) = found(deps, merchant, id).await?;
     for _ in 0..LOOKS_MAX {
         if endpoint.off.is_none() == on {
             if on && endpoint.failing_since.is_none() {
-                deps.store.list_no_more(&endpoint.id, deps.now()).await?;
+                deps.messages.list_no_more(&endpoint.id, deps.now()).await?;
             }
             return Response::ok(&EndpointView::new(&endpoint));
         }
         let off = (!on).then(|| SwitchedOff { at: deps.now(), reason: OffReason::Operator });
         let seen = endpoint.version;
         if !on {
-            deps.store.list_in_trouble(&merchant, &endpoint.id, deps.now()).await?;
+            deps.messages.list_in_trouble(&merchant, &endpoint.id, deps.now()).await?;
         }
         let switched = Endpoint { off, failing_since: None, version: seen.saturating_add(1), ..endpoint };
-        let standing = deps.store.change_endpoint(&merchant, seen, &switched).await?;
+        let standing = deps.catalog.change_endpoint(&merchant, seen, &switched).await?;
         tracing::info!(%merchant, endpoint = id, by = operator.subject, on, "endpoint switched");
         // Somebody else changed it, or it is our own write that stands: either way it is looked at again.
         endpoint = standing.unwrap_or(switched);
@@ -168,7 +174,7 @@ pub(crate) async fn switch(
 async fn known(deps: &Deps, merchant: &str) -> Result<MerchantId, ApiError> {
     let unknown = || ApiError::from(Code::MerchantNotFound);
     let id: MerchantId = merchant.parse().map_err(|_| unknown())?;
-    let record = deps.store.merchant(&id).await?.ok_or_else(unknown)?;
+    let record = deps.catalog.merchant(&id).await?.ok_or_else(unknown)?;
     Ok(record.merchant.id.clone())
 }
 
@@ -176,7 +182,7 @@ async fn found(deps: &Deps, merchant: &str, id: &str) -> Result<(MerchantId, End
     let merchant = known(deps, merchant).await?;
     let unknown = || ApiError::from(Code::EndpointNotFound);
     let id: EndpointId = id.parse().map_err(|_| unknown())?;
-    let endpoint = deps.store.endpoint(&merchant, &id).await?.ok_or_else(unknown)?;
+    let endpoint = deps.catalog.endpoint(&merchant, &id).await?.ok_or_else(unknown)?;
     Ok((merchant, endpoint))
 }
 

@@ -1,15 +1,23 @@
-//! 通知管理: operators register, rotate and switch endpoints, and look after what did not arrive; merchants see their own; finance decides about reports that broke a rule.
+//! 通知管理: operators register, rotate and switch endpoints, and look after what did not arrive.
 //!
 //! Nothing here sends anything. What is to be sent again is put into the due index, and `deliver-webhooks` finds it there.
 
 mod deliveries;
-mod discrepancies;
 mod endpoints;
 mod views;
 
-use mealticket_api::{ApiError, Deps, Request, Response, Route, auth::operator::Role};
+use endpoints::Switch;
+use mealticket_api::{ApiError, Request, Response, Route, Who, auth::operator::Role};
 
-/// What can be asked about webhooks.
+mealticket_store::handles! {
+    /// The tables that this function reaches.
+    pub struct Handles { catalog: Catalog, messages: Messages }
+}
+
+/// What the function is given.
+pub type Deps = mealticket_api::Deps<Handles>;
+
+/// What an operator can ask about webhooks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ask {
     /// A merchant's endpoints.
@@ -20,9 +28,9 @@ pub enum Ask {
     AddEndpoint,
     /// A new secret for one.
     RotateEndpoint,
-    /// It is told again.
+    /// Messages are sent to it again.
     EnableEndpoint,
-    /// It is told nothing any more.
+    /// Nothing is sent to it any more.
     DisableEndpoint,
     /// What was sent, or could not be.
     ListDeliveries,
@@ -30,71 +38,40 @@ pub enum Ask {
     ReplayDelivery,
     /// All of an endpoint's dead letters once more.
     ReplayDeadLetters,
-    /// What was sent to an endpoint of one's own.
-    ListOwnDeliveries,
-    /// Reports that broke a rule.
-    ListDiscrepancies,
-    /// The merchant gets its money all the same.
-    AcceptDiscrepancy,
-    /// It does not.
-    RejectDiscrepancy,
 }
+
+/// Who may see endpoints and deliveries.
+const READERS: Who = Who::of_province(&[Role::ProvinceAdmin, Role::Auditor]);
+/// Who may change them, and have something sent again.
+const KEEPERS: Who = Who::of_province(&[Role::ProvinceAdmin]);
 
 /// The function's routes, as `infra/template.yaml` has them.
 pub const ROUTES: &[Route<Ask>] = &[
-    ("GET /v1/admin/endpoints", Ask::ListEndpointsInTrouble),
-    ("GET /v1/admin/merchants/{merchant_id}/endpoints", Ask::ListEndpoints),
-    ("POST /v1/admin/merchants/{merchant_id}/endpoints", Ask::AddEndpoint),
-    ("POST /v1/admin/merchants/{merchant_id}/endpoints/{endpoint_id}/rotate", Ask::RotateEndpoint),
-    ("POST /v1/admin/merchants/{merchant_id}/endpoints/{endpoint_id}/enable", Ask::EnableEndpoint),
-    ("POST /v1/admin/merchants/{merchant_id}/endpoints/{endpoint_id}/disable", Ask::DisableEndpoint),
-    ("GET /v1/admin/deliveries", Ask::ListDeliveries),
-    ("POST /v1/admin/deliveries/replay", Ask::ReplayDeadLetters),
-    ("POST /v1/admin/deliveries/{delivery_id}/replay", Ask::ReplayDelivery),
-    ("GET /v1/deliveries", Ask::ListOwnDeliveries),
-    ("GET /v1/admin/discrepancies", Ask::ListDiscrepancies),
-    ("POST /v1/admin/discrepancies/{discrepancy_id}/accept", Ask::AcceptDiscrepancy),
-    ("POST /v1/admin/discrepancies/{discrepancy_id}/reject", Ask::RejectDiscrepancy),
+    Route::new("GET /v1/admin/endpoints", Ask::ListEndpointsInTrouble, READERS),
+    Route::new("GET /v1/admin/merchants/{merchant_id}/endpoints", Ask::ListEndpoints, READERS),
+    Route::new("POST /v1/admin/merchants/{merchant_id}/endpoints", Ask::AddEndpoint, KEEPERS),
+    Route::new("POST /v1/admin/merchants/{merchant_id}/endpoints/{endpoint_id}/rotate", Ask::RotateEndpoint, KEEPERS),
+    Route::new("POST /v1/admin/merchants/{merchant_id}/endpoints/{endpoint_id}/enable", Ask::EnableEndpoint, KEEPERS),
+    Route::new("POST /v1/admin/merchants/{merchant_id}/endpoints/{endpoint_id}/disable", Ask::DisableEndpoint, KEEPERS),
+    Route::new("GET /v1/admin/deliveries", Ask::ListDeliveries, READERS),
+    Route::new("POST /v1/admin/deliveries/replay", Ask::ReplayDeadLetters, KEEPERS),
+    Route::new("POST /v1/admin/deliveries/{delivery_id}/replay", Ask::ReplayDelivery, KEEPERS),
 ];
 
-/// Who may see endpoints and deliveries.
-const READERS: &[Role] = &[Role::ProvinceAdmin, Role::Auditor];
-/// Who may change them, and have something sent again.
-const KEEPERS: &[Role] = &[Role::ProvinceAdmin];
-/// Who may see what does not add up.
-const BOOK_READERS: &[Role] = &[Role::Finance, Role::Auditor];
-/// Who may decide about it: it moves money.
-const BOOK_KEEPERS: &[Role] = &[Role::Finance];
-
-/// Answers one request of an operator's page or of a merchant's server.
+/// Answers one request of an operator's page.
 pub async fn handle(deps: Deps, request: Request) -> Result<Response, ApiError> {
-    let (ask, _, parameters) = request.route(ROUTES)?;
-    let parameter = |at: usize| parameters.get(at).copied().unwrap_or_default();
-    if ask == Ask::ListOwnDeliveries {
-        let merchant = deps.merchant(&request).await?;
-        return deliveries::list_own(&deps, &request, &merchant).await;
-    }
-    let roles = match ask {
-        Ask::ListEndpoints | Ask::ListEndpointsInTrouble | Ask::ListDeliveries => READERS,
-        Ask::ListDiscrepancies => BOOK_READERS,
-        Ask::AcceptDiscrepancy | Ask::RejectDiscrepancy => BOOK_KEEPERS,
-        _ => KEEPERS,
-    };
-    let operator = deps.operator(&request, roles).await?;
-    match ask {
-        Ask::ListDeliveries | Ask::ListOwnDeliveries => deliveries::list(&deps, &request).await,
-        Ask::ReplayDelivery => deliveries::replay(&deps, &request, &operator, parameter(0)).await,
-        Ask::ReplayDeadLetters => deliveries::replay_dead_letters(&deps, &request, &operator).await,
-        Ask::ListDiscrepancies => discrepancies::list(&deps, &request).await,
-        Ask::AcceptDiscrepancy => discrepancies::decide(&deps, &request, &operator, parameter(0), true).await,
-        Ask::RejectDiscrepancy => discrepancies::decide(&deps, &request, &operator, parameter(0), false).await,
+    let asked = request.route(ROUTES)?;
+    let operator = deps.operator(&request, asked.route.who).await?;
+    let (merchant, endpoint) = (asked.path_text("merchant_id"), asked.path_text("endpoint_id"));
+    match asked.route.ask {
         Ask::ListEndpointsInTrouble => endpoints::list_in_trouble(&deps, &request).await,
-        Ask::ListEndpoints => endpoints::list(&deps, &request, parameter(0)).await,
-        Ask::AddEndpoint => endpoints::add(&deps, &request, &operator, parameter(0)).await,
-        Ask::RotateEndpoint => endpoints::rotate(&deps, &request, &operator, parameter(0), parameter(1)).await,
-        Ask::EnableEndpoint | Ask::DisableEndpoint => {
-            let on = ask == Ask::EnableEndpoint;
-            endpoints::switch(&deps, &request, &operator, (parameter(0), parameter(1)), on).await
-        }
+        Ask::ListEndpoints => endpoints::list(&deps, &request, merchant).await,
+        Ask::AddEndpoint => endpoints::add(&deps, &request, &operator, merchant).await,
+        Ask::RotateEndpoint => endpoints::rotate(&deps, &request, &operator, (merchant, endpoint)).await,
+        Ask::EnableEndpoint => endpoints::switch(&deps, &request, &operator, (merchant, endpoint), Switch::On).await,
+        Ask::DisableEndpoint => endpoints::switch(&deps, &request, &operator, (merchant, endpoint), Switch::Off).await,
+        Ask::ListDeliveries => deliveries::list(&deps, &request).await,
+        Ask::ReplayDelivery => deliveries::replay(&deps, &request, &operator, asked.path_text("delivery_id")).await,
+        Ask::ReplayDeadLetters => deliveries::replay_dead_letters(&deps, &request, &operator).await,
     }
 }

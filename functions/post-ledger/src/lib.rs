@@ -6,9 +6,13 @@
 use aws_lambda_events::{dynamodb::TimeWindowEventResponse, streams::DynamoDbBatchItemFailure};
 use lambda_runtime::Error;
 use mealticket_domain::journal::{SequenceNumber, StreamShard};
-use mealticket_store::Store;
 use serde::Deserialize;
 use serde_json::Value;
+
+mealticket_store::handles! {
+    /// The tables that this function reaches.
+    pub struct Handles { catalog: Catalog, ledger: Ledger }
+}
 
 /// A batch of one shard's records. They are read one by one: one that makes no sense must not hold up the others.
 #[derive(Debug, Deserialize)]
@@ -21,11 +25,11 @@ pub struct Batch {
 }
 
 /// Posts a batch. Gives the first record that is not posted, if one is not: the mapping begins there again.
-pub async fn handle(store: &Store, batch: Batch) -> Result<TimeWindowEventResponse, Error> {
+pub async fn handle(tables: &Handles, batch: Batch) -> Result<TimeWindowEventResponse, Error> {
     let shard: Option<StreamShard> = batch.shard_id.and_then(|name| name.parse().ok());
     let shard = shard.ok_or("the event names no shard: the mapping needs a tumbling window")?;
-    let records = store.read_batch(&batch.records).await?;
-    match store.post(&shard, records).await {
+    let records = tables.catalog.read_batch(&batch.records).await?;
+    match tables.ledger.post(&shard, records).await {
         Ok(pages) => {
             // Told once, by whoever put it there: what is delivered again is in no new page.
             for (id, aside) in pages.iter().flat_map(|page| page.asides(&shard)) {

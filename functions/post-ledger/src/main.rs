@@ -5,10 +5,10 @@ use mealticket_api::run;
 
 #[tokio::main]
 async fn main() -> Result<(), Error> {
-    let (store, _) = run::start().await?;
+    let (tables, _) = run::start::<post_ledger::Handles>().await?;
     run::serve_events(move |batch| {
-        let store = store.clone();
-        async move { post_ledger::handle(&store, batch).await }
+        let tables = tables.clone();
+        async move { post_ledger::handle(&tables, batch).await }
     })
     .await
 }

@@ -6,11 +6,18 @@
 mod waiting;
 
 use lambda_runtime::Error;
-use mealticket_api::Deps;
 use mealticket_domain::{MerchantId, webhook::Message};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
+
+mealticket_store::handles! {
+    /// The tables that this function reaches.
+    pub struct Handles { members: Members, catalog: Catalog, messages: Messages }
+}
+
+/// What the function is given.
+pub type Deps = mealticket_api::Deps<Handles>;
 
 /// A batch of one shard's records, each read by itself: one that makes no sense must not hold up the others.
 #[derive(Debug, Deserialize)]
@@ -30,13 +37,13 @@ pub struct Queued {
 pub async fn handle(deps: &Deps, batch: Batch) -> Result<Queued, Error> {
     let mut by_merchant: BTreeMap<MerchantId, Vec<Message>> = BTreeMap::new();
     for record in &batch.records {
-        if let Some((merchant, messages)) = deps.store.messages_of(record, &deps.stack.ids).await? {
+        if let Some((merchant, messages)) = deps.catalog.messages_of(record, &deps.stack.ids).await? {
             by_merchant.entry(merchant).or_default().extend(messages);
         }
     }
     let mut queued = Queued { messages: 0 };
     for (merchant, messages) in by_merchant {
-        queued.messages += deps.store.queue_messages(&merchant, &messages).await?;
+        queued.messages += deps.messages.queue_messages(&deps.catalog, &merchant, &messages).await?;
     }
     waiting::undo(deps, &batch.records).await?;
     tracing::info!(received = batch.records.len(), messages = queued.messages, "queued");

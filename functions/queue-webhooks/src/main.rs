@@ -5,7 +5,7 @@ use mealticket_api::run;
 
 #[tokio::main]
 async fn main() -> Result<(), Error> {
-    let deps = run::start_with_keys().await?;
+    let deps = run::start_with_keys::<queue_webhooks::Handles>().await?;
     run::serve_events(move |batch| {
         let deps = deps.clone();
         async move { queue_webhooks::handle(&deps, batch).await }

@@ -1,18 +1,18 @@
 //! Reversals that were reported early, and whose redemption has come by.
 
-use mealticket_api::Deps;
+use crate::Deps;
 use mealticket_domain::{ReverseRefusal, report::Found};
 use mealticket_store::{
     StoreError,
-    reverse::{ReverseOutcome, ReverseRequest},
-    waiting::{Waiting, redeemed_in},
+    members::{ReverseOutcome, ReverseRequest, redeemed_in},
+    messages::Waiting,
 };
 use serde_json::Value;
 
 /// Undoes what waited for these records. Nothing is asked when none of them is a redemption.
 pub(crate) async fn undo(deps: &Deps, records: &[Value]) -> Result<(), StoreError> {
     for place in redeemed_in(records) {
-        for waiting in deps.store.waiting(place).await? {
+        for waiting in deps.messages.waiting(place).await? {
             match undo_one(deps, &waiting).await {
                 // Of one coupon that cannot be read the others must not wait.
                 Err(error @ StoreError::Corrupt { .. }) => {
@@ -26,10 +26,10 @@ pub(crate) async fn undo(deps: &Deps, records: &[Value]) -> Result<(), StoreErro
 }
 
 async fn undo_one(deps: &Deps, waiting: &Waiting) -> Result<(), StoreError> {
-    let Some(coupon) = deps.store.coupon(waiting.place).await? else { return Ok(()) };
+    let Some(coupon) = deps.members.coupon(waiting.place).await? else { return Ok(()) };
     let index = match waiting.undone.find(&coupon) {
         Found::NotYet => return Ok(()),
-        Found::Ambiguous => return deps.store.end_waiting(waiting).await,
+        Found::Ambiguous => return deps.messages.end_waiting(waiting).await,
         Found::Index(index) => index,
     };
     // The merchant said so when its report came, and not before it redeemed.
@@ -37,14 +37,14 @@ async fn undo_one(deps: &Deps, waiting: &Waiting) -> Result<(), StoreError> {
     let id = deps.stack.ids.redemption_id(waiting.place, index);
     let at = waiting.received_at.max(redeemed_at);
     let request = ReverseRequest::reported(&id, index, waiting.reason.clone(), at);
-    match deps.store.reverse(waiting.place, index, &request).await? {
+    match deps.members.reverse(&deps.catalog, waiting.place, index, &request).await? {
         ReverseOutcome::Reversed(_)
         | ReverseOutcome::Replayed(_)
         | ReverseOutcome::Refused(ReverseRefusal::AlreadyReversed) => {
-            deps.store.settle_discrepancy(&waiting.merchant, &waiting.webhook_id, deps.now()).await?;
+            deps.messages.settle_discrepancy(&waiting.merchant, &waiting.webhook_id, deps.now()).await?;
         }
         // It stays a discrepancy, for the operator to look at.
         other => tracing::warn!(merchant = %waiting.merchant, outcome = ?other, "an early reversal does not stand"),
     }
-    deps.store.end_waiting(waiting).await
+    deps.messages.end_waiting(waiting).await
 }

@@ -1,15 +1,14 @@
 //! `/v1/admin/journal…`: entries with their postings, and the records that could not be read.
 
-use crate::views::{EntryView, SetAsideView};
-use mealticket_api::{ApiError, Code, Deps, Request, Response, auth::operator::Operator, json, views::ListView};
+use crate::{
+    Deps,
+    views::{EntryView, SetAsideView},
+};
+use mealticket_api::{ApiError, Code, Request, Response, auth::operator::Operator, json, views::ListView};
 use mealticket_domain::{MerchantId, ProvinceDay, journal::SetAside};
-use mealticket_store::books::{BillCursor, PostedAside};
-use serde::{Deserialize, Serialize};
+use mealticket_store::ledger::{BillCursor, PostedAside};
+use serde::Serialize;
 use serde_json::Value;
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct PostRequest {}
 
 #[derive(Serialize)]
 struct PostedView<'a> {
@@ -25,7 +24,7 @@ pub(crate) async fn read_journal(deps: &Deps, request: &Request) -> Result<Respo
     let day: ProvinceDay = json::parsed("date", required("date")?)?;
     let limit = usize::from(request.page_limit()?);
     let from: Option<BillCursor> = json::parsed_if("cursor", request.query("cursor"))?;
-    let found = deps.store.bill(&merchant, day, from, limit).await?;
+    let found = deps.ledger.bill(&merchant, day, from, limit).await?;
     let items = found.lines.iter().map(|entry| EntryView::new(&deps.stack, entry)).collect();
     Response::ok(&ListView { items, next: found.next.map(|next| next.to_string()) })
 }
@@ -38,7 +37,7 @@ pub(crate) async fn list_set_asides(deps: &Deps, request: &Request) -> Result<Re
     if after.is_some_and(|id| id.is_empty() || SetAside::own_shard(id).is_none()) {
         return Err(ApiError::malformed("cursor"));
     }
-    let listed = deps.store.set_asides(after, limit).await?;
+    let listed = deps.ledger.set_asides(after, limit).await?;
     let next = listed.last().filter(|_| listed.len() == limit).map(|last| last.id.clone());
     Response::ok(&ListView { items: listed.iter().map(SetAsideView::new).collect(), next })
 }
@@ -50,8 +49,8 @@ pub(crate) async fn post_set_aside(
     operator: &Operator,
     id: &str,
 ) -> Result<Response, ApiError> {
-    let PostRequest {} = json::read(request.body()?)?;
-    match deps.store.post_aside(id, &operator.subject, deps.now()).await? {
+    json::read_empty(request.body()?)?;
+    match deps.ledger.post_aside(&deps.catalog, id, &operator.subject, deps.now()).await? {
         PostedAside::Posted(record) => {
             tell(deps, &record).await?;
             Response::ok(&PostedView { event_id: id, posted: true })
@@ -63,8 +62,8 @@ pub(crate) async fn post_set_aside(
 
 /// Tells the merchant's systems what the record is about: nobody could when it came by.
 async fn tell(deps: &Deps, record: &Value) -> Result<(), ApiError> {
-    if let Some((merchant, messages)) = deps.store.messages_of(record, &deps.stack.ids).await? {
-        deps.store.queue_messages(&merchant, &messages).await?;
+    if let Some((merchant, messages)) = deps.catalog.messages_of(record, &deps.stack.ids).await? {
+        deps.messages.queue_messages(&deps.catalog, &merchant, &messages).await?;
     }
     Ok(())
 }

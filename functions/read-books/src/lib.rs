@@ -1,102 +1,66 @@
-//! 看账: merchants read their statements and bills and answer them; finance reads the journal and the metrics.
+//! 看账: the operator's finance reads the journal, every merchant's statements and what campaigns came to.
 //!
-//! Nothing here moves money. What is shown was folded by `fold-books`; the two things that can be said, a merchant's answer
-//! and that a record be posted after all, are each one guarded write.
+//! Nothing here moves money. What is shown was folded by `fold-books`. One thing can be said: that a record that was set aside be
+//! posted after all, which is one guarded write.
 
-mod bills;
 mod journal;
 mod metrics;
-mod spreadsheet;
 mod statements;
 mod views;
 
-use mealticket_api::{ApiError, Deps, Request, Response, Route, auth::operator::Role};
+use mealticket_api::{ApiError, Code, Request, Response, Route, Who, auth::operator::Role};
 
-/// What can be asked of the books.
+mealticket_store::handles! {
+    /// The tables that this function reaches.
+    pub struct Handles { catalog: Catalog, ledger: Ledger, messages: Messages }
+}
+
+/// What the function is given.
+pub type Deps = mealticket_api::Deps<Handles>;
+
+/// What an operator can ask of the books.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ask {
-    /// A merchant's statements.
-    ListStatements,
-    /// One of them.
-    ReadStatement,
-    /// The same as a spreadsheet.
-    ExportStatement,
-    /// It is right.
-    ConfirmStatement,
-    /// It is not.
-    DisputeStatement,
-    /// A day's orders.
-    ReadBill,
-    /// The same as a spreadsheet.
-    ExportBill,
     /// What campaigns came to.
     ReadMetrics,
     /// The entries of a merchant and day.
     ReadJournal,
-    /// Records that were put aside.
+    /// Records that were set aside.
     ListSetAsides,
     /// One of them is to be posted after all.
     PostSetAside,
-    /// Any merchant's statements, or a month's, for the operator.
-    ListAllStatements,
+    /// Any merchant's statements, or a month's.
+    ListStatements,
 }
+
+/// Who may read what campaigns came to.
+const METRICS_READERS: Who = Who::of_province(&[Role::ProvinceAdmin, Role::Finance, Role::Auditor]);
+/// Who may read the books.
+const BOOK_READERS: Who = Who::of_province(&[Role::Finance, Role::Auditor]);
+/// Who may have something posted.
+const BOOK_KEEPERS: Who = Who::of_province(&[Role::Finance]);
 
 /// The function's routes, as `infra/template.yaml` has them.
 pub const ROUTES: &[Route<Ask>] = &[
-    ("GET /v1/statements", Ask::ListStatements),
-    ("GET /v1/statements/{statement_id}", Ask::ReadStatement),
-    ("GET /v1/statements/{statement_id}/csv", Ask::ExportStatement),
-    ("POST /v1/statements/{statement_id}/confirm", Ask::ConfirmStatement),
-    ("POST /v1/statements/{statement_id}/dispute", Ask::DisputeStatement),
-    ("GET /v1/daily-bills/{date}", Ask::ReadBill),
-    ("GET /v1/daily-bills/{date}/csv", Ask::ExportBill),
-    ("GET /v1/admin/metrics", Ask::ReadMetrics),
-    ("GET /v1/admin/journal", Ask::ReadJournal),
-    ("GET /v1/admin/journal/set-asides", Ask::ListSetAsides),
-    ("POST /v1/admin/journal/set-asides/{event_id}/post", Ask::PostSetAside),
-    ("GET /v1/admin/statements", Ask::ListAllStatements),
+    Route::new("GET /v1/admin/metrics", Ask::ReadMetrics, METRICS_READERS),
+    Route::new("GET /v1/admin/journal", Ask::ReadJournal, BOOK_READERS),
+    Route::new("GET /v1/admin/journal/set-asides", Ask::ListSetAsides, BOOK_READERS),
+    Route::new("POST /v1/admin/journal/set-asides/{event_id}/post", Ask::PostSetAside, BOOK_KEEPERS),
+    Route::new("GET /v1/admin/statements", Ask::ListStatements, BOOK_READERS),
 ];
 
-/// Who may read what campaigns came to.
-const METRICS_READERS: &[Role] = &[Role::ProvinceAdmin, Role::Finance, Role::Auditor];
-/// Who may read the books.
-const BOOK_READERS: &[Role] = &[Role::Finance, Role::Auditor];
-/// Who may have something posted.
-const BOOK_KEEPERS: &[Role] = &[Role::Finance];
-
-/// Answers one request of a merchant's server or of an operator's page.
+/// Answers one request of an operator's page.
 pub async fn handle(deps: Deps, request: Request) -> Result<Response, ApiError> {
-    let (ask, _, parameters) = request.route(ROUTES)?;
-    let id = parameters.first().copied().unwrap_or_default();
-    match ask {
-        Ask::ReadMetrics => {
-            deps.operator(&request, METRICS_READERS).await?;
-            metrics::read_metrics(&deps, &request).await
-        }
-        Ask::ReadJournal | Ask::ListSetAsides | Ask::ListAllStatements => {
-            deps.operator(&request, BOOK_READERS).await?;
-            match ask {
-                Ask::ReadJournal => journal::read_journal(&deps, &request).await,
-                Ask::ListSetAsides => journal::list_set_asides(&deps, &request).await,
-                _ => statements::list_all(&deps, &request).await,
-            }
-        }
+    let asked = request.route(ROUTES)?;
+    let operator = deps.operator(&request, asked.route.who).await?;
+    match asked.route.ask {
+        Ask::ReadMetrics => metrics::read_metrics(&deps, &request).await,
+        Ask::ReadJournal => journal::read_journal(&deps, &request).await,
+        Ask::ListSetAsides => journal::list_set_asides(&deps, &request).await,
         Ask::PostSetAside => {
-            let operator = deps.operator(&request, BOOK_KEEPERS).await?;
-            journal::post_set_aside(&deps, &request, &operator, id).await
+            let event_id: String = asked.path("event_id", Code::RecordNotFound)?;
+            journal::post_set_aside(&deps, &request, &operator, &event_id).await
         }
-        _ => {
-            let merchant = deps.merchant(&request).await?;
-            let reader = statements::Reader { deps: &deps, merchant: &merchant };
-            match ask {
-                Ask::ListStatements => reader.list(&request).await,
-                Ask::ReadStatement => reader.read(&request, id).await,
-                Ask::ExportStatement => reader.export(&request, id).await,
-                Ask::ConfirmStatement => reader.confirm(&request, id).await,
-                Ask::DisputeStatement => reader.dispute(&request, id).await,
-                Ask::ReadBill => bills::read_bill(&reader, &request, id).await,
-                _ => bills::export_bill(&reader, &request, id).await,
-            }
-        }
+        Ask::ListStatements => statements::list_statements(&deps, &request).await,
     }
 }

@@ -1,190 +1,28 @@
-//! `/v1/statements…`: a merchant's own. Another's is not found.
+//! `GET /v1/admin/statements`: any merchant's statements, or every merchant's of a month.
 
-use crate::{
-    spreadsheet::{Cell, Spreadsheet, text},
-    views::{StatementView, co_funding, payable},
+use crate::Deps;
+use mealticket_api::{
+    ApiError, Request, Response, json, lists,
+    views::{ListView, statement::StatementView},
 };
-use mealticket_api::{ApiError, Code, Deps, Request, Response, json, views::ListView};
-use mealticket_domain::{
-    DisputeReason, MerchantId, ProvinceMonth,
-    books::Cell as Sums,
-    statement::{Answer, AnswerDecision, Dispute, StatementId, due},
-};
-use mealticket_store::{
-    merchants::MerchantRecord,
-    statements::{StatementHead, StatementLines},
-};
-use serde::Deserialize;
-
-/// A merchant who reads.
-pub(crate) struct Reader<'a> {
-    pub(crate) deps: &'a Deps,
-    pub(crate) merchant: &'a MerchantRecord,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct ConfirmRequest {}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct DisputeRequest {
-    reason: String,
-}
-
-impl Reader<'_> {
-    /// The merchant's statements, the newest first; of one month with `month`.
-    pub(crate) async fn list(&self, request: &Request) -> Result<Response, ApiError> {
-        request.only_query(&["month", "limit", "cursor"])?;
-        let month = json::parsed_if("month", request.query("month"))?;
-        list(self.deps, &self.merchant.merchant.id, month, request).await
-    }
-
-    /// A statement with some of its lines: all of them, when they are no more than some thousands.
-    pub(crate) async fn read(&self, request: &Request, id: &str) -> Result<Response, ApiError> {
-        let (head, lines) = self.with_lines(request, id).await?;
-        Response::ok(&StatementView::with_lines(&head, &lines))
-    }
-
-    /// The same as a spreadsheet.
-    pub(crate) async fn export(&self, request: &Request, id: &str) -> Result<Response, ApiError> {
-        let (head, lines) = self.with_lines(request, id).await?;
-        let id = &head.statement.id;
-        let next = lines.next.map(|part| format!("/v1/statements/{id}/csv?cursor={part}"));
-        Response::csv(self.spreadsheet(&head, &lines).await?, &format!("{id}.csv"), next.as_deref())
-    }
-
-    pub(crate) async fn confirm(&self, request: &Request, id: &str) -> Result<Response, ApiError> {
-        let ConfirmRequest {} = json::read(request.body()?)?;
-        self.answer(id, Answer::Confirmed { at: self.deps.now(), after: None }).await
-    }
-
-    pub(crate) async fn dispute(&self, request: &Request, id: &str) -> Result<Response, ApiError> {
-        let DisputeRequest { reason } = json::read(request.body()?)?;
-        let reason: DisputeReason = json::parsed("reason", &reason)?;
-        self.answer(id, Answer::Disputed(Dispute { at: self.deps.now(), reason })).await
-    }
-
-    async fn answer(&self, id: &str, said: Answer) -> Result<Response, ApiError> {
-        let mut head = self.own(id).await?;
-        let (decision, standing) = self.deps.store.answer_statement(&head.statement.id, &said).await?;
-        match decision {
-            AnswerDecision::Record(_) | AnswerDecision::Repeat => {
-                head.answer = Some(standing);
-                Response::ok(&StatementView::listed(&head))
-            }
-            AnswerDecision::AlreadyConfirmed => Err(Code::StatementConfirmed.into()),
-            AnswerDecision::AlreadyDisputed => Err(Code::StatementDisputed.into()),
-        }
-    }
-
-    async fn own(&self, id: &str) -> Result<StatementHead, ApiError> {
-        let missing = || ApiError::from(Code::StatementNotFound);
-        let id: StatementId = id.parse().map_err(|_| missing())?;
-        if id.merchant != self.merchant.merchant.id {
-            return Err(missing());
-        }
-        self.deps.store.statement_head(&id).await?.ok_or_else(missing)
-    }
-
-    async fn with_lines(&self, request: &Request, id: &str) -> Result<(StatementHead, StatementLines), ApiError> {
-        request.only_query(&["cursor"])?;
-        let part: u16 = json::parsed_if("cursor", request.query("cursor"))?.unwrap_or(0);
-        let head = self.own(id).await?;
-        let lines = self.deps.store.statement_lines(&head.statement.id, part).await?;
-        Ok((head, lines))
-    }
-
-    /// The name of one of the merchant's stores; its id when the catalog no longer has it.
-    pub(crate) fn store_name<'b>(&'b self, id: &'b mealticket_domain::StoreId) -> &'b str {
-        let known = self.merchant.merchant.stores.iter().find(|store| store.store_id == *id);
-        known.map_or(id.as_str(), |store| &store.name)
-    }
-
-    async fn spreadsheet(&self, head: &StatementHead, lines: &StatementLines) -> Result<String, ApiError> {
-        let statement = &head.statement;
-        let mut file = Spreadsheet::new();
-        file.texts(&["结算单", &statement.id.to_string()])?;
-        file.texts(&["商户", &self.merchant.merchant.name])?;
-        file.texts(&["账期", &statement.id.month.to_string()])?;
-        file.row([text("序号"), Cell::Count(statement.no.into())])?;
-        file.texts(&["出单时间", &statement.closed_at.province_clock()])?;
-        file.row([text("期初累计应结（元）"), Cell::Amount(statement.opening)])?;
-        file.texts(&[""])?;
-        file.texts(&[
-            "活动编号",
-            "活动名称",
-            "门店编号",
-            "门店名称",
-            "核销笔数",
-            "撤销笔数",
-            "订单金额（元）",
-            "优惠金额（元）",
-            "应付商户（元）",
-            "商户承担（元）",
-            "本期应结（元）",
-        ])?;
-        for (key, sums) in &lines.lines {
-            let campaign = self.deps.store.campaign(key.campaign).await?;
-            let name = campaign.as_ref().map_or("", |campaign| &campaign.terms.name);
-            let names = [&key.campaign.to_string(), name, key.store.as_str(), self.store_name(&key.store)];
-            file.row(names.into_iter().map(text).chain(amounts(sums)))?;
-        }
-        if lines.next.is_none() {
-            file.row(["合计", "", "", ""].into_iter().map(text).chain(amounts(&head.total)))?;
-            file.texts(&[""])?;
-            file.row([text("期末累计应结（元）"), Cell::Amount(head.closing)])?;
-        }
-        file.finish()
-    }
-}
-
-/// Counts and amounts of a row.
-fn amounts(sums: &Sums) -> [Cell; 7] {
-    [
-        Cell::Count(sums.redeemed),
-        Cell::Count(sums.reversed),
-        Cell::Amount(sums.order_value),
-        Cell::Amount(sums.discount),
-        Cell::Amount(payable(&sums.postings)),
-        Cell::Amount(co_funding(&sums.postings)),
-        Cell::Amount(due(&sums.postings)),
-    ]
-}
+use mealticket_domain::{MerchantId, ProvinceMonth, statement::StatementId};
 
 /// A merchant's statements, or every merchant's of a month, for the operator.
-pub(crate) async fn list_all(deps: &Deps, request: &Request) -> Result<Response, ApiError> {
+pub(crate) async fn list_statements(deps: &Deps, request: &Request) -> Result<Response, ApiError> {
     request.only_query(&["merchant_id", "month", "limit", "cursor"])?;
     let month: Option<ProvinceMonth> = json::parsed_if("month", request.query("month"))?;
     if let Some(merchant) = json::parsed_if::<MerchantId>("merchant_id", request.query("merchant_id"))? {
-        return list(deps, &merchant, month, request).await;
+        return lists::statements(&deps.ledger, &merchant, month, request).await;
     }
     let month = month.ok_or_else(|| ApiError::malformed("month"))?;
     let limit = usize::from(request.page_limit()?);
     let after: Option<MerchantId> = json::parsed_if("cursor", request.query("cursor"))?;
-    let merchants = deps.store.booked_merchants(after.as_ref(), limit).await?;
+    let merchants = deps.ledger.booked_merchants(after.as_ref(), limit).await?;
     let next = merchants.last().filter(|_| merchants.len() == limit).map(ToString::to_string);
     let mut items = Vec::new();
     for merchant in merchants {
-        let head = deps.store.statement_head(&StatementId { merchant, month }).await?;
+        let head = deps.ledger.statement_head(&StatementId { merchant, month }).await?;
         items.extend(head.as_ref().map(StatementView::listed));
     }
     Response::ok(&ListView { items, next })
-}
-
-async fn list(
-    deps: &Deps,
-    merchant: &MerchantId,
-    month: Option<ProvinceMonth>,
-    request: &Request,
-) -> Result<Response, ApiError> {
-    let limit = usize::from(request.page_limit()?);
-    let before: Option<ProvinceMonth> = json::parsed_if("cursor", request.query("cursor"))?;
-    if let Some(month) = month {
-        let head = deps.store.statement_head(&StatementId { merchant: merchant.clone(), month }).await?;
-        return Response::ok(&ListView { items: head.iter().map(StatementView::listed).collect(), next: None });
-    }
-    let heads = deps.store.statements(merchant, before, limit).await?;
-    let next = heads.last().filter(|_| heads.len() == limit).map(|last| last.statement.id.month.to_string());
-    Response::ok(&ListView { items: heads.iter().map(StatementView::listed).collect(), next })
 }

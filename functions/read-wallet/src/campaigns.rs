@@ -12,7 +12,7 @@ pub(crate) async fn list_campaigns(reader: &Reader<'_>, request: &Request) -> Re
     request.only_query(&["limit", "cursor"])?;
     let limit = usize::from(request.page_limit()?);
     let after: Option<CampaignNo> = json::parsed_if("cursor", request.query("cursor"))?;
-    let all = reader.deps.store.campaigns().await?;
+    let all = reader.deps.catalog.campaigns().await?;
     let public = all.iter().filter(|campaign| campaign.state.is_public());
     let mut rest = public.filter(|campaign| after.is_none_or(|after| campaign.no > after));
     let mut items = Vec::new();
@@ -26,15 +26,14 @@ pub(crate) async fn list_campaigns(reader: &Reader<'_>, request: &Request) -> Re
 }
 
 /// One public campaign.
-pub(crate) async fn read_campaign(reader: &Reader<'_>, id: &str) -> Result<Response, ApiError> {
+pub(crate) async fn read_campaign(reader: &Reader<'_>, no: CampaignNo) -> Result<Response, ApiError> {
     let missing = || ApiError::from(Code::CampaignNotFound);
-    let no: CampaignNo = id.parse().map_err(|_| missing())?;
-    let campaign = reader.deps.store.campaign(no).await?;
+    let campaign = reader.deps.catalog.campaign(no).await?;
     let campaign = campaign.filter(|campaign| campaign.state.is_public()).ok_or_else(missing)?;
     Response::ok(&view(reader, &campaign).await?)
 }
 
 pub(crate) async fn view(reader: &Reader<'_>, campaign: &Campaign) -> Result<CampaignView, ApiError> {
-    let remaining = reader.deps.store.remaining_hint(campaign.no).await?;
+    let remaining = reader.deps.stock.remaining_hint(campaign.no).await?;
     Ok(CampaignView::new(campaign, remaining))
 }

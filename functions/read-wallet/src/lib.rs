@@ -4,10 +4,16 @@ mod campaigns;
 mod coupons;
 mod wallet;
 
-use mealticket_api::{
-    ApiError, Code, Deps, Request, Response, Route, auth::member::MemberPrincipal, views::MemberView,
-};
+use mealticket_api::{ApiError, Code, Request, Response, Route, Who, auth::member::MemberPrincipal, views::MemberView};
 use mealticket_domain::Timestamp;
+
+mealticket_store::handles! {
+    /// The tables that this function reaches.
+    pub struct Handles { members: Members, catalog: Catalog, stock: Stock }
+}
+
+/// What the function is given.
+pub type Deps = mealticket_api::Deps<Handles>;
 
 /// What a member can ask.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,12 +34,12 @@ pub enum Ask {
 
 /// The function's routes, as `infra/template.yaml` has them.
 pub const ROUTES: &[Route<Ask>] = &[
-    ("GET /v1/members/me", Ask::ReadMember),
-    ("GET /v1/wallet", Ask::ReadWallet),
-    ("GET /v1/coupons", Ask::ListCoupons),
-    ("GET /v1/coupons/{coupon_id}", Ask::ReadCoupon),
-    ("GET /v1/campaigns", Ask::ListCampaigns),
-    ("GET /v1/campaigns/{campaign_id}", Ask::ReadCampaign),
+    Route::new("GET /v1/members/me", Ask::ReadMember, Who::Member),
+    Route::new("GET /v1/wallet", Ask::ReadWallet, Who::Member),
+    Route::new("GET /v1/coupons", Ask::ListCoupons, Who::Member),
+    Route::new("GET /v1/coupons/{coupon_id}", Ask::ReadCoupon, Who::Member),
+    Route::new("GET /v1/campaigns", Ask::ListCampaigns, Who::Member),
+    Route::new("GET /v1/campaigns/{campaign_id}", Ask::ReadCampaign, Who::Member),
 ];
 
 /// A member at a moment.
@@ -45,21 +51,22 @@ struct Reader<'a> {
 
 /// Answers one request of a member's app.
 pub async fn handle(deps: Deps, request: Request) -> Result<Response, ApiError> {
-    let (ask, _, parameters) = request.route(ROUTES)?;
+    let asked = request.route(ROUTES)?;
     let reader = Reader { deps: &deps, principal: deps.member(&request)?, now: deps.now() };
-    let id = parameters.first().copied().unwrap_or_default();
-    match ask {
+    match asked.route.ask {
         Ask::ReadMember => read_member(&reader).await,
         Ask::ReadWallet => wallet::read_wallet(&reader, &request).await,
         Ask::ListCoupons => coupons::list_coupons(&reader, &request).await,
-        Ask::ReadCoupon => coupons::read_coupon(&reader, id).await,
+        Ask::ReadCoupon => coupons::read_coupon(&reader, asked.path_text("coupon_id")).await,
         Ask::ListCampaigns => campaigns::list_campaigns(&reader, &request).await,
-        Ask::ReadCampaign => campaigns::read_campaign(&reader, id).await,
+        Ask::ReadCampaign => {
+            campaigns::read_campaign(&reader, asked.path("campaign_id", Code::CampaignNotFound)?).await
+        }
     }
 }
 
 async fn read_member(reader: &Reader<'_>) -> Result<Response, ApiError> {
-    let profile = reader.deps.store.profile(reader.principal.member).await?;
+    let profile = reader.deps.members.profile(reader.principal.member).await?;
     let profile = profile.ok_or_else(|| ApiError::from(Code::MemberNotFound))?;
     Response::ok(&MemberView::new(&reader.deps.stack, &profile)?)
 }

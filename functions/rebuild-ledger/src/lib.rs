@@ -10,10 +10,15 @@ use mealticket_domain::{
     rebuild::{Comparison, Difference, Side, TOLD_MAX, bucket_of},
     settlement::Postings,
 };
-use mealticket_store::{Store, StoreError};
+use mealticket_store::StoreError;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 use tokio::task::JoinSet;
+
+mealticket_store::handles! {
+    /// The tables that this function reaches.
+    pub struct Handles { members: Members, catalog: Catalog, ledger: Ledger }
+}
 
 /// Parts of the members' table that are read at once: a megabyte each is under way.
 const SEGMENTS: u16 = 8;
@@ -86,17 +91,17 @@ impl Rebuilt {
 }
 
 /// Reads every coupon and every page, and compares them.
-pub async fn rebuild(store: &Store) -> Result<Rebuilt, StoreError> {
-    let now = store.clock().now();
+pub async fn rebuild(tables: &Handles) -> Result<Rebuilt, StoreError> {
+    let now = tables.ledger.clock().now();
     let mut rebuilt = Rebuilt { is_quiet: true, ..Rebuilt::default() };
     let mut coupons = Side::default();
-    for_every_coupon(store, &mut rebuilt, |entries, counts| {
+    for_every_coupon(tables, &mut rebuilt, |entries, counts| {
         entries.iter().for_each(|entry| coupons.add(entry));
         coupons.counts.add(counts);
     })
     .await?;
     let mut journal = Side::default();
-    for_every_page(store, Some(&mut rebuilt), |entries, counts| {
+    for_every_page(tables, Some(&mut rebuilt), |entries, counts| {
         entries.iter().filter(has_coupon).for_each(|entry| journal.add(entry));
         journal.counts.add(counts);
     })
@@ -106,7 +111,7 @@ pub async fn rebuild(store: &Store) -> Result<Rebuilt, StoreError> {
     rebuilt.difference_fen = amounts(&less(&theirs.1, &own.1));
     rebuilt.counts_that_differ = differing(&coupons.counts, &journal.counts);
     for buckets in coupons.differing(&journal) {
-        compare(store, &buckets.into_iter().collect(), now, &mut rebuilt).await?;
+        compare(tables, &buckets.into_iter().collect(), now, &mut rebuilt).await?;
     }
     tracing::info!(
         coupons = rebuilt.coupons,
@@ -119,18 +124,18 @@ pub async fn rebuild(store: &Store) -> Result<Rebuilt, StoreError> {
 
 /// Compares the entries of some buckets of members one by one.
 async fn compare(
-    store: &Store,
+    tables: &Handles,
     buckets: &BTreeSet<usize>,
     now: Timestamp,
     rebuilt: &mut Rebuilt,
 ) -> Result<(), StoreError> {
     let concerned = |entry: &&Entry| buckets.contains(&bucket_of(entry.event.coupon.member));
     let mut comparison = Comparison::default();
-    for_every_coupon(store, &mut Rebuilt::default(), |entries, _| {
+    for_every_coupon(tables, &mut Rebuilt::default(), |entries, _| {
         entries.iter().filter(concerned).for_each(|entry| comparison.of_coupons(entry.clone()));
     })
     .await?;
-    for_every_page(store, None, |entries, _| {
+    for_every_page(tables, None, |entries, _| {
         let concerned = entries.iter().filter(has_coupon).filter(concerned);
         concerned.for_each(|entry| comparison.of_journal(entry.clone()));
     })
@@ -157,13 +162,13 @@ fn has_coupon(entry: &&Entry) -> bool {
 }
 
 async fn for_every_coupon(
-    store: &Store,
+    tables: &Handles,
     rebuilt: &mut Rebuilt,
     mut take: impl FnMut(&[Entry], &Counts),
 ) -> Result<(), StoreError> {
     let scan = |segment, from| {
-        let store = store.clone();
-        async move { (segment, store.scan_coupons(segment, SEGMENTS, from).await) }
+        let tables = tables.clone();
+        async move { (segment, tables.members.scan_coupons(segment, SEGMENTS, from).await) }
     };
     let mut scanning = JoinSet::new();
     (0..SEGMENTS).for_each(|segment| drop(scanning.spawn(scan(segment, None))));
@@ -176,7 +181,7 @@ async fn for_every_coupon(
         scanned.unreadable.into_iter().for_each(|key| rebuilt.unreadable(key));
         for coupon in &scanned.coupons {
             rebuilt.coupons += 1;
-            match store.entries_of(coupon).await? {
+            match tables.catalog.entries_of(coupon).await? {
                 Ok(entries) => take(&entries, &Counts::between(None, coupon)),
                 Err(reason) => rebuilt.unreadable(format!("{:?}: {reason}", coupon.key)),
             }
@@ -186,15 +191,15 @@ async fn for_every_coupon(
 }
 
 async fn for_every_page(
-    store: &Store,
+    tables: &Handles,
     mut rebuilt: Option<&mut Rebuilt>,
     mut take: impl FnMut(&[Entry], &Counts),
 ) -> Result<(), StoreError> {
-    let now = store.clock().now();
-    for shard in store.all_shards().await? {
+    let now = tables.ledger.clock().now();
+    for shard in tables.ledger.all_shards().await? {
         let mut after = 0;
         loop {
-            let pages = store.pages_after(&shard, after, None, PAGES).await?;
+            let pages = tables.ledger.pages_after(&shard, after, None, PAGES).await?;
             let Some(last) = pages.last() else { break };
             after = last.no;
             for page in &pages {
@@ -203,7 +208,7 @@ async fn for_every_page(
                 rebuilt.pages += 1;
                 rebuilt.is_quiet &= now.seconds_since(page.last_at) >= UNDER_WAY_SECONDS;
                 for (id, _) in page.asides(&shard) {
-                    rebuilt.set_aside += u64::from(store.posted_aside(&id).await?.is_none());
+                    rebuilt.set_aside += u64::from(tables.ledger.posted_aside(&id).await?.is_none());
                 }
             }
         }

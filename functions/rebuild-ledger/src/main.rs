@@ -6,10 +6,10 @@ use serde_json::Value;
 
 #[tokio::main]
 async fn main() -> Result<(), Error> {
-    let (store, _) = run::start().await?;
+    let (tables, _) = run::start::<rebuild_ledger::Handles>().await?;
     run::serve_events(move |_: Value| {
-        let store = store.clone();
-        async move { Ok(rebuild_ledger::rebuild(&store).await?) }
+        let tables = tables.clone();
+        async move { Ok(rebuild_ledger::rebuild(&tables).await?) }
     })
     .await
 }

@@ -7,7 +7,7 @@ use crate::{
 };
 use mealticket_api::{ApiError, Code, Request, Response, locate::Located, refusals};
 use mealticket_domain::{Fingerprint, HoldRequest};
-use mealticket_store::hold::HoldOutcome;
+use mealticket_store::members::HoldOutcome;
 
 /// Holds a code for an order. The same order gets the same hold again.
 pub(crate) async fn hold_code(till: &Till<'_>, request: &Request) -> Result<Response, ApiError> {
@@ -24,7 +24,7 @@ pub(crate) async fn hold_code(till: &Till<'_>, request: &Request) -> Result<Resp
         Some(&seconds.to_string()),
     ]);
     let order_no = redemption.order.order_no.clone();
-    match till.deps.store.hold(place, key_version, &HoldRequest { redemption, seconds }).await? {
+    match till.deps.members.hold(&till.deps.catalog, place, key_version, &HoldRequest { redemption, seconds }).await? {
         HoldOutcome::Held(coupon) => HoldView::answer(till, &coupon, key_version, &order_no, false),
         HoldOutcome::Replayed(coupon) => HoldView::answer(till, &coupon, key_version, &order_no, true),
         HoldOutcome::KeyReused => Err(Code::IdempotencyKeyReused.into()),
@@ -38,5 +38,5 @@ pub(crate) async fn release_hold(till: &Till<'_>, id: &str) -> Result<Response, 
     let missing = || ApiError::from(Code::HoldNotFound);
     let (place, tag) = till.deps.stack.ids.hold(id).map_err(|_| missing())?;
     till.own_campaign(place).await?.ok_or_else(missing)?;
-    if till.deps.store.release(place, tag, till.now).await? { Ok(Response::no_content()) } else { Err(missing()) }
+    if till.deps.members.release(place, tag, till.now).await? { Ok(Response::no_content()) } else { Err(missing()) }
 }

@@ -11,7 +11,15 @@ mod till;
 mod validate;
 mod views;
 
-use mealticket_api::{ApiError, Deps, Request, Response, Route};
+use mealticket_api::{ApiError, Request, Response, Route, Who};
+
+mealticket_store::handles! {
+    /// The tables that this function reaches.
+    pub struct Handles { members: Members, catalog: Catalog }
+}
+
+/// What the function is given.
+pub type Deps = mealticket_api::Deps<Handles>;
 
 /// What a till can ask.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,28 +42,28 @@ pub enum Ask {
 
 /// The function's routes, as `infra/template.yaml` has them.
 pub const ROUTES: &[Route<Ask>] = &[
-    ("POST /v1/validations", Ask::Validate),
-    ("POST /v1/holds", Ask::Hold),
-    ("DELETE /v1/holds/{hold_id}", Ask::Release),
-    ("POST /v1/redemptions", Ask::Redeem),
-    ("POST /v1/redemptions/search", Ask::FindRedemption),
-    ("GET /v1/redemptions/{redemption_id}", Ask::ReadRedemption),
-    ("POST /v1/redemptions/{redemption_id}/reversals", Ask::Reverse),
+    Route::new("POST /v1/validations", Ask::Validate, Who::Merchant),
+    Route::new("POST /v1/holds", Ask::Hold, Who::Merchant),
+    Route::new("DELETE /v1/holds/{hold_id}", Ask::Release, Who::Merchant),
+    Route::new("POST /v1/redemptions", Ask::Redeem, Who::Merchant),
+    Route::new("POST /v1/redemptions/search", Ask::FindRedemption, Who::Merchant),
+    Route::new("GET /v1/redemptions/{redemption_id}", Ask::ReadRedemption, Who::Merchant),
+    Route::new("POST /v1/redemptions/{redemption_id}/reversals", Ask::Reverse, Who::Merchant),
 ];
 
 /// Answers one request of a merchant's server.
 pub async fn handle(deps: Deps, request: Request) -> Result<Response, ApiError> {
-    let (ask, _, parameters) = request.route(ROUTES)?;
+    let asked = request.route(ROUTES)?;
     let merchant = deps.merchant(&request).await?;
     let till = till::Till { deps: &deps, merchant: &merchant, now: deps.now() };
-    let id = parameters.first().copied().unwrap_or_default();
-    match ask {
+    let (hold, redemption) = (asked.path_text("hold_id"), asked.path_text("redemption_id"));
+    match asked.route.ask {
         Ask::Validate => validate::validate_code(&till, &request).await,
         Ask::Hold => hold::hold_code(&till, &request).await,
-        Ask::Release => hold::release_hold(&till, id).await,
+        Ask::Release => hold::release_hold(&till, hold).await,
         Ask::Redeem => redeem::redeem_code(&till, &request).await,
         Ask::FindRedemption => lookup::find_redemption(&till, &request).await,
-        Ask::ReadRedemption => lookup::read_redemption(&till, id).await,
-        Ask::Reverse => reverse::reverse_redemption(&till, &request, id).await,
+        Ask::ReadRedemption => lookup::read_redemption(&till, redemption).await,
+        Ask::Reverse => reverse::reverse_redemption(&till, &request, redemption).await,
     }
 }

@@ -6,7 +6,7 @@ use crate::{
 };
 use mealticket_api::{ApiError, Code, Request, Response, locate::Located, refusals};
 use mealticket_domain::{CouponKey, Fingerprint, KeyHash, RedeemRequest, Store, coupon::RedemptionSource};
-use mealticket_store::redeem::RedeemOutcome;
+use mealticket_store::members::RedeemOutcome;
 
 /// Redeems one unit of use, once, however often the same request comes.
 pub(crate) async fn redeem_code(till: &Till<'_>, request: &Request) -> Result<Response, ApiError> {
@@ -16,7 +16,7 @@ pub(crate) async fn redeem_code(till: &Till<'_>, request: &Request) -> Result<Re
     let Located { place, key_version, campaign } = till.locate(&presented.typed).await?;
 
     let asked = asked(till, presented, store, place, key);
-    match till.deps.store.redeem(&campaign, place, key_version, &asked).await? {
+    match till.deps.members.redeem(&till.deps.catalog, &campaign, place, key_version, &asked).await? {
         RedeemOutcome::Redeemed(coupon, index) => RedemptionView::answer(till, &coupon, index, false),
         RedeemOutcome::Replayed(coupon, index) => RedemptionView::answer(till, &coupon, index, true),
         RedeemOutcome::KeyReused => Err(Code::IdempotencyKeyReused.into()),

@@ -3,7 +3,7 @@
 use crate::{till::Till, views::ReversalView};
 use mealticket_api::{ApiError, Code, Request, Response, json, refusals};
 use mealticket_domain::{Fingerprint, Reason};
-use mealticket_store::reverse::{ReverseOutcome, ReverseRequest};
+use mealticket_store::members::{ReverseOutcome, ReverseRequest};
 use serde::Deserialize;
 
 #[derive(Debug, Deserialize)]
@@ -24,7 +24,7 @@ pub(crate) async fn reverse_redemption(till: &Till<'_>, request: &Request, id: &
 
     let fingerprint = Fingerprint::of(&[Some(id), Some(reason.as_str())]);
     let asked = ReverseRequest { key, fingerprint, reason, now: till.now };
-    match till.deps.store.reverse(place, index, &asked).await? {
+    match till.deps.members.reverse(&till.deps.catalog, place, index, &asked).await? {
         ReverseOutcome::Reversed(coupon) => ReversalView::answer(till, &coupon, index, false),
         ReverseOutcome::Replayed(coupon) => ReversalView::answer(till, &coupon, index, true),
         ReverseOutcome::KeyReused => Err(Code::IdempotencyKeyReused.into()),

@@ -1,7 +1,8 @@
 //! What a till sends, read and resolved: which store, which coupon, for which order.
 
+use crate::Deps;
 use mealticket_api::{
-    ApiError, Code, Deps, Subject, json,
+    ApiError, Code, Subject, json,
     locate::{Located, locate, own_campaign},
     refusals,
 };
@@ -9,7 +10,7 @@ use mealticket_domain::{
     Campaign, Cashier, CouponCode, CouponKey, Fen, HoldId, NamedHold, Order, OrderNo, Store, limits::HOLD_SECONDS_MAX,
     presentation::Presentation,
 };
-use mealticket_store::merchants::MerchantRecord;
+use mealticket_store::catalog::MerchantRecord;
 use serde::Deserialize;
 use std::sync::Arc;
 
@@ -125,9 +126,9 @@ impl Till<'_> {
         let code: CouponCode = typed.parse().map_err(|_| ApiError::from(Code::CodeNotFound))?;
         let codes = &self.deps.stack.codes;
         if code.province() != codes.province() {
-            return Err(refusals::other_province(self.deps, code.province()));
+            return Err(refusals::other_province(&self.deps.stack, code.province()));
         }
-        let located = locate(self.deps, &self.merchant.merchant.id, codes.locate(&code)).await?;
+        let located = locate(&self.deps.catalog, &self.merchant.merchant.id, codes.locate(&code)).await?;
         located.ok_or_else(|| Code::CodeNotFound.into())
     }
 
@@ -141,7 +142,7 @@ impl Till<'_> {
 
     /// The campaign of a coupon, when this merchant redeems it.
     pub(crate) async fn own_campaign(&self, place: CouponKey) -> Result<Option<Arc<Campaign>>, ApiError> {
-        own_campaign(self.deps, &self.merchant.merchant.id, place).await
+        own_campaign(&self.deps.catalog, &self.merchant.merchant.id, place).await
     }
 
     /// The proof that a code of this coupon was presented to this merchant for this order.

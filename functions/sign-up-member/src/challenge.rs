@@ -1,10 +1,11 @@
 //! `POST /v1/otp-challenges`: six digits to a phone. The answer is the same whether or not the phone is known.
 
-use mealticket_api::{ApiError, Code, Deps, Request, Response, config::MessageLimits, json, random};
+use crate::Deps;
+use mealticket_api::{ApiError, Code, Request, Response, config::MessageLimits, json, random};
 use mealticket_domain::{Phone, Timestamp, otp::guesses_allowed};
 use mealticket_store::{
     AttributePath,
-    challenges::{Challenge, Quota, QuotaScope, Quotum},
+    identities::{Challenge, Quota, QuotaScope, Quotum},
 };
 use serde::{Deserialize, Serialize};
 
@@ -47,7 +48,7 @@ pub(crate) async fn send_challenge(deps: &Deps, request: &Request) -> Result<Res
         let source = vault.source_hash(&request.source(config.front.as_ref()));
         within_limits(deps, limits, (&source, &phone_hash), &id, now).await?;
     }
-    let failed = deps.store.failed_challenges(&phone_hash, now).await?;
+    let failed = deps.identities.failed_challenges(&phone_hash, now).await?;
     let challenge = Challenge {
         otp_hash: vault.otp_hash(&id, &otp),
         phone_sealed: vault.seal_phone(&AttributePath::phone_of_challenge(&id), &phone)?,
@@ -56,7 +57,7 @@ pub(crate) async fn send_challenge(deps: &Deps, request: &Request) -> Result<Res
         failed_before: failed > 0,
         id,
     };
-    deps.store.put_challenge(&challenge).await?;
+    deps.identities.put_challenge(&challenge).await?;
     deps.stack.sms.send_otp(&phone, &otp)?;
     Response::created(&ChallengeView { challenge_id: challenge.id, expires_at: challenge.expires_at.to_string() })
 }
@@ -93,11 +94,11 @@ async fn within_limits(
     // refused anyway must not use up its budget.
     let refused = |retry_at| Err(ApiError::from(Code::TooManyMessages).retry_at(retry_at, now));
     for (quota, hash) in [(hourly(QuotaScope::Source, limits.per_source_hour), source), (by_phone, phone)] {
-        if let Quotum::Exhausted { retry_at } = deps.store.take_quota(quota, hash, message, now).await? {
+        if let Quotum::Exhausted { retry_at } = deps.identities.take_quota(quota, hash, message, now).await? {
             return refused(retry_at);
         }
     }
-    match deps.store.take_quota(hourly(QuotaScope::Stack, part), &stack, message, now).await? {
+    match deps.identities.take_quota(hourly(QuotaScope::Stack, part), &stack, message, now).await? {
         Quotum::Granted { messages } => {
             if is_nearly_used(messages, part) {
                 tracing::warn!(messages, of = part, "the budget of one-time codes is nearly used");
@@ -107,7 +108,7 @@ async fn within_limits(
         Quotum::Exhausted { retry_at } => {
             tracing::error!(of = part, "the budget of one-time codes is used up");
             // The phone was sent nothing: its day must not be used up by our refusals.
-            deps.store.return_quota(by_phone, phone, message).await?;
+            deps.identities.return_quota(by_phone, phone, message).await?;
             refused(retry_at)
         }
     }

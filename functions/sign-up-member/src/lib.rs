@@ -5,7 +5,15 @@ mod proof;
 mod session;
 mod sign_up;
 
-use mealticket_api::{ApiError, Deps, Request, Response, Route};
+use mealticket_api::{ApiError, Request, Response, Route, Who};
+
+mealticket_store::handles! {
+    /// The tables that this function reaches.
+    pub struct Handles { members: Members, identities: Identities, stock: Stock }
+}
+
+/// What the function is given.
+pub type Deps = mealticket_api::Deps<Handles>;
 
 /// What anyone can ask.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,16 +30,15 @@ pub enum Ask {
 
 /// The function's routes, as `infra/template.yaml` has them.
 pub const ROUTES: &[Route<Ask>] = &[
-    ("POST /v1/otp-challenges", Ask::Challenge),
-    ("POST /v1/members", Ask::SignUp),
-    ("POST /v1/sessions", Ask::BeginSession),
-    ("DELETE /v1/sessions", Ask::EndSession),
+    Route::new("POST /v1/otp-challenges", Ask::Challenge, Who::Anybody),
+    Route::new("POST /v1/members", Ask::SignUp, Who::Anybody),
+    Route::new("POST /v1/sessions", Ask::BeginSession, Who::Anybody),
+    Route::new("DELETE /v1/sessions", Ask::EndSession, Who::Member),
 ];
 
 /// Answers one request of an app.
 pub async fn handle(deps: Deps, request: Request) -> Result<Response, ApiError> {
-    let (ask, _, _) = request.route(ROUTES)?;
-    match ask {
+    match request.route(ROUTES)?.route.ask {
         Ask::Challenge => challenge::send_challenge(&deps, &request).await,
         Ask::SignUp => sign_up::sign_up_member(&deps, &request).await,
         Ask::BeginSession => session::begin_session(&deps, &request).await,

@@ -1,8 +1,9 @@
 //! A proof that a phone is in somebody's hand.
 
-use mealticket_api::{ApiError, Code, Deps};
+use crate::Deps;
+use mealticket_api::{ApiError, Code};
 use mealticket_domain::Phone;
-use mealticket_store::{AttributePath, challenges::Guess};
+use mealticket_store::{AttributePath, identities::Guess};
 use serde::Deserialize;
 
 /// A proof as sent. The operator's number-verification token (一键登录) will be another variant.
@@ -33,18 +34,18 @@ pub(crate) async fn check(deps: &Deps, proof: &ProofRequest) -> Result<Proven, A
     }
     let vault = &deps.stack.vault;
     let path = AttributePath::phone_of_challenge(challenge_id);
-    match deps.store.guess(challenge_id, vault.otp_hash(challenge_id, otp), deps.now()).await? {
+    match deps.identities.guess(challenge_id, vault.otp_hash(challenge_id, otp), deps.now()).await? {
         Guess::Right { phone_sealed, failed_before } => {
             let phone = vault.open_phone(&path, &phone_sealed)?;
             if failed_before {
-                deps.store.forget_failed_challenges(&vault.phone_hash(&phone)).await?;
+                deps.identities.forget_failed_challenges(&vault.phone_hash(&phone)).await?;
             }
             Ok(Proven { phone, family_id: vault.family_of_challenge(challenge_id) })
         }
         Guess::Wrong { tries_left, phone_sealed } => {
             if let Some(phone_sealed) = phone_sealed {
                 let phone_hash = vault.phone_hash(&vault.open_phone(&path, &phone_sealed)?);
-                deps.store.note_failed_challenge(&phone_hash, challenge_id, deps.now()).await?;
+                deps.identities.note_failed_challenge(&phone_hash, challenge_id, deps.now()).await?;
             }
             Err(ApiError::from(Code::OtpWrong).with("tries_left", tries_left))
         }

@@ -1,8 +1,11 @@
 //! `POST` and `DELETE /v1/sessions`.
 
-use crate::proof::{self, ProofRequest};
+use crate::{
+    Deps,
+    proof::{self, ProofRequest},
+};
 use mealticket_api::{
-    ApiError, Code, Deps, Request, Response,
+    ApiError, Code, Request, Response,
     auth::{
         member::{ACCESS_SECONDS, MemberPrincipal},
         refresh::RefreshToken,
@@ -10,7 +13,7 @@ use mealticket_api::{
     json,
 };
 use mealticket_domain::{MemberAttributes, MemberNo, session::Family};
-use mealticket_store::{members::Profile, sessions::Presented};
+use mealticket_store::{identities::Presented, members::Profile};
 use serde::{Deserialize, Serialize};
 
 #[derive(Deserialize)]
@@ -51,19 +54,19 @@ pub(crate) async fn end_session(deps: &Deps, request: &Request) -> Result<Respon
         Some(_) => return Err(ApiError::malformed("all")),
     };
     if is_all {
-        deps.store.end_sessions(principal.member, deps.now()).await?;
+        deps.members.end_sessions(principal.member, deps.now()).await?;
     }
-    deps.store.revoke_session(&principal.family_id).await?;
+    deps.identities.revoke_session(&principal.family_id).await?;
     Ok(Response::no_content())
 }
 
 async fn refresh(deps: &Deps, text: &str) -> Result<SessionView, ApiError> {
     let revoked = || ApiError::from(Code::SessionRevoked);
     let token = RefreshToken::read(text, &deps.stack.vault).ok_or_else(revoked)?;
-    match deps.store.present_refresh(&token.family_id, token.generation, deps.now()).await? {
+    match deps.identities.present_refresh(&token.family_id, token.generation, deps.now()).await? {
         Presented::Revoked => Err(revoked()),
         Presented::Accepted(family) => {
-            let profile = deps.store.profile(family.member).await?.ok_or_else(revoked)?;
+            let profile = deps.members.profile(family.member).await?.ok_or_else(revoked)?;
             if family.is_ended_by(profile.sessions_valid_from) {
                 return Err(revoked());
             }
@@ -74,9 +77,9 @@ async fn refresh(deps: &Deps, text: &str) -> Result<SessionView, ApiError> {
 
 async fn sign_in(deps: &Deps, proof: &ProofRequest) -> Result<SessionView, ApiError> {
     let proven = proof::check(deps, proof).await?;
-    let member = deps.store.member_of_phone(&deps.stack.vault.phone_hash(&proven.phone)).await?;
+    let member = deps.identities.member_of_phone(&deps.stack.vault.phone_hash(&proven.phone)).await?;
     let unknown = || ApiError::from(Code::MemberNotFound);
-    let profile = deps.store.profile(member.ok_or_else(unknown)?).await?.ok_or_else(unknown)?;
+    let profile = deps.members.profile(member.ok_or_else(unknown)?).await?.ok_or_else(unknown)?;
     first(deps, &profile, proven.family_id).await
 }
 
@@ -85,7 +88,7 @@ async fn sign_in(deps: &Deps, proof: &ProofRequest) -> Result<SessionView, ApiEr
 pub(crate) async fn first(deps: &Deps, profile: &Profile, family_id: [u8; 16]) -> Result<SessionView, ApiError> {
     let valid_from = profile.sessions_valid_from;
     let began_at = Family::begins_at(deps.now(), valid_from);
-    if !deps.store.begin_session(&family_id, profile.member, began_at, valid_from).await? {
+    if !deps.identities.begin_session(&family_id, profile.member, began_at, valid_from).await? {
         return Err(Code::OtpExpired.into());
     }
     view(deps, profile.member, profile.attributes.clone(), RefreshToken { family_id, generation: 0 })

@@ -1,15 +1,13 @@
 //! `POST /v1/members`: a proven phone becomes a member, or is shown to be one.
 
 use crate::{
+    Deps,
     proof::{self, ProofRequest},
     session::{self, SessionView},
 };
-use mealticket_api::{ApiError, Deps, Request, Response, json, views::MemberView};
+use mealticket_api::{ApiError, Request, Response, json, views::MemberView};
 use mealticket_domain::{Channel, IdCipher, MemberNo, text::visible_ascii};
-use mealticket_store::{
-    AttributePath,
-    members::{Profile, SignedUp},
-};
+use mealticket_store::{AttributePath, identities::SignedUp, members::Profile};
 use serde::{Deserialize, Serialize};
 
 #[derive(Deserialize)]
@@ -61,7 +59,11 @@ pub(crate) async fn sign_up_member(deps: &Deps, request: &Request) -> Result<Res
             sessions_valid_from: None,
         })
     };
-    match deps.store.sign_up(&deps.stack.vault.phone_hash(&proven.phone), now, profile).await? {
+    match deps
+        .identities
+        .sign_up(&deps.members, &deps.stock, &deps.stack.vault.phone_hash(&proven.phone), now, profile)
+        .await?
+    {
         SignedUp::Joined(member) => Response::created(&view(deps, &member, proven.family_id).await?),
         SignedUp::KnownAlready(member) => Response::ok(&view(deps, &member, proven.family_id).await?),
     }

@@ -9,10 +9,15 @@ mod proof;
 use aws_config::{SdkConfig, retry::RetryConfig};
 use aws_sdk_dynamodbstreams::Client;
 use mealticket_domain::stock::FENCE_SECONDS;
-use mealticket_store::{Store, StoreError, stock::Fenced};
+use mealticket_store::{StoreError, members::Stream, stock::Fenced};
 pub use proof::NoProof;
 use proof::Proof;
 use serde::Serialize;
+
+mealticket_store::handles! {
+    /// The tables that this function reaches.
+    pub struct Handles { catalog: Catalog, stock: Stock, ledger: Ledger }
+}
 
 /// Seconds after which a lease's claims may have left the stream, which keeps them for 24 hours: four hours less, because
 /// the sweep itself takes time and clocks differ. What is older waits for the rebuild from the coupons.
@@ -48,20 +53,20 @@ pub fn streams(sdk: &SdkConfig) -> Client {
     Client::from_conf(config.retry_config(RetryConfig::standard()).build())
 }
 
-/// Settles every lease that is fenced by the store's clock.
-pub async fn sweep(store: &Store, streams: &Client) -> Result<Swept, SweepError> {
-    let now = store.clock().now();
+/// Settles every lease that is fenced by the tables' clock.
+pub async fn sweep(tables: &Handles, stream: &Stream) -> Result<Swept, SweepError> {
+    let now = tables.stock.clock().now();
     let mut swept = Swept::default();
     let mut fenced: Vec<Fenced> = Vec::new();
-    for campaign in store.campaigns().await?.iter() {
-        fenced.extend(store.fenced_leases(campaign.no, now).await?);
+    for campaign in tables.catalog.campaigns().await?.iter() {
+        fenced.extend(tables.stock.fenced_leases(campaign.no, now).await?);
     }
     let provable = |lease: &Fenced| now.seconds_since(lease.lease.from) <= PROVABLE_SECONDS;
     swept.too_old = fenced.iter().filter(|lease| !provable(lease)).count() as u64;
     fenced.retain(provable);
     if let Some(oldest) = fenced.iter().map(|lease| lease.lease.from).min() {
         // An environment's clock may be as wrong as a signature may be old, and no more: nothing else would be accepted.
-        let proof = Proof::since(store, streams, oldest.plus_seconds(-FENCE_SECONDS)).await?;
+        let proof = Proof::since(&tables.ledger, stream, oldest.plus_seconds(-FENCE_SECONDS)).await?;
         for lease in &fenced {
             let spent = proof.claims_of(lease.campaign, lease.id);
             if spent > lease.lease.units {
@@ -69,7 +74,7 @@ pub async fn sweep(store: &Store, streams: &Client) -> Result<Swept, SweepError>
                 swept.disputed += 1;
                 continue;
             }
-            swept.units += store.settle(lease, spent).await?;
+            swept.units += tables.stock.settle(lease, spent).await?;
             swept.leases += 1;
         }
     }

@@ -188,6 +188,8 @@ fn instant(text: &str) -> std::result::Result<Timestamp, String> {
 }
 
 fn role(text: &str) -> std::result::Result<Role, String> {
-    let known = Role::ALL.into_iter().find(|role| role.as_str() == text);
-    known.ok_or_else(|| format!("a role is one of {}", Role::ALL.map(Role::as_str).join(", ")))
+    let known = Role::ALL.iter().copied().find(|role| role.as_str() == text);
+    known.ok_or_else(|| {
+        format!("a role is one of {}", Role::ALL.iter().map(|role| role.as_str()).collect::<Vec<_>>().join(", "))
+    })
 }

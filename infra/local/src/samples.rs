@@ -9,19 +9,16 @@ use mealticket_api::{
     auth::{member::MemberPrincipal, refresh::RefreshToken},
     vault::Vault,
 };
+use mealticket_domain::ClaimRequest;
 use mealticket_domain::{
     CampaignNo, Coupon, CouponKey, Fingerprint, HoldRequest, HoldTag, IdempotencyKey, KeyHash, MemberAttributes,
     MemberNo, Order, Ordinal, Phone, Reason, RedeemRequest, StoreId, Timestamp, coupon::RedemptionSource,
     limits::HOLD_SECONDS_MAX, otp::GUESSES_MAX, presentation::Presentation,
 };
 use mealticket_store::{
-    AttributePath,
-    challenges::Challenge,
-    claim::{ClaimOutcome, ClaimRequest},
-    hold::HoldOutcome,
-    members::{Profile, SignedUp},
-    redeem::RedeemOutcome,
-    reverse::ReverseRequest,
+    AttributePath, Tables,
+    identities::{Challenge, SignedUp},
+    members::{ClaimOutcome, HoldOutcome, Profile, RedeemOutcome, ReverseRequest},
 };
 use serde_json::Value;
 use std::{
@@ -75,7 +72,7 @@ fn list(folder: &Path) -> Result<Vec<PathBuf>> {
 
 impl Samples {
     /// Puts into the tables what the samples speak of.
-    pub async fn prepare(deps: &Deps, keys: &KeyFile) -> Result<Self> {
+    pub async fn prepare(deps: &Deps<Tables>, keys: &KeyFile) -> Result<Self> {
         let mut world = World { deps, keys, now: deps.now(), values: BTreeMap::new() };
         world.put("now", world.now.to_string());
         world.put("webhook_timestamp", world.now.unix_seconds().to_string());
@@ -125,7 +122,7 @@ impl Samples {
 }
 
 struct World<'a> {
-    deps: &'a Deps,
+    deps: &'a Deps<Tables>,
     keys: &'a KeyFile,
     now: Timestamp,
     values: BTreeMap<&'static str, String>,
@@ -166,7 +163,11 @@ impl World<'_> {
                 sessions_valid_from: None,
             })
         };
-        let signed_up = self.deps.store.sign_up(&vault.phone_hash(&phone), now, profile).await;
+        let signed_up = self
+            .deps
+            .identities
+            .sign_up(&self.deps.members, &self.deps.stock, &vault.phone_hash(&phone), now, profile)
+            .await;
         let signed_up = signed_up.map_err(|error| failed(error.code().as_str()))?;
         let (SignedUp::Joined(profile) | SignedUp::KnownAlready(profile)) = signed_up;
         self.put("member_id", self.deps.stack.ids.member_id(profile.member));
@@ -175,7 +176,7 @@ impl World<'_> {
 
     async fn claim(&self, member: MemberNo, campaign: u32, key: &str, at: Timestamp) -> Result<Coupon> {
         let no = CampaignNo::try_from(campaign).map_err(failed)?;
-        let campaign = self.deps.store.campaign(no).await.map_err(failed)?.ok_or_else(|| failed(no))?;
+        let campaign = self.deps.catalog.campaign(no).await.map_err(failed)?.ok_or_else(|| failed(no))?;
         let key: IdempotencyKey = parsed(key)?;
         let request = ClaimRequest {
             member,
@@ -187,7 +188,13 @@ impl World<'_> {
             key_version: self.deps.stack.codes.newest_version(),
             now: at,
         };
-        match self.deps.store.claim(&campaign, &request).await.map_err(failed)? {
+        match self
+            .deps
+            .members
+            .claim(&self.deps.catalog, &self.deps.stock, &campaign, &request)
+            .await
+            .map_err(failed)?
+        {
             ClaimOutcome::Claimed(coupon) | ClaimOutcome::Replayed(coupon) => Ok(*coupon),
             other => Err(refused(&other)),
         }
@@ -216,7 +223,13 @@ impl World<'_> {
             cashier: None,
         };
         let request = HoldRequest { redemption, seconds: HOLD_SECONDS_MAX };
-        match self.deps.store.hold(coupon.key, coupon.key_version, &request).await.map_err(failed)? {
+        match self
+            .deps
+            .members
+            .hold(&self.deps.catalog, coupon.key, coupon.key_version, &request)
+            .await
+            .map_err(failed)?
+        {
             HoldOutcome::Held(held) | HoldOutcome::Replayed(held) => {
                 let order = held.hold.as_ref().map(|hold| hold.order).ok_or_else(|| failed("a hold"))?;
                 self.put("hold_id", self.deps.stack.ids.hold_id(coupon.key, HoldTag::of(order)));
@@ -279,9 +292,15 @@ impl World<'_> {
             hold: None,
             cashier: None,
         };
-        let store = &self.deps.store;
-        let campaign = store.campaign(coupon.key.campaign).await.map_err(failed)?.ok_or_else(|| failed("campaign"))?;
-        match store.redeem(&campaign, coupon.key, coupon.key_version, &request).await.map_err(failed)? {
+        let tables = &self.deps.tables;
+        let campaign =
+            tables.catalog.campaign(coupon.key.campaign).await.map_err(failed)?.ok_or_else(|| failed("campaign"))?;
+        match tables
+            .members
+            .redeem(&tables.catalog, &campaign, coupon.key, coupon.key_version, &request)
+            .await
+            .map_err(failed)?
+        {
             RedeemOutcome::Redeemed(..) | RedeemOutcome::Replayed(..) => Ok(()),
             other => Err(refused(&other)),
         }
@@ -295,7 +314,7 @@ impl World<'_> {
             reason,
             now: self.now,
         };
-        self.deps.store.reverse(coupon.key, 0, &request).await.map(drop).map_err(failed)
+        self.deps.members.reverse(&self.deps.catalog, coupon.key, 0, &request).await.map(drop).map_err(failed)
     }
 
     async fn challenges(&mut self) -> Result<()> {
@@ -316,7 +335,7 @@ impl World<'_> {
                 guesses_max: GUESSES_MAX,
                 failed_before: false,
             };
-            self.deps.store.put_challenge(&challenge).await.map_err(failed)?;
+            self.deps.identities.put_challenge(&challenge).await.map_err(failed)?;
             self.put(name, id.to_owned());
         }
         Ok(())
@@ -326,11 +345,11 @@ impl World<'_> {
         let random = || mealticket_api::random::bytes().map_err(|_| failed("randomness"));
         let (fresh, stale): ([u8; 16], [u8; 16]) = (random()?, random()?);
         for (name, family_id) in [("refresh_token", fresh), ("stale_refresh_token", stale)] {
-            self.deps.store.begin_session(&family_id, member, self.now, None).await.map_err(failed)?;
+            self.deps.identities.begin_session(&family_id, member, self.now, None).await.map_err(failed)?;
             let token = RefreshToken { family_id, generation: 0 };
             self.put(name, token.expose(&self.deps.stack.vault));
         }
-        self.deps.store.present_refresh(&stale, 9, self.now).await.map_err(failed)?;
+        self.deps.identities.present_refresh(&stale, 9, self.now).await.map_err(failed)?;
         let stack = &self.deps.stack;
         let principal = MemberPrincipal { member, family_id: fresh, attributes: MemberAttributes::default() };
         let token = stack.member_tokens.issue(&principal, &stack.ids, &stack.vault, self.now);

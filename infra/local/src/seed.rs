@@ -10,9 +10,8 @@ use mealticket_domain::{
     webhook::{Endpoint, EndpointId, EndpointSecret, MessageKind},
 };
 use mealticket_store::{
-    AttributePath, Store,
-    catalog::Published,
-    merchants::{MerchantKey, MerchantRecord, WebhookSecretItem},
+    AttributePath, Tables,
+    catalog::{MerchantKey, MerchantRecord, Published, WebhookSecretItem},
 };
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -109,15 +108,15 @@ impl Seed {
     }
 
     /// Puts the seed into the tables. Stock that is laid out is left as it is, so a second load changes nothing that matters.
-    pub async fn load(&self, store: &Store, keys: &KeyFile) -> Result<()> {
+    pub async fn load(&self, tables: &Tables, keys: &KeyFile) -> Result<()> {
         let failed = |error: &dyn std::fmt::Display| StackError(format!("the seed could not be loaded: {error}"));
         let vault = Vault::new(&keys.stack).map_err(|_| failed(&"the seal key"))?;
         for merchant in &self.merchants {
-            store.put_merchant(&record(merchant, keys, &vault)?).await.map_err(|error| failed(&error))?;
+            tables.catalog.put_merchant(&record(merchant, keys, &vault)?).await.map_err(|error| failed(&error))?;
         }
         for (campaign, seed) in self.campaigns()?.iter().zip(&self.campaigns) {
-            store.lay_out_stock(campaign).await.map_err(|error| failed(&error))?;
-            let put = store.put_campaign(campaign, &seed.settlement);
+            tables.stock.lay_out_stock(campaign).await.map_err(|error| failed(&error))?;
+            let put = tables.catalog.put_campaign(campaign, &seed.settlement);
             if put.await.map_err(|error| failed(&error))? == Published::FrozenVersionDiffers {
                 let no = campaign.no;
                 return Err(StackError(format!(
@@ -128,7 +127,7 @@ impl Seed {
         for known in &self.known_numbers {
             let phone: Phone = known.phone.parse().map_err(|error| failed(&error))?;
             let hash = vault.phone_hash(&phone);
-            let put = store.put_operators_attributes(&hash, &known.attributes);
+            let put = tables.identities.put_operators_attributes(&hash, &known.attributes);
             put.await.map_err(|error| failed(&error))?;
         }
         Ok(())
@@ -138,7 +137,7 @@ impl Seed {
 impl Seed {
     /// Registers the merchants' endpoints, at the addresses that `receiver` has this time. What an endpoint has become since it was
     /// first registered stays.
-    pub async fn load_endpoints(&self, store: &Store, keys: &KeyFile, receiver: &Receiver) -> Result<()> {
+    pub async fn load_endpoints(&self, tables: &Tables, keys: &KeyFile, receiver: &Receiver) -> Result<()> {
         let failed = |error: &dyn std::fmt::Display| StackError(format!("an endpoint could not be loaded: {error}"));
         let vault = Vault::new(&keys.stack).map_err(|_| failed(&"the seal key"))?;
         for merchant in &self.merchants {
@@ -161,11 +160,12 @@ impl Seed {
                     failing_since: None,
                 };
                 receiver.trust(id, secret);
-                let standing = store.add_endpoint(&merchant.id, &endpoint).await.map_err(|error| failed(&error))?;
+                let standing =
+                    tables.catalog.add_endpoint(&merchant.id, &endpoint).await.map_err(|error| failed(&error))?;
                 if let Some(standing) = standing {
                     let seen = standing.version;
                     let moved = Endpoint { url: endpoint.url, version: seen + 1, ..standing };
-                    store.change_endpoint(&merchant.id, seen, &moved).await.map_err(|error| failed(&error))?;
+                    tables.catalog.change_endpoint(&merchant.id, seen, &moved).await.map_err(|error| failed(&error))?;
                 }
             }
         }

@@ -21,7 +21,7 @@ use crate::{
 use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region, retry::RetryConfig};
 use mealticket_api::{auth::operator::Role, config::OperatorIssuer};
 use mealticket_domain::Timestamp;
-use mealticket_store::{Clock, Store};
+use mealticket_store::{Clock, Tables};
 use rustix::process::{Pid, Signal, kill_process};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -139,9 +139,9 @@ impl Stack {
         let config = local_config(&functions, &local)?;
         say("loading the seed province");
         let receiver = Receiver::start().await?;
-        let store = Store::new(client(&engine.url()), config.tables.clone(), Clock::system());
-        seed.load(&store, &keys).await?;
-        seed.load_endpoints(&store, &keys, &receiver).await?;
+        let tables = Tables::new(client(&engine.url()), config.tables.clone(), Clock::system());
+        seed.load(&tables, &keys).await?;
+        seed.load_endpoints(&tables, &keys, &receiver).await?;
 
         let runtime_port = free_port().await?;
         let mut children = vec![start_cargo_lambda(&program, runtime_port, &state)?];

@@ -13,7 +13,7 @@ use crate::{
     workspace,
 };
 use mealticket_api::{Deps, deps::Stack};
-use mealticket_store::{Clock, Store};
+use mealticket_store::{Clock, Tables};
 use std::{fmt::Display, fs, path::PathBuf, sync::Arc};
 
 /// Tables that are served for functions that somebody else runs.
@@ -39,11 +39,11 @@ pub async fn serve(port: u16) -> Result<Served> {
     let secrets = state.secrets_file();
     let local = Local { secrets: &secrets, strict: false, operators: &issuer.url(), tables: &engine.url() };
     let config = local_config(&functions, &local)?;
-    let store = Store::new(client(&engine.url()), config.tables.clone(), Clock::system());
-    seed.load(&store, &keys).await?;
+    let tables = Tables::new(client(&engine.url()), config.tables.clone(), Clock::system());
+    seed.load(&tables, &keys).await?;
 
     let stack = Stack::new(config, &keys.stack).map_err(failed)?;
-    let deps = Deps { store, stack: Arc::new(stack) };
+    let deps = Deps { tables, stack: Arc::new(stack) };
     let samples = Samples::prepare(&deps, &keys).await?;
     let folder = workspace::private().join("events");
     for file in files()? {

@@ -5,7 +5,7 @@ mod here;
 
 use crate::{problem::ApiError, request::TrustedFront, sms::SmsGateway};
 use mealticket_domain::{Channel, Province};
-use mealticket_store::{Clock, Tables};
+use mealticket_store::{Clock, TableNames};
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::PathBuf,
@@ -41,7 +41,7 @@ pub struct Config {
     /// The clock: the machine's, but for a stack on one machine that moves it.
     pub clock: Clock,
     /// The tables.
-    pub tables: Tables,
+    pub tables: TableNames,
 }
 
 /// The operator's identity provider (OpenID Connect).
@@ -180,7 +180,7 @@ impl Config {
             clock: given
                 .optional("CLOCK_FILE")
                 .map_or_else(Clock::system, |file| Clock::shifted_by(PathBuf::from(file))),
-            tables: Tables {
+            tables: TableNames {
                 members: given.required("MEMBERS_TABLE")?,
                 identities: given.required("IDENTITIES_TABLE")?,
                 catalog: given.required("CATALOG_TABLE")?,

@@ -4,24 +4,25 @@ use crate::{
     auth::{
         member::{MemberPrincipal, MemberTokens},
         merchant,
-        operator::{Operator, OperatorTokens, Role},
+        operator::{Operator, OperatorTokens},
     },
     config::Config,
     problem::ApiError,
     request::Request,
+    route::Who,
     secrets::{Secrets, SecretsError},
     sms::SmsGateway,
     vault::Vault,
 };
 use mealticket_domain::{CodeKeyRing, IdCipher, Timestamp};
-use mealticket_store::{Store, merchants::MerchantRecord};
-use std::sync::Arc;
+use mealticket_store::{Catalog, Handles, Tables, catalog::MerchantRecord};
+use std::{ops::Deref, sync::Arc};
 
-/// The tables with the clock, the keys and the configuration.
+/// The handles of a function's tables, with the keys and the configuration. `deps.ledger` is the handle of the ledger, when `H` has one.
 #[derive(Clone)]
-pub struct Deps {
-    /// The tables.
-    pub store: Store,
+pub struct Deps<H> {
+    /// The tables that the function reaches.
+    pub tables: H,
     /// What everyone of the stack shares.
     pub stack: Arc<Stack>,
 }
@@ -59,10 +60,25 @@ impl Stack {
     }
 }
 
-impl Deps {
+impl Deps<Tables> {
+    /// The same for a function that reaches some of the tables.
+    pub fn narrowed<H: Handles>(&self) -> Deps<H> {
+        Deps { tables: self.tables.narrowed(), stack: Arc::clone(&self.stack) }
+    }
+}
+
+impl<H> Deref for Deps<H> {
+    type Target = H;
+
+    fn deref(&self) -> &H {
+        &self.tables
+    }
+}
+
+impl<H: Handles> Deps<H> {
     /// Now.
     pub fn now(&self) -> Timestamp {
-        self.store.clock().now()
+        self.tables.clock().now()
     }
 
     /// The member who asks, or 401.
@@ -71,13 +87,15 @@ impl Deps {
         stack.member_tokens.principal(request.bearer(), &stack.ids, &stack.vault, self.now())
     }
 
+    /// The operator's employee who asks, when the route lets them: 401, or 403.
+    pub async fn operator(&self, request: &Request, who: Who) -> Result<Operator, ApiError> {
+        self.stack.operator_tokens.principal(request.bearer(), self.now()).await?.allowed(who)
+    }
+}
+
+impl<H: Handles + AsRef<Catalog>> Deps<H> {
     /// The merchant who asks, or 401.
     pub async fn merchant(&self, request: &Request) -> Result<Arc<MerchantRecord>, ApiError> {
-        merchant::principal(&self.store, request.bearer(), &self.stack.config.issuer, self.now()).await
-    }
-
-    /// The operator who asks and has one of these roles for the whole province; 401, or 403.
-    pub async fn operator(&self, request: &Request, roles: &[Role]) -> Result<Operator, ApiError> {
-        self.stack.operator_tokens.principal(request.bearer(), self.now()).await?.with_one_of(roles)
+        merchant::principal(self.tables.as_ref(), request.bearer(), &self.stack.config.issuer, self.now()).await
     }
 }

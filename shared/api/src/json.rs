@@ -16,6 +16,14 @@ pub fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
     read_without_lists(body, |_| {})
 }
 
+/// Reads the body of a request that says nothing: `{}`.
+pub fn read_empty(body: &[u8]) -> Result<(), ApiError> {
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Empty {}
+    read(body).map(|Empty {}| ())
+}
+
 /// Reads a body with one list of texts, in the field of this name.
 pub fn read_with_list<T: DeserializeOwned>(body: &[u8], field: &str) -> Result<T, ApiError> {
     read_without_lists(body, |any| {

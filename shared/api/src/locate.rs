@@ -1,7 +1,8 @@
 //! From a code or a coupon's id to the coupon's place, for the merchant who redeems it.
 
-use crate::{deps::Deps, problem::ApiError};
+use crate::problem::ApiError;
 use mealticket_domain::{Campaign, CouponKey, MerchantId};
+use mealticket_store::Catalog;
 use std::sync::Arc;
 
 /// Where a code or an id leads.
@@ -16,12 +17,12 @@ pub struct Located {
 
 /// The first of these places whose campaign this merchant redeems. The coupon table is not asked.
 pub async fn locate(
-    deps: &Deps,
+    catalog: &Catalog,
     merchant: &MerchantId,
     places: Vec<(CouponKey, u16)>,
 ) -> Result<Option<Located>, ApiError> {
     for (place, key_version) in places {
-        if let Some(campaign) = own_campaign(deps, merchant, place).await? {
+        if let Some(campaign) = own_campaign(catalog, merchant, place).await? {
             return Ok(Some(Located { place, key_version, campaign }));
         }
     }
@@ -30,10 +31,10 @@ pub async fn locate(
 
 /// The campaign of a coupon's place, when this merchant redeems it.
 pub async fn own_campaign(
-    deps: &Deps,
+    catalog: &Catalog,
     merchant: &MerchantId,
     place: CouponKey,
 ) -> Result<Option<Arc<Campaign>>, ApiError> {
-    let campaign = deps.store.campaign(place.campaign).await?;
+    let campaign = catalog.campaign(place.campaign).await?;
     Ok(campaign.filter(|campaign| campaign.merchant_id == *merchant))
 }

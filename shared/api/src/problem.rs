@@ -109,7 +109,7 @@ impl ApiError {
     pub fn document(&self, language: Language, request_id: &str) -> Value {
         let mut document = json!({
             "type": format!("https://mealticket.example/problems/{}", self.code.as_str()),
-            "title": wording::title(self.code, language),
+            "title": self.code.title(language),
             "status": self.code.status().as_u16(),
             "detail": wording::detail(self.code, &self.fields, language),
             "code": self.code.as_str(),

@@ -1,11 +1,9 @@
 //! From the domain's and the store's refusals to codes: the facts that go with each.
 
-use crate::{codes::Code, deps::Deps, problem::ApiError, wording::Language};
+use crate::{codes::Code, deps::Stack, problem::ApiError, wording::Language};
 use mealticket_domain::{ClaimRefusal, Province, RedeemRefusal, ReverseRefusal, Timestamp};
-use mealticket_store::{
-    claim::{FailedClause, MemberLimit},
-    stock::NoUnit,
-};
+use mealticket_domain::{FailedClause, MemberLimit};
+use mealticket_store::stock::NoUnit;
 
 /// When to ask again for a unit that may come back: most leases end their handing out within ten seconds.
 const SETTLING_RETRY_SECONDS: i64 = 5;
@@ -89,7 +87,7 @@ pub fn no_unit(none: NoUnit, now: Timestamp) -> ApiError {
 }
 
 /// A code of another province: where to go.
-pub fn other_province(deps: &Deps, province: Province) -> ApiError {
-    let api = deps.stack.config.province_api_pattern.replace("{province}", province.code());
+pub fn other_province(stack: &Stack, province: Province) -> ApiError {
+    let api = stack.config.province_api_pattern.replace("{province}", province.code());
     ApiError::from(Code::OtherProvince).with("province", province.code()).with("api", api)
 }

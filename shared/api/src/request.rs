@@ -1,6 +1,11 @@
 //! An API Gateway v2 event, read once and bounded.
 
-use crate::{codes::Code, problem::ApiError, wording::Language};
+use crate::{
+    codes::Code,
+    problem::ApiError,
+    route::{Asked, Route},
+    wording::Language,
+};
 use aws_lambda_events::apigw::ApiGatewayV2httpRequest;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use http::{HeaderMap, Method};
@@ -46,9 +51,6 @@ fn address(text: &str) -> Option<IpAddr> {
     text.parse().ok().or_else(with_port).or_else(without_brackets)
 }
 
-/// A route as the template writes it, and what the function calls it.
-pub type Route<R> = (&'static str, R);
-
 /// One request. It has no `Debug`: a token and a body are in it.
 #[derive(Clone)]
 pub struct Request {
@@ -82,17 +84,15 @@ impl Request {
         }
     }
 
-    /// Which of the function's routes this is, with the values of its path parameters in order. The path is matched here, not
+    /// Which of the function's routes this is. The path is matched here, not
     /// taken from `routeKey`: the plain local runtime does not fill that.
-    pub fn route<'a, R: Copy>(&'a self, routes: &[Route<R>]) -> Result<(R, &'static str, Vec<&'a str>), ApiError> {
-        routes
-            .iter()
-            .find_map(|(key, route)| {
-                let (method, template) = key.split_once(' ')?;
-                let parameters = (self.method.as_str() == method).then(|| path_parameters(template, &self.path))??;
-                Some((*route, *key, parameters))
-            })
-            .ok_or_else(|| ApiError::from(Code::RouteNotFound))
+    pub fn route<'a, A: Copy>(&'a self, routes: &[Route<A>]) -> Result<Asked<'a, A>, ApiError> {
+        let fits = |route: &Route<A>| {
+            let (method, template) = route.key.split_once(' ')?;
+            let parameters = (self.method.as_str() == method).then(|| path_parameters(template, &self.path))??;
+            Some(Asked { route: *route, parameters })
+        };
+        routes.iter().find_map(fits).ok_or_else(|| ApiError::from(Code::RouteNotFound))
     }
 
     /// The bytes of the body.

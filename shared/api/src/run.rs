@@ -13,7 +13,7 @@ use aws_config::{BehaviorVersion, SdkConfig, retry::RetryConfig, timeout::Timeou
 use aws_lambda_events::apigw::{ApiGatewayV2httpRequest, ApiGatewayV2httpResponse};
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use mealticket_domain::CampaignNo;
-use mealticket_store::Store;
+use mealticket_store::{Budget, Handles, Tables};
 use serde::{Serialize, de::DeserializeOwned};
 use std::{future::Future, sync::Arc, time::Duration};
 use tokio::time::Instant;
@@ -26,18 +26,20 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Runs a function until its environment ends. The same binary serves one request at a time or many at once, as the platform
 /// asks (`AWS_LAMBDA_MAX_CONCURRENCY`).
-pub async fn serve<H, F>(warm_up: WarmUp, handle: H) -> Result<(), Error>
+pub async fn serve<T, H, F>(warm_up: WarmUp, handle: H) -> Result<(), Error>
 where
-    H: Fn(Deps, Request) -> F + Clone + Send + Sync + 'static,
+    T: Handles,
+    H: Fn(Deps<T>, Request) -> F + Clone + Send + Sync + 'static,
     F: Future<Output = Result<Response, ApiError>> + Send,
 {
-    let deps = start_with_keys().await?;
-    warm_up.ask(&deps.store).await;
+    let all = start_with_all_tables().await?;
+    warm_up.ask(&all.tables).await;
     if warm_up == WarmUp::CatalogAndStock {
         // What it has leased and not spent is wanted elsewhere at once, not when the lease has been swept.
-        let leaving = deps.store.clone();
-        lambda_runtime::spawn_graceful_shutdown_handler(move || async move { leaving.return_unspent().await }).await;
+        let stock = all.tables.stock.clone();
+        lambda_runtime::spawn_graceful_shutdown_handler(move || async move { stock.return_unspent().await }).await;
     }
+    let deps = all.narrowed::<T>();
     lambda_runtime::run_concurrent(service_fn(move |event: LambdaEvent<ApiGatewayV2httpRequest>| {
         let (deps, handle) = (deps.clone(), handle.clone());
         async move { Ok::<ApiGatewayV2httpResponse, Error>(answer(&deps, event.payload, handle).await.into_event()) }
@@ -46,20 +48,24 @@ where
 }
 
 /// The tables and the SDK's settings, for a function that nobody asks over HTTP. It reads no secret.
-pub async fn start() -> Result<(Store, SdkConfig), Error> {
+pub async fn start<T: Handles>() -> Result<(T, SdkConfig), Error> {
     let config = Config::from_env()?;
     telemetry::start(config.log_level);
     let sdk = sdk_config().await;
-    Ok((Store::new(client(&sdk), config.tables, config.clock), sdk))
+    Ok((T::of(&Tables::new(client(&sdk), config.tables, config.clock)), sdk))
 }
 
 /// The tables and the stack, for a function that needs its keys.
-pub async fn start_with_keys() -> Result<Deps, Error> {
+pub async fn start_with_keys<T: Handles>() -> Result<Deps<T>, Error> {
+    Ok(start_with_all_tables().await?.narrowed())
+}
+
+async fn start_with_all_tables() -> Result<Deps<Tables>, Error> {
     let config = Config::from_env()?;
     telemetry::start(config.log_level);
     let secrets = read_secrets(&config.secrets).await?;
-    let store = Store::new(client(&sdk_config().await), config.tables.clone(), config.clock.clone());
-    Ok(Deps { store, stack: Arc::new(Stack::new(config, &secrets)?) })
+    let tables = Tables::new(client(&sdk_config().await), config.tables.clone(), config.clock.clone());
+    Ok(Deps { tables, stack: Arc::new(Stack::new(config, &secrets)?) })
 }
 
 /// Runs a function on events of one kind until its environment ends. An error is the event's: the platform tries again.
@@ -103,12 +109,12 @@ pub enum WarmUp {
 
 impl WarmUp {
     /// Whatever is answered is of no interest: the first request will meet what is wrong.
-    async fn ask(self, store: &Store) {
+    async fn ask(self, tables: &Tables) {
         match self {
-            WarmUp::Identities => drop(store.member_of_phone(&[0; 32]).await),
+            WarmUp::Identities => drop(tables.identities.member_of_phone(&[0; 32]).await),
             WarmUp::Catalog | WarmUp::CatalogAndStock => {
                 if let Ok(no) = CampaignNo::try_from(0) {
-                    drop(store.campaign(no).await);
+                    drop(tables.catalog.campaign(no).await);
                 }
             }
         }
@@ -116,17 +122,19 @@ impl WarmUp {
 }
 
 /// Answers one event: the handler's success, or its refusal in the caller's language. Logs the request once.
-pub async fn answer<H, F>(deps: &Deps, event: ApiGatewayV2httpRequest, handle: H) -> Response
+pub async fn answer<T, H, F>(deps: &Deps<T>, event: ApiGatewayV2httpRequest, handle: H) -> Response
 where
-    H: Fn(Deps, Request) -> F,
+    T: Handles,
+    H: Fn(Deps<T>, Request) -> F,
     F: Future<Output = Result<Response, ApiError>>,
 {
     let began = Instant::now();
     let request = Request::from_event(event);
-    let deps = Deps { store: deps.store.for_one_request(), ..deps.clone() };
+    let budget = Budget::of_one_request();
+    let deps = Deps { tables: deps.tables.within(&budget), stack: Arc::clone(&deps.stack) };
     let (language, request_id) = (request.language(), request.request_id().to_owned());
-    let outcome = Box::pin(handle(deps.clone(), request)).await;
-    log(&outcome, &request_id, began, deps.store.capacity());
+    let outcome = Box::pin(handle(deps, request)).await;
+    log(&outcome, &request_id, began, budget.capacity());
     outcome.unwrap_or_else(|error| Response::problem(&error, language, &request_id))
 }
 

@@ -4,7 +4,7 @@ use tracing::{Metadata, level_filters::LevelFilter};
 use tracing_subscriber::{Layer, filter::filter_fn, layer::SubscriberExt, util::SubscriberInitExt};
 
 /// The crates whose logs are ours: what they say below `info` was written with the rule above in mind. Held equal to the workspace.
-const OURS: [&str; 16] = [
+const OURS: [&str; 19] = [
     "mealticket_api",
     "mealticket_domain",
     "mealticket_store",
@@ -12,10 +12,13 @@ const OURS: [&str; 16] = [
     "deliver_webhooks",
     "fold_books",
     "issue_coupon",
+    "decide_discrepancies",
     "manage_webhooks",
     "post_ledger",
     "queue_webhooks",
     "read_books",
+    "read_deliveries",
+    "read_statements",
     "read_wallet",
     "rebuild_ledger",
     "redeem_code",

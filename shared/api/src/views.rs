@@ -1,5 +1,8 @@
 //! What clients see of members, campaigns and coupons. The names are API.md's.
 
+pub mod delivery;
+pub mod statement;
+
 use crate::{deps::Stack, problem::ApiError};
 use mealticket_domain::{Benefit, Campaign, Coupon, Price, Terms, Timestamp};
 use mealticket_store::{AttributePath, members::Profile};

@@ -1,40 +1,30 @@
 #![doc = include_str!("../README.md")]
 
-pub mod benefit;
 pub mod books;
-pub mod campaign;
-pub mod code;
-pub mod coupon;
-pub mod eligibility;
-pub mod hold;
-pub mod hours;
+mod campaigns;
+mod claims;
+mod coupons;
 pub mod idempotency;
 pub mod ids;
-pub mod journal;
 pub mod limits;
-mod locator;
-pub mod member;
+mod members;
 pub mod merchant;
 pub mod money;
-pub mod otp;
-pub mod presentation;
 pub mod province;
-pub mod rebuild;
-pub mod redemption;
-pub mod report;
-pub mod session;
-pub mod settlement;
-pub mod share;
-pub mod statement;
-pub mod stock;
-pub mod terms;
 pub mod text;
 pub mod timestamp;
-pub mod validity;
 pub mod webhook;
+
+pub use books::{journal, rebuild, settlement, statement};
+pub use campaigns::{benefit, campaign, hours, terms, validity};
+pub use claims::{claim, eligibility, share, stock};
+pub use coupons::{code, coupon, hold, presentation, redemption};
+pub use members::{member, otp, session};
+pub use webhook::{discrepancy, report};
 
 pub use benefit::{Benefit, Percent};
 pub use campaign::{Campaign, CampaignState, ClaimRefusal};
+pub use claim::{ClaimDecision, ClaimRequest, FailedClause, MemberLimit};
 pub use code::{CodeError, CodeKey, CodeKeyRing, CouponCode, IdCipher};
 pub use coupon::{Coupon, CouponKey, CouponStatus, Hold, HoldTag, Redemption, Reversal};
 pub use hold::{HoldDecision, HoldRequest, ReleaseDecision};

@@ -5,8 +5,10 @@
 
 mod address;
 mod answer;
+pub mod discrepancy;
 mod endpoint;
 mod message;
+pub mod report;
 
 pub use address::is_public;
 pub use answer::{ATTEMPTS_MAX, Answer, Failure, RETRY_AFTER_SECONDS_MAX, Verdict, next_attempt_at};

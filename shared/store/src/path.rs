@@ -3,7 +3,7 @@
 //! Whoever seals a value binds it to its place, so that a value that is copied to another item does not open there. The table's name
 //! in the cloud is no part of it: a table that is restored under another name still opens.
 
-use crate::keys::{self, Key};
+use crate::{catalog, identities, members, messages, table::key::Key};
 use mealticket_domain::{MemberNo, MerchantId, webhook::EndpointId};
 
 /// An attribute of an item of a table.
@@ -17,27 +17,35 @@ pub struct AttributePath {
 impl AttributePath {
     /// A member's phone, in the profile.
     pub fn phone_of_member(member: MemberNo) -> Self {
-        AttributePath { table: "members", key: keys::profile(member), attribute: "phone_sealed" }
+        AttributePath { table: "members", key: members::keys::profile(member), attribute: "phone_sealed" }
     }
 
     /// The phone that a one-time code was sent to.
     pub fn phone_of_challenge(challenge_id: &str) -> Self {
-        AttributePath { table: "identities", key: keys::challenge(challenge_id), attribute: "phone_sealed" }
+        AttributePath { table: "identities", key: identities::keys::challenge(challenge_id), attribute: "phone_sealed" }
     }
 
     /// One of the secrets that a merchant's reports are recognised by.
     pub fn webhook_secret(merchant: &MerchantId, number: u32) -> Self {
-        AttributePath { table: "catalog", key: keys::merchant_secret(merchant, number), attribute: "sealed" }
+        AttributePath { table: "catalog", key: catalog::keys::merchant_secret(merchant, number), attribute: "sealed" }
     }
 
     /// The secrets that messages to an endpoint are signed with.
     pub fn endpoint_secret(merchant: &MerchantId, endpoint: &EndpointId) -> Self {
-        AttributePath { table: "catalog", key: keys::merchant_endpoint(merchant, endpoint), attribute: "secrets" }
+        AttributePath {
+            table: "catalog",
+            key: catalog::keys::merchant_endpoint(merchant, endpoint),
+            attribute: "secrets",
+        }
     }
 
     /// The body of a report.
     pub fn report_body(merchant: &MerchantId, webhook_id: &str) -> Self {
-        AttributePath { table: "messages", key: keys::receipt(merchant, webhook_id), attribute: "body_sealed" }
+        AttributePath {
+            table: "messages",
+            key: messages::keys::receipt(merchant, webhook_id),
+            attribute: "body_sealed",
+        }
     }
 
     /// The parts of the path, from the table to the attribute.

@@ -14,7 +14,7 @@ use mealticket_domain::{
     webhook::{Answer, Endpoint, EndpointId, EndpointSecret, EndpointUrl, Failure, Message, MessageId, MessageKind},
 };
 use mealticket_local::receiver::Receiver;
-use mealticket_store::{AttributePath, Clock, deliveries::shard_of};
+use mealticket_store::{AttributePath, Clock, messages::shard_of};
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex},
@@ -162,26 +162,26 @@ impl Bench {
             off: None,
             failing_since: None,
         };
-        deps.store.add_endpoint(&self.merchant, &endpoint).await.unwrap();
+        deps.catalog.add_endpoint(&self.merchant, &endpoint).await.unwrap();
     }
 
     /// Messages for each endpoint, each by itself: the dearest way there is.
     async fn queue(&self, each: usize) {
-        let store = self.environment.store();
+        let tables = self.environment.tables();
         for number in 0..each {
             for (at, endpoint) in self.endpoints.iter().enumerate() {
                 let id: MessageId = format!("msg_1qg{:020}", number * ENDPOINTS + at).parse().unwrap();
                 let body = format!(r#"{{"type":"coupon.redeemed","data":{{"order_no":"{number:0300}"}}}}"#);
                 let message = Message { id, kind: MessageKind::CouponRedeemed, body };
-                let due = mealticket_store::deliveries::Due::again(self.merchant.clone(), endpoint.clone(), message, 1);
-                store.put_due(&due, store.clock().now()).await.unwrap();
+                let due = mealticket_store::messages::Due::again(self.merchant.clone(), endpoint.clone(), message, 1);
+                tables.messages.put_due(&due, tables.members.clock().now()).await.unwrap();
             }
         }
     }
 
     async fn work<C: Courier>(&self, courier: &Arc<C>) -> Worked {
         let shift = Shift { shard: 0, for_seconds: 0 };
-        deliver_webhooks::work(&self.environment.deps, courier, shift).await.unwrap()
+        deliver_webhooks::work(&self.environment.deps.narrowed(), courier, shift).await.unwrap()
     }
 }
 

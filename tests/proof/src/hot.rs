@@ -7,11 +7,9 @@ use crate::{
     wire::Network,
 };
 use aws_sdk_dynamodb::types::AttributeValue;
+use mealticket_domain::ClaimRequest;
 use mealticket_domain::{Campaign, Fingerprint, KeyHash, MemberAttributes, MemberNo};
-use mealticket_store::{
-    Clock, Store,
-    claim::{ClaimOutcome, ClaimRequest},
-};
+use mealticket_store::{Clock, Tables, members::ClaimOutcome};
 use std::{
     sync::{
         Arc,
@@ -75,7 +73,7 @@ fn measure(way: Way) -> Sold {
             for _ in 0..AT_ONCE {
                 let buyer = Buyer {
                     way,
-                    store: environment.store().clone(),
+                    tables: environment.tables().clone(),
                     client: network.client(number, &clock),
                     campaign: Arc::clone(&campaign),
                     next: Arc::clone(&next),
@@ -104,7 +102,7 @@ fn summary(claims: u64, hottest: Option<&Served>) -> Sold {
 
 struct Buyer {
     way: Way,
-    store: Store,
+    tables: Tables,
     client: aws_sdk_dynamodb::Client,
     campaign: Arc<Campaign>,
     next: Arc<AtomicU64>,
@@ -150,10 +148,13 @@ impl Buyer {
             channel: None,
             share: None,
             key_version: 1,
-            now: self.store.clock().now(),
+            now: self.tables.members.clock().now(),
         };
         match self.way {
-            Way::Leases => matches!(self.store.claim(&self.campaign, &request).await, Ok(ClaimOutcome::Claimed(_))),
+            Way::Leases => matches!(
+                self.tables.members.claim(&self.tables.catalog, &self.tables.stock, &self.campaign, &request).await,
+                Ok(ClaimOutcome::Claimed(_))
+            ),
             // The coupon's put alone: the counter was written before.
             Way::Counter => {
                 let call = self.client.put_item().table_name(&province().seeded.config.tables.members);

@@ -12,7 +12,7 @@ use mealticket_domain::{
     statement::{StatementId, due},
 };
 use mealticket_local::{template::Template, workspace};
-use mealticket_store::{Clock, Store};
+use mealticket_store::{Clock, Tables};
 use mealticket_support::{stream, world::seeded};
 use serde_json::{Value, json};
 use std::{
@@ -124,25 +124,25 @@ pub fn measure(plan: Plan, say: impl Fn(&str)) -> Ledgered {
         }
         let clock = Clock::standing_at(Timestamp::from_unix_seconds(made.at(0)).unwrap());
         let network = Network::new(database, tables, 1, BTreeMap::new()).with_delay(Duration::ZERO);
-        let store = || Store::new(network.client(0, &clock), network.tables().clone(), clock.clone());
+        let environment = || Tables::new(network.client(0, &clock), network.tables().clone(), clock.clone());
         let (merchants, redemptions) = (plan.merchants, plan.redemptions);
         let mut books = Ledgered { merchants, redemptions, ..Ledgered::default() };
         say("catalog and coupons");
-        lay_out(&store(), &made).await;
+        lay_out(&environment(), &made).await;
         put_coupons(&network, &made);
         say("posting and folding");
-        let folder = store();
-        post(&mut books, &made, plan.fold_seconds, [store(), store()], &folder, &clock).await;
+        let folder = environment();
+        post(&mut books, &made, plan.fold_seconds, [environment(), environment()], &folder, &clock).await;
         books.memory_kb.1 = memory_kb();
         say("closing the month");
         close(&mut books, &made, &folder, &clock).await;
         say("rebuilding");
-        rebuild(&mut books, &made, &store()).await;
+        rebuild(&mut books, &made, &environment()).await;
         books
     })
 }
 
-async fn lay_out(store: &Store, made: &Made) {
+async fn lay_out(tables: &Tables, made: &Made) {
     let seed = mealticket_local::seed::Seed::read(&workspace::seed()).unwrap();
     let like = seed.campaigns().unwrap().into_iter().next().unwrap();
     let terms: SettlementTerms = serde_json::from_str(
@@ -155,7 +155,7 @@ async fn lay_out(store: &Store, made: &Made) {
         campaign.merchant_id = Made::merchant(merchant);
         campaign.settlement_version = 1;
         campaign.terms_sha256 = campaign.terms.hash(campaign.no).unwrap();
-        store.put_campaign(&campaign, &terms).await.unwrap();
+        tables.catalog.put_campaign(&campaign, &terms).await.unwrap();
     }
 }
 
@@ -183,12 +183,12 @@ async fn post(
     books: &mut Ledgered,
     made: &Made,
     fold_seconds: u64,
-    posters: [Store; 2],
-    folder: &Store,
+    posters: [Tables; 2],
+    folder: &Tables,
     clock: &Clock,
 ) {
     let mut shards: Vec<Shard> = (0..SHARDS).map(|number| Shard { next: number as u64, ..Shard::default() }).collect();
-    let before = posters.each_ref().map(|store| store.capacity().write_tenths);
+    let before = posters.each_ref().map(|tables| tables.capacity().write_tenths);
     let mut spent = Duration::ZERO;
     let mut next_fold = clock.now().plus_seconds(i64::try_from(fold_seconds).unwrap());
     loop {
@@ -218,7 +218,7 @@ async fn post(
         for batch in [batch, late].iter().filter(|batch| !batch.is_empty()) {
             let event = serde_json::from_value(stream::batch(&name, batch)).unwrap();
             let began = Instant::now();
-            post_ledger::handle(&posters[fastrand::usize(..2)], event).await.unwrap();
+            post_ledger::handle(&posters[fastrand::usize(..2)].narrowed(), event).await.unwrap();
             spent += began.elapsed();
             books.delivered += batch.len() as u64;
         }
@@ -231,7 +231,7 @@ async fn post(
         }
     }
     fold(books, folder).await;
-    let after = posters.each_ref().map(|store| store.capacity().write_tenths);
+    let after = posters.each_ref().map(|tables| tables.capacity().write_tenths);
     let written: u64 = after.iter().zip(before).map(|(after, before)| after - before).sum();
     books.posting_writes = tenths(written) / made.redemptions as f64;
     books.posted_per_second = books.delivered as f64 / spent.as_secs_f64();
@@ -244,19 +244,19 @@ fn tenths(units: u64) -> f64 {
     units as f64 / 10.0
 }
 
-async fn fold(books: &mut Ledgered, folder: &Store) {
-    let worked = fold_books::work(folder).await.unwrap();
+async fn fold(books: &mut Ledgered, folder: &Tables) {
+    let worked = fold_books::work(&folder.narrowed()).await.unwrap();
     books.folds += worked.folds;
     books.pages += worked.pages;
     assert_eq!(worked.set_aside, 0);
 }
 
-async fn close(books: &mut Ledgered, made: &Made, folder: &Store, clock: &Clock) {
+async fn close(books: &mut Ledgered, made: &Made, folder: &Tables, clock: &Clock) {
     let month: ProvinceMonth = MONTH.parse().unwrap();
     clock.set(month.next().first_day().starts_at().plus_seconds(CLOSE_AFTER_SECONDS));
     let began = Instant::now();
     loop {
-        let worked = fold_books::work(folder).await.unwrap();
+        let worked = fold_books::work(&folder.narrowed()).await.unwrap();
         books.statements += worked.statements;
         if !worked.unfinished {
             break;
@@ -265,7 +265,7 @@ async fn close(books: &mut Ledgered, made: &Made, folder: &Store, clock: &Clock)
     books.closing = began.elapsed();
     for (merchant, owed) in made.owed().into_iter().enumerate() {
         let id = StatementId { merchant: Made::merchant(merchant as u64), month };
-        let head = folder.statement(&id).await.unwrap();
+        let head = folder.ledger.statement(&id).await.unwrap();
         let said = head.as_ref().map(|head| {
             let total = head.statement.total();
             let own_share = total.discount - due(&total.postings);
@@ -280,16 +280,16 @@ async fn close(books: &mut Ledgered, made: &Made, folder: &Store, clock: &Clock)
     }
 }
 
-async fn rebuild(books: &mut Ledgered, made: &Made, store: &Store) {
+async fn rebuild(books: &mut Ledgered, made: &Made, tables: &Tables) {
     let began = Instant::now();
-    let rebuilt = rebuild_ledger::rebuild(store).await.unwrap();
+    let rebuilt = rebuild_ledger::rebuild(&tables.narrowed()).await.unwrap();
     books.rebuilding = began.elapsed();
     books.differences = rebuilt.differences_in_all + rebuilt.counts_that_differ + rebuilt.unreadable_in_all;
     let of_accounts: i64 = rebuilt.difference_fen.values().map(|fen| fen.abs()).sum();
     let mut journal = Cell::default();
     for merchant in 0..made.merchants {
         let (first, last) = ("2026-01-01".parse().unwrap(), "2027-12-31".parse().unwrap());
-        let sheets = store.sheets(&Made::merchant(merchant), first, last).await.unwrap();
+        let sheets = tables.ledger.sheets(&Made::merchant(merchant), first, last).await.unwrap();
         sheets.values().flat_map(|sheet| sheet.values()).for_each(|cell| journal.add(cell));
     }
     let truth: i64 = made.owed().iter().map(|owed| owed.discount - owed.own_share).sum();

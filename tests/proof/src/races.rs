@@ -4,13 +4,13 @@ use crate::{
     simulator::{environment::Environment, province, scenario::Scenario},
     wire::Network,
 };
+use mealticket_domain::ClaimRequest;
 use mealticket_domain::{
     Campaign, Coupon, Fingerprint, KeyHash, MemberAttributes, MemberNo, Order, RedeemRequest, coupon::RedemptionSource,
 };
 use mealticket_store::{
-    Clock, Store,
-    claim::{ClaimOutcome, ClaimRequest},
-    redeem::RedeemOutcome,
+    Clock, Tables,
+    members::{ClaimOutcome, RedeemOutcome},
 };
 use std::{sync::Arc, time::Duration};
 
@@ -23,7 +23,7 @@ pub const TILLS: u64 = 64;
 
 /// Four environments before one set of tables, without delays.
 struct Field {
-    stores: Vec<Store>,
+    stores: Vec<Tables>,
     campaign: Arc<Campaign>,
 }
 
@@ -37,11 +37,11 @@ impl Field {
         let environments: Vec<_> =
             (0..4).map(|number| Environment::new(province, &network, number, clock.clone())).collect();
         let campaign = scenario.lay_out(&environments[0]).await;
-        Field { stores: environments.iter().map(|environment| environment.store().clone()).collect(), campaign }
+        Field { stores: environments.iter().map(|environment| environment.tables().clone()).collect(), campaign }
     }
 
     fn claim(&self, member: u64) -> tokio::task::JoinHandle<ClaimOutcome> {
-        let (store, campaign) = (self.stores[member as usize % 4].clone(), Arc::clone(&self.campaign));
+        let (tables, campaign) = (self.stores[member as usize % 4].clone(), Arc::clone(&self.campaign));
         let request = ClaimRequest {
             member: MemberNo::try_from(member).unwrap(),
             key: KeyHash([1; 16]),
@@ -50,27 +50,32 @@ impl Field {
             channel: None,
             share: None,
             key_version: 1,
-            now: store.clock().now(),
+            now: tables.members.clock().now(),
         };
-        tokio::spawn(async move { store.claim(&campaign, &request).await.unwrap() })
+        tokio::spawn(
+            async move { tables.members.claim(&tables.catalog, &tables.stock, &campaign, &request).await.unwrap() },
+        )
     }
 
     fn redeem(&self, coupon: &Coupon, till: u64) -> tokio::task::JoinHandle<RedeemOutcome> {
-        let (store, campaign, place) = (self.stores[till as usize % 4].clone(), Arc::clone(&self.campaign), coupon.key);
+        let (tables, campaign, place) =
+            (self.stores[till as usize % 4].clone(), Arc::clone(&self.campaign), coupon.key);
         let mut key = [0; 16];
         key[..8].copy_from_slice(&till.to_be_bytes());
         let request = RedeemRequest {
             key: KeyHash(key),
             fingerprint: Fingerprint([0; 16]),
             source: RedemptionSource::Api,
-            at: store.clock().now(),
+            at: tables.members.clock().now(),
             store_id: "sto_luckytea01".parse().unwrap(),
             city: "广州".into(),
             order: Order { order_no: format!("O-{till}").parse().unwrap(), amount: 2_500u64.try_into().unwrap() },
             hold: None,
             cashier: None,
         };
-        tokio::spawn(async move { store.redeem(&campaign, place, 1, &request).await.unwrap() })
+        tokio::spawn(
+            async move { tables.members.redeem(&tables.catalog, &campaign, place, 1, &request).await.unwrap() },
+        )
     }
 }
 

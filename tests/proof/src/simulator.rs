@@ -20,7 +20,7 @@ use mealticket_api::{deps::Stack, secrets::Key};
 use mealticket_domain::stock::{FENCE_SECONDS, LEASE_SECONDS};
 use mealticket_domain::{Campaign, MemberNo, Timestamp};
 use mealticket_local::{engine, key_file::KeyFile};
-use mealticket_store::{Clock, Tables};
+use mealticket_store::{Clock, TableNames};
 use mealticket_support::world::{Seeded, seeded};
 use scenario::Scenario;
 use std::{
@@ -44,7 +44,7 @@ impl Province {
     }
 
     /// Their names.
-    pub(crate) fn tables(&self) -> Tables {
+    pub(crate) fn tables(&self) -> TableNames {
         self.seeded.config.tables.clone()
     }
 }
@@ -209,7 +209,7 @@ impl Run {
 
     /// Lets the time pass after which no lease of the run can be spent.
     pub(crate) async fn pass_the_fence(&self) {
-        let clock = self.observer.store().clock();
+        let clock = self.observer.tables().members.clock();
         // As much again, because clocks were set wrong.
         clock.set(clock.now().plus_seconds(LEASE_SECONDS + FENCE_SECONDS + 60));
         sleep(Duration::from_secs(2)).await;
@@ -217,7 +217,7 @@ impl Run {
 
     /// Sets every clock.
     fn set_clocks(&self, now: Timestamp) {
-        self.observer.store().clock().set(now);
+        self.observer.tables().members.clock().set(now);
         self.environments.set_clocks(now);
     }
 
@@ -225,7 +225,7 @@ impl Run {
     pub(crate) async fn sweep_until_done(&self) -> Option<String> {
         for _ in 0..mapping::ATTEMPTS {
             if self.environments.sweep(0).await.is_some() {
-                let open = self.observer.store().leased(self.campaign.no).await.unwrap();
+                let open = self.observer.tables().stock.leased(self.campaign.no).await.unwrap();
                 return (open > 0).then(|| format!("{open} units are leased after the sweep"));
             }
             sleep(Duration::from_secs(1)).await;

@@ -20,7 +20,7 @@ use aws_smithy_runtime_api::{
 use aws_smithy_types::{body::SdkBody, timeout::TimeoutConfig};
 use dynoxide::Database;
 use mealticket_local::engine::answer;
-use mealticket_store::{Clock, Tables};
+use mealticket_store::{Clock, TableNames};
 use serde_json::Value;
 use std::{
     collections::BTreeMap,
@@ -95,7 +95,7 @@ pub struct Network(Arc<Shared>);
 
 struct Shared {
     database: Database,
-    tables: Tables,
+    tables: TableNames,
     state: Mutex<State>,
 }
 
@@ -122,7 +122,7 @@ const DELAY_MAX: Duration = Duration::from_millis(30);
 
 impl Network {
     /// A network before these tables, whose delays follow from `seed` and whose calls meet the fates of `plan`.
-    pub fn new(database: Database, tables: Tables, seed: u64, plan: BTreeMap<usize, Fate>) -> Self {
+    pub fn new(database: Database, tables: TableNames, seed: u64, plan: BTreeMap<usize, Fate>) -> Self {
         let random = fastrand::Rng::with_seed(seed);
         let (partitions, reaper, cut_until) = (None, None, None);
         let state = State { random, plan, passed: Vec::new(), partitions, reaper, delay_max: DELAY_MAX, cut_until };
@@ -160,7 +160,7 @@ impl Network {
     }
 
     /// Their names.
-    pub fn tables(&self) -> &Tables {
+    pub fn tables(&self) -> &TableNames {
         &self.0.tables
     }
 

@@ -7,6 +7,7 @@ use mealticket_api::{
     config::Config,
     deps::Stack,
 };
+use mealticket_domain::ClaimRequest;
 use mealticket_domain::{
     Campaign, CampaignNo, Fingerprint, KeyHash, MemberAttributes, MemberNo, Order, RedeemRequest, Timestamp,
     coupon::RedemptionSource, settlement::SettlementTerms,
@@ -22,7 +23,7 @@ use mealticket_local::{
     template::Template,
     workspace,
 };
-use mealticket_store::{Clock, Store, StoreError, claim::ClaimRequest};
+use mealticket_store::{Clock, StoreError, Tables};
 use serde_json::{Map, Value};
 use std::{
     path::{Path, PathBuf},
@@ -39,7 +40,7 @@ pub const NOON: &str = "2026-11-22T04:00:00Z";
 /// The seed province in tables of its own.
 pub struct World {
     /// What handlers are given.
-    pub deps: Deps,
+    pub deps: Deps<Tables>,
     /// The keys, the merchants' included.
     pub keys: KeyFile,
     /// The engine behind the tables.
@@ -81,10 +82,10 @@ impl Seeded {
         let local =
             Local { secrets: Path::new("unused"), strict: true, operators: &issuer.url(), tables: &engine.url() };
         let config = local_config(&template.functions().unwrap(), &local).unwrap();
-        let store = Store::new(client(&engine.url()), config.tables.clone(), Clock::system());
-        seed.load(&store, &keys).await.unwrap();
+        let tables = Tables::new(client(&engine.url()), config.tables.clone(), Clock::system());
+        seed.load(&tables, &keys).await.unwrap();
         let receiver = Receiver::start().await.unwrap();
-        seed.load_endpoints(&store, &keys, &receiver).await.unwrap();
+        seed.load_endpoints(&tables, &keys, &receiver).await.unwrap();
         let snapshot = snapshot_file();
         engine.snapshot(&snapshot).unwrap();
         Seeded { snapshot, keys: serde_json::to_string(&keys).unwrap(), config, issuer, _receiver: receiver }
@@ -145,9 +146,9 @@ impl World {
         let clock = Clock::standing_at(NOON.parse().unwrap());
         let engine = Engine::restored(&first.snapshot, clock.clone()).await.unwrap();
         let keys = first.keys();
-        let store = Store::new(client(&engine.url()), first.config.tables.clone(), clock);
+        let tables = Tables::new(client(&engine.url()), first.config.tables.clone(), clock);
         let stack = Arc::new(Stack::new(first.config.clone(), &keys.stack).unwrap());
-        let deps = Deps { store, stack };
+        let deps = Deps { tables, stack };
         World { deps, keys, engine, numbers: AtomicU64::new(1_000_000) }
     }
 
@@ -156,19 +157,24 @@ impl World {
         self.deps.now()
     }
 
-    /// Moves the clock.
-    pub fn pass_seconds(&self, seconds: i64) {
-        self.store().clock().set(self.now().plus_seconds(seconds));
+    /// The clock, which stands still.
+    pub fn clock(&self) -> &Clock {
+        self.deps.members.clock()
     }
 
-    /// The store.
-    pub fn store(&self) -> &Store {
-        &self.deps.store
+    /// Moves the clock.
+    pub fn pass_seconds(&self, seconds: i64) {
+        self.clock().set(self.now().plus_seconds(seconds));
+    }
+
+    /// The handles of all tables.
+    pub fn tables(&self) -> &Tables {
+        &self.deps.tables
     }
 
     /// What handlers of another execution environment are given: nothing is shared but the tables, the keys and the clock.
-    pub fn deps_elsewhere(&self) -> Deps {
-        Deps { store: self.another_environment(), ..self.deps.clone() }
+    pub fn deps_elsewhere(&self) -> Deps<Tables> {
+        Deps { tables: self.another_environment(), ..self.deps.clone() }
     }
 
     /// Everything in every table, in a fixed order: for telling whether anything changed, and what a dump would betray.
@@ -187,13 +193,13 @@ impl World {
     }
 
     /// Another execution environment over the same tables: nothing is shared but the tables.
-    pub fn another_environment(&self) -> Store {
-        self.store_at(&self.engine.url())
+    pub fn another_environment(&self) -> Tables {
+        self.tables_at(&self.engine.url())
     }
 
-    /// A store that reaches the tables through `url`.
-    pub fn store_at(&self, url: &str) -> Store {
-        Store::new(client(url), self.deps.stack.config.tables.clone(), self.store().clock().clone())
+    /// Handles that reach the tables through `url`.
+    pub fn tables_at(&self, url: &str) -> Tables {
+        Tables::new(client(url), self.deps.stack.config.tables.clone(), self.clock().clone())
     }
 
     /// A member number that nobody else has.
@@ -214,24 +220,27 @@ impl World {
         self.keys.merchant(merchant).unwrap().token(merchant, issuer, self.now()).unwrap()
     }
 
-    /// A token of an operator's employee with these roles.
+    /// A token of an operator's employee with these roles, for the whole province.
     pub fn operator_token(&self, roles: &[Role]) -> String {
-        let provider = &self.deps.stack.config.operators;
+        let province = self.deps.stack.config.province.code();
+        self.employee_token(&Employee { name: "li.na", roles, province, cities: &[] })
+    }
+
+    /// A token of this employee.
+    pub fn employee_token(&self, employee: &Employee<'_>) -> String {
         let key = self.keys.operators().unwrap();
-        let province = self.deps.stack.config.province;
-        let employee = Employee { name: "li.na", roles, province: province.code(), cities: &[] };
-        key.token(provider, &employee, self.now()).unwrap()
+        key.token(&self.deps.stack.config.operators, employee, self.now()).unwrap()
     }
 
     /// Units left of a campaign when this environment has returned what it did not spend.
     pub async fn remaining(&self, campaign: CampaignNo) -> Result<Option<u64>, StoreError> {
-        self.store().return_unspent().await;
-        self.store().remaining(campaign).await
+        self.tables().stock.return_unspent().await;
+        self.tables().stock.remaining(campaign).await
     }
 
     /// A campaign of the seed.
     pub async fn campaign(&self, no: u32) -> Arc<Campaign> {
-        self.store().campaign(CampaignNo::try_from(no).unwrap()).await.unwrap().unwrap()
+        self.tables().catalog.campaign(CampaignNo::try_from(no).unwrap()).await.unwrap().unwrap()
     }
 
     /// A campaign like one of the seed, with a number, stock and limit of its own, laid out in the tables.
@@ -242,9 +251,9 @@ impl World {
         campaign.stock_shards = Campaign::shards_for(stock);
         campaign.terms.per_member_limit = limit;
         campaign.terms_sha256 = campaign.terms.hash(campaign.no).unwrap();
-        self.store().lay_out_stock(&campaign).await.unwrap();
-        self.store().put_campaign(&campaign, &settlement_terms()).await.unwrap();
-        self.store().campaign(campaign.no).await.unwrap().unwrap()
+        self.tables().stock.lay_out_stock(&campaign).await.unwrap();
+        self.tables().catalog.put_campaign(&campaign, &settlement_terms()).await.unwrap();
+        self.tables().catalog.campaign(campaign.no).await.unwrap().unwrap()
     }
 
     /// A claim by `member` under the key `key`.

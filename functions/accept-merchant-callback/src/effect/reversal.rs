@@ -1,17 +1,20 @@
 //! `coupon.reversed`: a redemption that the merchant has undone at its own side.
 
 use super::{Broken, Webhook, broken, locate, record};
-use crate::event::{REVERSED, ReversedReport};
-use mealticket_api::{ApiError, Code, Deps, locate::own_campaign, refusals};
+use crate::{
+    Deps,
+    event::{REVERSED, ReversedReport},
+};
+use mealticket_api::{ApiError, Code, locate::own_campaign, refusals};
 use mealticket_domain::{
     CouponKey, Reason, ReverseRefusal,
     limits::REDEMPTIONS_MAX,
     report::{Found, Undone},
 };
 use mealticket_store::{
-    merchants::MerchantRecord,
-    reverse::{ReverseOutcome, ReverseRequest},
-    waiting::Waiting,
+    catalog::MerchantRecord,
+    members::{ReverseOutcome, ReverseRequest},
+    messages::Waiting,
 };
 
 /// Undoes the redemption, once. One that is undone already, whichever way, is confirmed. One that is not there yet is waited for:
@@ -34,13 +37,13 @@ pub(super) async fn reverse(
         Err(reason) => return Ok(Err(broken(reason))),
     };
     let missing = Broken { reason: Code::RedemptionNotFound.as_str(), place: Some(place) };
-    let Some(coupon) = deps.store.coupon(place).await? else { return Ok(Err(missing)) };
+    let Some(coupon) = deps.members.coupon(place).await? else { return Ok(Err(missing)) };
     match undone.find(&coupon) {
         Found::Index(index) => {
             let undone = undo(deps, place, index, reason).await?;
             if undone.is_ok() {
                 // Another delivery may have found nothing.
-                deps.store.settle_discrepancy(own, webhook_id, deps.now()).await?;
+                deps.messages.settle_discrepancy(own, webhook_id, deps.now()).await?;
             }
             return Ok(undone);
         }
@@ -57,12 +60,12 @@ pub(super) async fn reverse(
         reason: reason.clone(),
         received_at: deps.now(),
     };
-    deps.store.put_waiting(&waiting).await?;
-    let coupon = deps.store.coupon(place).await?;
+    deps.messages.put_waiting(&waiting).await?;
+    let coupon = deps.members.coupon(place).await?;
     if let Some(Found::Index(index)) = coupon.map(|coupon| waiting.undone.find(&coupon))
         && undo(deps, place, index, reason).await?.is_ok()
     {
-        deps.store.settle_discrepancy(own, webhook_id, deps.now()).await?;
+        deps.messages.settle_discrepancy(own, webhook_id, deps.now()).await?;
     }
     Ok(Ok(()))
 }
@@ -70,7 +73,7 @@ pub(super) async fn reverse(
 /// Whether the redemption that a report names is undone.
 pub(super) async fn is_undone(deps: &Deps, webhook: &Webhook<'_>, report: &ReversedReport) -> Result<bool, ApiError> {
     let Ok((place, undone)) = named(deps, webhook.merchant, report).await? else { return Ok(false) };
-    let Some(coupon) = deps.store.coupon(place).await? else { return Ok(false) };
+    let Some(coupon) = deps.members.coupon(place).await? else { return Ok(false) };
     let Found::Index(index) = undone.find(&coupon) else { return Ok(false) };
     Ok(coupon.redemptions.get(index).is_some_and(|spent| spent.reversal.is_some()))
 }
@@ -84,7 +87,7 @@ async fn named(
     if let Some(id) = &report.redemption_id {
         let missing = Code::RedemptionNotFound.as_str();
         let Ok((place, index)) = deps.stack.ids.redemption(id) else { return Ok(Err(missing)) };
-        let is_own = own_campaign(deps, &merchant.merchant.id, place).await?.is_some();
+        let is_own = own_campaign(&deps.catalog, &merchant.merchant.id, place).await?.is_some();
         return Ok(if is_own && index < REDEMPTIONS_MAX { Ok((place, Undone::Index(index))) } else { Err(missing) });
     }
     let Some(order_no) = report.order_no.as_deref().and_then(|order_no| order_no.parse().ok()) else {
@@ -97,7 +100,7 @@ async fn named(
 async fn undo(deps: &Deps, place: CouponKey, index: usize, reason: Reason) -> Result<Result<(), Broken>, ApiError> {
     let id = deps.stack.ids.redemption_id(place, index);
     let request = ReverseRequest::reported(&id, index, reason, deps.now());
-    let refused = match deps.store.reverse(place, index, &request).await? {
+    let refused = match deps.members.reverse(&deps.catalog, place, index, &request).await? {
         ReverseOutcome::Reversed(_) | ReverseOutcome::Replayed(_) => return Ok(Ok(())),
         ReverseOutcome::Refused(ReverseRefusal::AlreadyReversed) => return Ok(Ok(())),
         ReverseOutcome::Refused(refusal) => refusals::reverse(refusal).code().as_str(),

@@ -9,7 +9,7 @@ use mealticket_domain::{
     journal::{Content, CouponEvent, Entry, Record, SetAside},
     statement::{Statement, StatementId},
 };
-use mealticket_store::books::ListedAside;
+use mealticket_store::ledger::ListedAside;
 use serde_json::Value;
 use std::collections::BTreeMap;
 
@@ -38,14 +38,15 @@ impl World<'_> {
     }
 
     async fn entry(&self, redeemed: &Coupon) -> Result<Entry> {
-        let store = &self.deps.store;
-        let coupon = store.coupon(redeemed.key).await.map_err(failed)?.ok_or_else(|| failed("no coupon"))?;
-        let entries = store.entries(&coupon, &[CouponEvent::Redeemed(0)]).await.map_err(failed)?.map_err(failed)?;
+        let tables = &self.deps.tables;
+        let coupon = tables.members.coupon(redeemed.key).await.map_err(failed)?.ok_or_else(|| failed("no coupon"))?;
+        let entries =
+            tables.catalog.entries(&coupon, &[CouponEvent::Redeemed(0)]).await.map_err(failed)?.map_err(failed)?;
         entries.into_iter().next().ok_or_else(|| failed("no entry"))
     }
 
     async fn bill(&self, day: ProvinceDay, entry: &Entry) -> Result<()> {
-        let store = &self.deps.store;
+        let tables = &self.deps.tables;
         let fold = Fold {
             no: 1,
             pages: BTreeMap::new(),
@@ -56,16 +57,16 @@ impl World<'_> {
             is_done: false,
         };
         let sheet = SheetKey { merchant: entry.merchant.clone(), day };
-        store.begin_fold(&fold).await.map_err(failed)?;
-        store.add_to_bill(&sheet, fold.no, std::slice::from_ref(entry)).await.map_err(failed)?;
-        store.add_to_sheet(&sheet, fold.no, cells(entry)).await.map_err(failed)?;
-        store.end_fold(&fold).await.map_err(failed)
+        tables.ledger.begin_fold(&fold).await.map_err(failed)?;
+        tables.ledger.add_to_bill(&sheet, fold.no, std::slice::from_ref(entry)).await.map_err(failed)?;
+        tables.ledger.add_to_sheet(&sheet, fold.no, cells(entry)).await.map_err(failed)?;
+        tables.ledger.end_fold(&fold).await.map_err(failed)
     }
 
     async fn statement(&self, id: StatementId, entry: &Entry) -> Result<()> {
         let lines = Statement::lines_of(&cells(entry));
         let statement = Statement { id, no: 1, opening: 0, lines, closed_at: self.now, cut: 1 };
-        self.deps.store.put_statement(&statement).await.map_err(failed)
+        self.deps.ledger.put_statement(&statement).await.map_err(failed)
     }
 
     /// A record that a reader of before could not read, and today's can.
@@ -79,11 +80,11 @@ impl World<'_> {
             content: Content::Unreadable(aside.clone()),
             entries: Vec::new(),
         };
-        let store = &self.deps.store;
-        store.post(&shard, vec![record]).await.map_err(failed)?;
+        let tables = &self.deps.tables;
+        tables.ledger.post(&shard, vec![record]).await.map_err(failed)?;
         let id = EVENT_ID.to_owned();
         let listed = ListedAside { id, shard, page: 1, reason: aside.reason, at: self.now, posted: None };
-        store.list_aside(&listed).await.map_err(failed)
+        tables.ledger.list_aside(&listed).await.map_err(failed)
     }
 
     fn operators(&mut self) -> Result<()> {

@@ -6,10 +6,7 @@ use mealticket_domain::{
     Coupon,
     webhook::{Answer, Failure, Message, MessageKind},
 };
-use mealticket_store::{
-    deliveries::{Attempt, Delivery, Outcome},
-    messages::Discrepancy,
-};
+use mealticket_store::messages::{Attempt, Delivery, Discrepancy, Outcome};
 
 impl World<'_> {
     /// A dead letter of the supermarket's endpoint.
@@ -32,22 +29,22 @@ impl World<'_> {
             next_at: None,
             revision: 0,
         };
-        let store = &self.deps.store;
-        store.put_dead_letter(&delivery, self.now.plus_seconds(-60)).await.map_err(failed)?;
-        store.settle_delivery(&delivery, self.now).await.map_err(failed)?;
+        let tables = &self.deps.tables;
+        tables.messages.put_dead_letter(&delivery, self.now.plus_seconds(-60)).await.map_err(failed)?;
+        tables.messages.settle_delivery(&delivery, self.now).await.map_err(failed)?;
         // It was in trouble, and is no more.
         let (merchant, endpoint) = (&delivery.merchant, &delivery.endpoint);
-        store.list_in_trouble(merchant, endpoint, self.now.plus_seconds(-60)).await.map_err(failed)?;
+        tables.messages.list_in_trouble(merchant, endpoint, self.now.plus_seconds(-60)).await.map_err(failed)?;
         self.put("delivery_id", "dlv_yuehui1_1qg00000000000000000000".to_owned());
         Ok(())
     }
 
     /// A report of another order on a coupon that was redeemed already.
     async fn discrepancy(&mut self, redeemed: &Coupon) -> Result<()> {
-        let store = &self.deps.store;
-        let coupon = store.coupon(redeemed.key).await.map_err(failed)?.ok_or_else(|| failed("no coupon"))?;
+        let tables = &self.deps.tables;
+        let coupon = tables.members.coupon(redeemed.key).await.map_err(failed)?.ok_or_else(|| failed("no coupon"))?;
         let spent = coupon.redemptions.first().ok_or_else(|| failed("no redemption"))?;
-        let campaign = store.campaign(coupon.key.campaign).await.map_err(failed)?;
+        let campaign = tables.catalog.campaign(coupon.key.campaign).await.map_err(failed)?;
         let merchant = campaign.ok_or_else(|| failed("no campaign"))?.merchant_id.clone();
         let found = Discrepancy {
             webhook_id: "msg_late".to_owned(),
@@ -62,7 +59,7 @@ impl World<'_> {
             settled_at: None,
             decision: None,
         };
-        store.put_discrepancy(&merchant, &found).await.map_err(failed)?;
+        tables.messages.put_discrepancy(&merchant, &found).await.map_err(failed)?;
         let id = format!("dsc_{}_msg_late", merchant.as_str().trim_start_matches("mch_"));
         self.put("discrepancy_id", id);
         self.put("discrepancy_merchant", merchant.to_string());

@@ -134,7 +134,7 @@ fn every_function_has_a_role_of_its_own_with_exact_actions() {
             }
         }
     }
-    assert_eq!(roles.len(), 13);
+    assert_eq!(roles.len(), 16);
 }
 
 #[test]
@@ -190,7 +190,7 @@ fn every_function_is_reached_by_a_route_a_stream_or_a_schedule() {
     // One that is invoked by hand says so.
     let by_hand = template.resources("AWS::Serverless::Function").filter_map(|(_, function)| {
         let metadata = &function["Metadata"];
-        (metadata["InvokedBy"] == "hand").then(|| metadata["BuildProperties"]["Binary"].as_str().unwrap().to_owned())
+        (metadata["CalledBy"] == "hand").then(|| metadata["BuildProperties"]["Binary"].as_str().unwrap().to_owned())
     });
     let reached: BTreeSet<String> = routed.chain(mapped).chain(scheduled).chain(by_hand).collect();
     let all: BTreeSet<String> = template.functions().unwrap().into_iter().map(|function| function.name).collect();

@@ -6,8 +6,8 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use jsonwebtoken::{Algorithm, DecodingKey};
 use mealticket_domain::{MerchantId, Timestamp};
 use mealticket_store::{
-    Store,
-    merchants::{MerchantKey, MerchantRecord},
+    Catalog,
+    catalog::{MerchantKey, MerchantRecord},
 };
 use serde::Deserialize;
 use std::sync::Arc;
@@ -29,14 +29,14 @@ struct Claims {
 
 /// The merchant that a token speaks for at `now`, or 401. `audience` is the stack's issuer URL.
 pub async fn principal(
-    store: &Store,
+    catalog: &Catalog,
     token: Option<&str>,
     audience: &str,
     now: Timestamp,
 ) -> Result<Arc<MerchantRecord>, ApiError> {
     let token = token.ok_or_else(unauthenticated)?;
     let claimed = claimed_issuer(token).ok_or_else(unauthenticated)?;
-    let record = store.merchant(&claimed).await?.ok_or_else(unauthenticated)?;
+    let record = catalog.merchant(&claimed).await?.ok_or_else(unauthenticated)?;
     if verified(token, &record, audience, now) { Ok(record) } else { Err(unauthenticated()) }
 }
 

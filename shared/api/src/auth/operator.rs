@@ -5,7 +5,12 @@
 //! in half a minute.
 
 use super::{Rules, Times, header, unauthenticated, verify};
-use crate::{codes::Code, config::OperatorIssuer, problem::ApiError};
+use crate::{
+    codes::Code,
+    config::OperatorIssuer,
+    problem::ApiError,
+    route::{Reach, Who},
+};
 use jsonwebtoken::{
     Algorithm, DecodingKey,
     jwk::{AlgorithmParameters, EllipticCurve, Jwk, JwkSet, PublicKeyUse},
@@ -42,36 +47,46 @@ const ASK_TIMEOUT: Duration = Duration::from_secs(3);
 /// Bytes of a key set: a hundred keys of RSA 4096 have 80 KB.
 const KEY_SET_BYTES_MAX: usize = 256 * 1024;
 
-/// What an operator's employee may be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Role {
-    /// Runs the province's programme.
-    ProvinceAdmin,
-    /// Runs a city's part of it.
-    CityOperator,
-    /// Approves campaigns.
-    Reviewer,
-    /// Keeps the books.
-    Finance,
-    /// Looks at the books, and changes nothing.
-    Auditor,
+macro_rules! roles {
+    ($($(#[$doc:meta])* $role:ident = $name:literal,)*) => {
+        /// What an operator's employee, or a system of the operator's, may be.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
+        #[serde(rename_all = "snake_case")]
+        pub enum Role {
+            $($(#[$doc])* $role,)*
+        }
+
+        impl Role {
+            /// Every role.
+            pub const ALL: &[Role] = &[$(Role::$role),*];
+
+            /// The name in tokens.
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Role::$role => $name,)* }
+            }
+        }
+    };
 }
 
-impl Role {
-    /// Every role.
-    pub const ALL: [Role; 5] = [Role::ProvinceAdmin, Role::CityOperator, Role::Reviewer, Role::Finance, Role::Auditor];
-
-    /// The name in tokens.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Role::ProvinceAdmin => "province_admin",
-            Role::CityOperator => "city_operator",
-            Role::Reviewer => "reviewer",
-            Role::Finance => "finance",
-            Role::Auditor => "auditor",
-        }
-    }
+roles! {
+    /// Runs the province's programme.
+    ProvinceAdmin = "province_admin",
+    /// Runs a city's part of it.
+    CityOperator = "city_operator",
+    /// Runs a department's part of it.
+    Department = "department",
+    /// Approves campaigns.
+    Reviewer = "reviewer",
+    /// Keeps the books.
+    Finance = "finance",
+    /// Looks at the books, and changes nothing.
+    Auditor = "auditor",
+    /// Works through jobs.
+    Clerk = "clerk",
+    /// Works for an outside company that operates a part of the programme.
+    Outside = "outside",
+    /// A system of the operator's, and no person.
+    System = "system",
 }
 
 /// Who an operator's token speaks for.
@@ -95,11 +110,19 @@ pub enum Scope {
 }
 
 impl Operator {
-    /// The operator, when one of these roles is theirs for the whole province; 403 otherwise.
-    pub fn with_one_of(self, roles: &[Role]) -> Result<Self, ApiError> {
-        let is_of_province = self.scope == Scope::Province;
-        let has_role = roles.iter().any(|role| self.roles.contains(role));
-        if is_of_province && has_role { Ok(self) } else { Err(Code::Forbidden.into()) }
+    /// The operator, when the route lets somebody of these roles and this scope ask; 403 otherwise.
+    pub fn allowed(self, who: Who) -> Result<Self, ApiError> {
+        let is_allowed = match who {
+            Who::Operator(roles, reach) => {
+                let is_within = match reach {
+                    Reach::Province => self.scope == Scope::Province,
+                    Reach::OwnCities => true,
+                };
+                is_within && roles.iter().any(|role| self.roles.contains(role))
+            }
+            Who::Anybody | Who::Member | Who::Merchant | Who::Reporter => false,
+        };
+        if is_allowed { Ok(self) } else { Err(Code::Forbidden.into()) }
     }
 }
 
@@ -195,7 +218,7 @@ impl OperatorTokens {
         let provinces = claims.texts(&self.provider.province_claim)?.unwrap_or_default();
         let scope = claims.texts(&self.provider.cities_claim)?.map_or(Scope::Province, Scope::Cities);
         let named = |role: &Role| claims.roles.iter().any(|name| name == role.as_str());
-        let roles = Role::ALL.into_iter().filter(named).collect();
+        let roles = Role::ALL.iter().copied().filter(named).collect();
         Some((provinces, Operator { subject: claims.sub, roles, scope }))
     }
 

@@ -2,12 +2,15 @@
 
 use super::NoUnit;
 use crate::{
-    Store,
-    attributes::{Item, Reader, instant, item, number},
-    calls::Write,
-    clauses::IS_NEW,
-    error::StoreError,
-    keys,
+    Stock,
+    stock::keys,
+    table::{
+        attributes::{Item, Reader, instant, item, number},
+        cache::jittered,
+        calls::Write,
+        clauses::IS_NEW,
+        error::StoreError,
+    },
 };
 use aws_sdk_dynamodb::types::AttributeValue;
 use mealticket_domain::{
@@ -78,7 +81,7 @@ impl Seen {
     }
 }
 
-impl Store {
+impl Stock {
     pub(super) async fn look_at_shards(&self, campaign: CampaignNo) -> Result<Seen, StoreError> {
         Ok(Seen { shards: self.stock_shards(campaign).await?, home: None })
     }
@@ -89,8 +92,8 @@ impl Store {
     }
 
     async fn shards(&self, campaign: CampaignNo, consistent: bool) -> Result<BTreeMap<u16, Shard>, StoreError> {
-        let call = self.query_prefix(&self.tables.stock, keys::stock_partition(campaign), keys::SHARD);
-        let items = self.query_all(call.consistent_read(consistent)).await?;
+        let call = self.table.query_prefix(keys::stock_partition(campaign), keys::SHARD);
+        let items = self.table.query_all(call.consistent_read(consistent)).await?;
         items.iter().map(read_shard).collect()
     }
 
@@ -106,12 +109,12 @@ impl Store {
     ) -> Result<Swapped, StoreError> {
         next.seq = seq + 1;
         seen.forget(no);
-        let call = self.client.put_item().table_name(&self.tables.stock);
+        let call = self.table.put_item();
         let call = call
             .set_item(Some(shard_item(campaign, no, &next)))
             .condition_expression(IS_AS_SEEN)
             .expression_attribute_values(":seen", number(seq));
-        match self.put(call).await? {
+        match self.table.put(call).await? {
             Write::Done(_) => {
                 seen.shards.insert(no, next);
                 Ok(Swapped::Done)
@@ -124,6 +127,16 @@ impl Store {
             }
             Write::Refused(None) => Err(StoreError::Corrupt { item: "stock shard", attribute: "pk" }),
         }
+    }
+
+    /// Units left of a campaign's stock, at most `FRESH_FOR` old: a hint, not a promise.
+    pub async fn remaining_hint(&self, no: CampaignNo) -> Result<u64, StoreError> {
+        if let Some(known) = self.leased.remaining.fresh(&no) {
+            return Ok(known);
+        }
+        let remaining = self.remaining(no).await?.unwrap_or(0);
+        self.leased.remaining.keep(no, remaining, jittered());
+        Ok(remaining)
     }
 
     /// Units left on all shards, eventually consistent; `None` when the campaign has no stock items.
@@ -142,9 +155,9 @@ impl Store {
     pub async fn lay_out_stock(&self, campaign: &Campaign) -> Result<(), StoreError> {
         for no in 0..campaign.stock_shards {
             let shard = Shard::with_units(Campaign::shard_share(campaign.stock, campaign.stock_shards, no));
-            let call = self.client.put_item().table_name(&self.tables.stock);
+            let call = self.table.put_item();
             let item = shard_item(campaign.no, no, &shard);
-            self.put(call.set_item(Some(item)).condition_expression(IS_NEW)).await?;
+            self.table.put(call.set_item(Some(item)).condition_expression(IS_NEW)).await?;
         }
         Ok(())
     }

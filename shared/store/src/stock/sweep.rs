@@ -1,8 +1,8 @@
 //! Settling the leases of environments that ended without a word (I2): only after the fence, and only with proof of how
 //! many of their units were spent. Without proof a lease waits.
 
-use super::{Turns, shards::Swapped};
-use crate::{Store, error::StoreError};
+use super::{leases::Turns, shards::Swapped};
+use crate::{Stock, table::error::StoreError};
 use mealticket_domain::{CampaignNo, LeaseId, Timestamp, stock::Lease};
 
 /// A lease that nothing can spend any more.
@@ -18,7 +18,7 @@ pub struct Fenced {
     pub lease: Lease,
 }
 
-impl Store {
+impl Stock {
     /// Every lease of a campaign that is fenced at `now`, strongly consistent.
     pub async fn fenced_leases(&self, campaign: CampaignNo, now: Timestamp) -> Result<Vec<Fenced>, StoreError> {
         let shards = self.stock_shards(campaign).await?;
@@ -32,7 +32,7 @@ impl Store {
     /// Closes a fenced lease of which `spent` units are coupons, and gives the others back. Gives how many came back now:
     /// none when somebody else closed it. Safe to repeat.
     pub async fn settle(&self, fenced: &Fenced, spent: u64) -> Result<u64, StoreError> {
-        let mut turns = Turns::new(self.give_up_at());
+        let mut turns = Turns::new(self.table.give_up_at());
         let mut seen = self.look_at_shards(fenced.campaign).await?;
         loop {
             let Some(stands) = seen.shard(fenced.shard) else {

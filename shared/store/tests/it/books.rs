@@ -8,7 +8,7 @@ use mealticket_domain::{
     statement::{Statement, StatementId},
 };
 use mealticket_local::workspace;
-use mealticket_store::{claim::ClaimOutcome, reverse::ReverseRequest};
+use mealticket_store::members::{ClaimOutcome, ReverseRequest};
 use mealticket_support::{World, stream, world::key_hash};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -19,28 +19,38 @@ fn shard() -> StreamShard {
 
 /// The stream's records of one coupon of a campaign that is claimed, redeemed at the tea shop and, maybe, undone.
 async fn story(world: &World, campaign: &Campaign, undone: bool) -> Vec<Value> {
-    let claimed = world.store().claim(campaign, &world.claim(world.member(), 1)).await.unwrap();
+    let claimed = world
+        .tables()
+        .members
+        .claim(&world.tables().catalog, &world.tables().stock, campaign, &world.claim(world.member(), 1))
+        .await
+        .unwrap();
     let ClaimOutcome::Claimed(coupon) = claimed else { panic!("{claimed:?}") };
-    world.store().redeem(campaign, coupon.key, coupon.key_version, &world.redemption(1)).await.unwrap();
+    world
+        .tables()
+        .members
+        .redeem(&world.tables().catalog, campaign, coupon.key, coupon.key_version, &world.redemption(1))
+        .await
+        .unwrap();
     if undone {
         let reason: Reason = "r".parse().unwrap();
         let request = ReverseRequest { key: key_hash(9), fingerprint: Fingerprint([3; 16]), reason, now: world.now() };
-        world.store().reverse(coupon.key, 0, &request).await.unwrap();
+        world.tables().members.reverse(&world.tables().catalog, coupon.key, 0, &request).await.unwrap();
     }
     stream::records(world.engine.database(), &world.deps.stack.config.tables.members)
 }
 
 async fn pages(world: &World) -> Vec<Page> {
-    world.store().journal(&shard(), Timestamp::MIN).await.unwrap().pages
+    world.tables().ledger.journal(&shard(), Timestamp::MIN).await.unwrap().pages
 }
 
 #[tokio::test]
 async fn what_is_posted_is_read_back_to_the_fen() {
     let world = World::new().await;
     let campaign = world.campaign(1).await;
-    let records = world.store().read_batch(&story(&world, &campaign, true).await).await.unwrap();
+    let records = world.tables().catalog.read_batch(&story(&world, &campaign, true).await).await.unwrap();
     let expected: Vec<Entry> = records.iter().flat_map(|record| record.entries.clone()).collect();
-    world.store().post(&shard(), records).await.unwrap();
+    world.tables().ledger.post(&shard(), records).await.unwrap();
     let pages = pages(&world).await;
     assert_eq!(pages.len(), 1);
     assert_eq!(pages[0].entries, expected);
@@ -70,13 +80,13 @@ async fn a_page_of_a_hundred_costs_a_fifth_of_a_unit_each_and_one_of_a_thousand_
     let like = story(&world, &campaign, false).await.pop().unwrap();
     for (batch, hundredths) in [(100, 20), (1_000, 12)] {
         let records: Vec<Value> = (0..batch).map(|number| another(&like, number)).collect();
-        let store = world.another_environment().for_one_request();
+        let tables = world.another_environment().for_one_request();
         let shard: StreamShard = format!("shardId-{batch}").parse().unwrap();
-        let records = store.read_batch(&records).await.unwrap();
-        let before = store.capacity().write_tenths;
-        let posted = store.post(&shard, records).await.unwrap();
+        let records = tables.catalog.read_batch(&records).await.unwrap();
+        let before = tables.capacity().write_tenths;
+        let posted = tables.ledger.post(&shard, records).await.unwrap();
         assert_eq!(posted.iter().map(|page| page.entries.len()).collect::<Vec<_>>(), [batch]);
-        let written = store.capacity().write_tenths - before;
+        let written = tables.capacity().write_tenths - before;
         let batch = batch as u64;
         // Tenths of a unit, and hundredths of a unit for each entry.
         assert!(written * 10 <= batch * hundredths, "{written} tenths of a unit for {batch}");
@@ -91,8 +101,8 @@ async fn a_redemption_without_sound_settlement_terms_is_put_aside_and_its_claim_
     let campaign = world.campaign(1).await;
     let mut records = story(&world, &campaign, false).await;
     records[1]["dynamodb"]["NewImage"]["settlement_version"] = json!({ "N": "9" });
-    let read = world.store().read_batch(&records).await.unwrap();
-    world.store().post(&shard(), read).await.unwrap();
+    let read = world.tables().catalog.read_batch(&records).await.unwrap();
+    world.tables().ledger.post(&shard(), read).await.unwrap();
     let pages = pages(&world).await;
     assert_eq!((pages[0].aside.len(), pages[0].entries.len()), (1, 0));
     assert_eq!(pages[0].aside[0].reason, "the catalog has no sound settlement terms of that version");
@@ -102,7 +112,7 @@ async fn a_redemption_without_sound_settlement_terms_is_put_aside_and_its_claim_
 #[tokio::test]
 async fn of_two_runs_at_once_the_first_to_write_a_fold_or_a_statement_down_is_right() {
     let world = World::new().await;
-    let (store, day) = (world.store(), world.now().province_day());
+    let (tables, day) = (world.tables(), world.now().province_day());
     let first = Fold {
         no: 1,
         pages: BTreeMap::from([(shard(), (1, 3))]),
@@ -112,17 +122,17 @@ async fn of_two_runs_at_once_the_first_to_write_a_fold_or_a_statement_down_is_ri
         look_from: day,
         is_done: false,
     };
-    assert!(store.begin_fold(&first).await.unwrap());
+    assert!(tables.ledger.begin_fold(&first).await.unwrap());
     let second = Fold { pages: BTreeMap::from([(shard(), (1, 9))]), ..first.clone() };
-    assert!(!store.begin_fold(&second).await.unwrap());
-    assert_eq!(store.newest_fold().await.unwrap(), Some(first));
+    assert!(!tables.ledger.begin_fold(&second).await.unwrap());
+    assert_eq!(tables.ledger.newest_fold().await.unwrap(), Some(first));
 
     let id = StatementId { merchant: "mch_luckytea".parse().unwrap(), month: ProvinceMonth::of(day) };
     let statement =
         Statement { id: id.clone(), no: 1, opening: 7, lines: BTreeMap::new(), closed_at: world.now(), cut: 1 };
-    store.put_statement(&statement).await.unwrap();
-    store.put_statement(&Statement { opening: 8, cut: 2, ..statement.clone() }).await.unwrap();
-    assert_eq!(store.statement(&id).await.unwrap().unwrap().statement, statement);
+    tables.ledger.put_statement(&statement).await.unwrap();
+    tables.ledger.put_statement(&Statement { opening: 8, cut: 2, ..statement.clone() }).await.unwrap();
+    assert_eq!(tables.ledger.statement(&id).await.unwrap().unwrap().statement, statement);
 }
 
 /// Yuan with two decimals.

@@ -5,12 +5,10 @@
 use mealticket_domain::{CampaignNo, CouponKey, Fingerprint, MemberAttributes, MemberNo, Reason, RedeemRequest};
 use mealticket_local::workspace;
 use mealticket_store::{
-    Capacity, Store, StoreError,
-    challenges::{Challenge, Quota, QuotaScope},
-    claim::ClaimOutcome,
-    members::Profile,
+    Capacity, StoreError, Tables,
+    identities::{Challenge, Quota, QuotaScope},
+    members::{ClaimOutcome, Profile, ReverseRequest},
     messages::{Discrepancy, Receipt},
-    reverse::ReverseRequest,
 };
 use mealticket_support::{World, world::key_hash};
 
@@ -19,8 +17,8 @@ struct Bill {
 }
 
 impl Bill {
-    fn add(&mut self, operation: &'static str, store: &Store) {
-        self.rows.push((operation, store.capacity()));
+    fn add(&mut self, operation: &'static str, tables: &Tables) {
+        self.rows.push((operation, tables.capacity()));
     }
 
     fn table(&self) -> String {
@@ -38,54 +36,64 @@ async fn claims(world: &World, bill: &mut Bill) -> CouponKey {
     let one = world.campaign_like(1, 600, 1, 1).await;
     let three = world.campaign_like(1, 601, 10, 3).await;
     let member = world.member();
-    let store = world.store().for_one_request();
-    store.claim(&one, &world.claim(member, 1)).await.unwrap();
-    bill.add("claim, limit 1, the environment's first of the campaign", &store);
+    let tables = world.tables().for_one_request();
+    tables.members.claim(&tables.catalog, &tables.stock, &one, &world.claim(member, 1)).await.unwrap();
+    bill.add("claim, limit 1, the environment's first of the campaign", &tables);
     let hot = world.campaign_like(1, 603, 10_000, 1).await;
-    while world.store().for_one_request().leased(hot.no).await.unwrap() < 20 {
-        world.store().claim(&hot, &world.claim(world.member(), 1)).await.unwrap();
+    while world.tables().for_one_request().stock.leased(hot.no).await.unwrap() < 20 {
+        world
+            .tables()
+            .members
+            .claim(&world.tables().catalog, &world.tables().stock, &hot, &world.claim(world.member(), 1))
+            .await
+            .unwrap();
     }
-    let store = world.store().for_one_request();
-    store.claim(&hot, &world.claim(member, 1)).await.unwrap();
-    bill.add("claim, limit 1, from a lease", &store);
-    let store = world.store().for_one_request();
-    store.claim(&hot, &world.claim(member, 1)).await.unwrap();
-    bill.add("claim, limit 1, replay", &store);
-    let store = world.store().for_one_request();
-    store.claim(&three, &world.claim(member, 1)).await.unwrap();
-    bill.add("claim, limit above 1, the environment's first of the campaign", &store);
-    let store = world.store().for_one_request();
-    store.claim(&three, &world.claim(member, 1)).await.unwrap();
-    bill.add("claim, limit above 1, replay", &store);
-    let store = world.store().for_one_request();
-    store.claim(&one, &world.claim(member, 1)).await.unwrap();
-    bill.add("claim, limit 1, replay after the last unit went", &store);
-    let store = world.store().for_one_request();
-    store.claim(&one, &world.claim(world.member(), 1)).await.unwrap();
-    bill.add("claim, sold out, from memory", &store);
+    let tables = world.tables().for_one_request();
+    tables.members.claim(&tables.catalog, &tables.stock, &hot, &world.claim(member, 1)).await.unwrap();
+    bill.add("claim, limit 1, from a lease", &tables);
+    let tables = world.tables().for_one_request();
+    tables.members.claim(&tables.catalog, &tables.stock, &hot, &world.claim(member, 1)).await.unwrap();
+    bill.add("claim, limit 1, replay", &tables);
+    let tables = world.tables().for_one_request();
+    tables.members.claim(&tables.catalog, &tables.stock, &three, &world.claim(member, 1)).await.unwrap();
+    bill.add("claim, limit above 1, the environment's first of the campaign", &tables);
+    let tables = world.tables().for_one_request();
+    tables.members.claim(&tables.catalog, &tables.stock, &three, &world.claim(member, 1)).await.unwrap();
+    bill.add("claim, limit above 1, replay", &tables);
+    let tables = world.tables().for_one_request();
+    tables.members.claim(&tables.catalog, &tables.stock, &one, &world.claim(member, 1)).await.unwrap();
+    bill.add("claim, limit 1, replay after the last unit went", &tables);
+    let tables = world.tables().for_one_request();
+    tables.members.claim(&tables.catalog, &tables.stock, &one, &world.claim(world.member(), 1)).await.unwrap();
+    bill.add("claim, sold out, from memory", &tables);
     let plenty = world.campaign_like(1, 602, 10, 1).await;
-    world.store().claim(&plenty, &world.claim(member, 1)).await.unwrap();
-    let store = world.store().for_one_request();
-    store.claim(&plenty, &world.claim(member, 2)).await.unwrap();
-    bill.add("claim, limit 1, limit reached", &store);
+    world
+        .tables()
+        .members
+        .claim(&world.tables().catalog, &world.tables().stock, &plenty, &world.claim(member, 1))
+        .await
+        .unwrap();
+    let tables = world.tables().for_one_request();
+    tables.members.claim(&tables.catalog, &tables.stock, &plenty, &world.claim(member, 2)).await.unwrap();
+    bill.add("claim, limit 1, limit reached", &tables);
     CouponKey { member, campaign: one.no, ordinal: 0u8.try_into().unwrap() }
 }
 
 async fn redemptions(world: &World, place: CouponKey, bill: &mut Bill) {
-    let campaign = world.store().campaign(place.campaign).await.unwrap().unwrap();
-    let store = world.store().for_one_request();
-    store.would_redeem(place, 1, &world.redemption(1)).await.unwrap();
-    bill.add("validate", &store);
+    let campaign = world.tables().catalog.campaign(place.campaign).await.unwrap().unwrap();
+    let tables = world.tables().for_one_request();
+    tables.members.would_redeem(&tables.catalog, place, 1, &world.redemption(1)).await.unwrap();
+    bill.add("validate", &tables);
     for (operation, key) in [("redeem", 1), ("redeem, replay", 1), ("redeem, already redeemed", 2)] {
-        let store = world.store().for_one_request();
-        store.redeem(&campaign, place, 1, &world.redemption(key)).await.unwrap();
-        bill.add(operation, &store);
+        let tables = world.tables().for_one_request();
+        tables.members.redeem(&tables.catalog, &campaign, place, 1, &world.redemption(key)).await.unwrap();
+        bill.add(operation, &tables);
     }
-    let store = world.store().for_one_request();
+    let tables = world.tables().for_one_request();
     let mut small = world.redemption(3);
     small.order.amount = 1u64.try_into().unwrap();
-    store.redeem(&campaign, place, 1, &small).await.unwrap();
-    bill.add("redeem, refused by the terms alone", &store);
+    tables.members.redeem(&tables.catalog, &campaign, place, 1, &small).await.unwrap();
+    bill.add("redeem, refused by the terms alone", &tables);
     orders_that_are_known(world, bill).await;
     let reason: Reason = "r".parse().unwrap();
     for operation in ["reverse", "reverse, replay"] {
@@ -95,28 +103,33 @@ async fn redemptions(world: &World, place: CouponKey, bill: &mut Bill) {
             reason: reason.clone(),
             now: world.now(),
         };
-        let store = world.store().for_one_request();
-        store.reverse(place, 0, &request).await.unwrap();
-        bill.add(operation, &store);
+        let tables = world.tables().for_one_request();
+        tables.members.reverse(&tables.catalog, place, 0, &request).await.unwrap();
+        bill.add(operation, &tables);
     }
 }
 
 /// A coupon of several uses, of which one was reported, and one was redeemed for the same order.
 async fn orders_that_are_known(world: &World, bill: &mut Bill) {
-    let campaign = world.store().campaign(13u32.try_into().unwrap()).await.unwrap().unwrap();
-    let ClaimOutcome::Claimed(coupon) = world.store().claim(&campaign, &world.claim(world.member(), 1)).await.unwrap()
+    let campaign = world.tables().catalog.campaign(13u32.try_into().unwrap()).await.unwrap().unwrap();
+    let ClaimOutcome::Claimed(coupon) = world
+        .tables()
+        .members
+        .claim(&world.tables().catalog, &world.tables().stock, &campaign, &world.claim(world.member(), 1))
+        .await
+        .unwrap()
     else {
         panic!()
     };
     let report = world.report(1);
-    world.store().redeem(&campaign, coupon.key, 1, &report).await.unwrap();
+    world.tables().members.redeem(&world.tables().catalog, &campaign, coupon.key, 1, &report).await.unwrap();
     for (operation, key) in
         [("redeem, of an order that was reported", key_hash(71)), ("redeem, of an order again", key_hash(72))]
     {
-        let store = world.store().for_one_request();
+        let tables = world.tables().for_one_request();
         let request = RedeemRequest { key, ..world.redemption(1) };
-        store.redeem(&campaign, coupon.key, 1, &request).await.unwrap();
-        bill.add(operation, &store);
+        tables.members.redeem(&tables.catalog, &campaign, coupon.key, 1, &request).await.unwrap();
+        bill.add(operation, &tables);
     }
 }
 
@@ -134,11 +147,16 @@ async fn members(world: &World, member: MemberNo, bill: &mut Bill) {
             sessions_valid_from: None,
         })
     };
-    world.store().sign_up(&[0; 32], world.now(), profile).await.unwrap();
+    world
+        .tables()
+        .identities
+        .sign_up(&world.tables().members, &world.tables().stock, &[0; 32], world.now(), profile)
+        .await
+        .unwrap();
     for operation in ["sign up, new member", "sign up, known member"] {
-        let store = world.store().for_one_request();
-        store.sign_up(&[1; 32], world.now(), profile).await.unwrap();
-        bill.add(operation, &store);
+        let tables = world.tables().for_one_request();
+        tables.identities.sign_up(&tables.members, &tables.stock, &[1; 32], world.now(), profile).await.unwrap();
+        bill.add(operation, &tables);
     }
     let challenge = Challenge {
         id: "c".into(),
@@ -148,54 +166,54 @@ async fn members(world: &World, member: MemberNo, bill: &mut Bill) {
         guesses_max: 5,
         failed_before: false,
     };
-    let store = world.store().for_one_request();
-    store.failed_challenges(&[1; 32], world.now()).await.unwrap();
-    store.put_challenge(&challenge).await.unwrap();
-    bill.add("send a one-time code, without limits", &store);
-    let store = world.store().for_one_request();
-    store.guess("c", [1; 16], world.now()).await.unwrap();
-    bill.add("guess a one-time code", &store);
-    let store = world.store().for_one_request();
-    store.guess("c", [2; 16], world.now()).await.unwrap();
-    store.note_failed_challenge(&[1; 32], "c", world.now()).await.unwrap();
-    bill.add("guess a one-time code wrongly", &store);
-    let store = world.store().for_one_request();
-    store.begin_session(&[1; 16], member, world.now(), None).await.unwrap();
-    bill.add("begin a session", &store);
-    let store = world.store().for_one_request();
-    store.present_refresh(&[1; 16], 0, world.now()).await.unwrap();
-    bill.add("refresh a session", &store);
-    let store = world.store().for_one_request();
-    store.present_refresh(&[1; 16], 0, world.now()).await.unwrap();
-    bill.add("refresh a session, again", &store);
-    let store = world.store().for_one_request();
-    store.end_sessions(member, world.now()).await.unwrap();
-    bill.add("sign out of all sessions", &store);
-    let store = world.store().for_one_request();
-    store.coupons(member, None, 200).await.unwrap();
-    bill.add("wallet: the member's coupons, each 4 KB", &store);
+    let tables = world.tables().for_one_request();
+    tables.identities.failed_challenges(&[1; 32], world.now()).await.unwrap();
+    tables.identities.put_challenge(&challenge).await.unwrap();
+    bill.add("send a one-time code, without limits", &tables);
+    let tables = world.tables().for_one_request();
+    tables.identities.guess("c", [1; 16], world.now()).await.unwrap();
+    bill.add("guess a one-time code", &tables);
+    let tables = world.tables().for_one_request();
+    tables.identities.guess("c", [2; 16], world.now()).await.unwrap();
+    tables.identities.note_failed_challenge(&[1; 32], "c", world.now()).await.unwrap();
+    bill.add("guess a one-time code wrongly", &tables);
+    let tables = world.tables().for_one_request();
+    tables.identities.begin_session(&[1; 16], member, world.now(), None).await.unwrap();
+    bill.add("begin a session", &tables);
+    let tables = world.tables().for_one_request();
+    tables.identities.present_refresh(&[1; 16], 0, world.now()).await.unwrap();
+    bill.add("refresh a session", &tables);
+    let tables = world.tables().for_one_request();
+    tables.identities.present_refresh(&[1; 16], 0, world.now()).await.unwrap();
+    bill.add("refresh a session, again", &tables);
+    let tables = world.tables().for_one_request();
+    tables.members.end_sessions(member, world.now()).await.unwrap();
+    bill.add("sign out of all sessions", &tables);
+    let tables = world.tables().for_one_request();
+    tables.members.coupons(member, None, 200).await.unwrap();
+    bill.add("wallet: the member's coupons, each 4 KB", &tables);
 }
 
 async fn catalog(world: &World, bill: &mut Bill) {
     let no: CampaignNo = 1u32.try_into().unwrap();
-    let store = world.another_environment().for_one_request();
-    store.campaign(no).await.unwrap();
-    bill.add("a campaign, not cached", &store);
-    let known = store.for_one_request();
-    known.campaign(no).await.unwrap();
+    let tables = world.another_environment().for_one_request();
+    tables.catalog.campaign(no).await.unwrap();
+    bill.add("a campaign, not cached", &tables);
+    let known = tables.for_one_request();
+    known.catalog.campaign(no).await.unwrap();
     bill.add("a campaign, cached", &known);
-    let store = world.another_environment().for_one_request();
-    store.campaigns().await.unwrap();
-    bill.add("the directory of the seed's 15 campaigns", &store);
-    let store = world.another_environment().for_one_request();
-    store.terms(no, 1).await.unwrap();
-    bill.add("a frozen version of terms, not cached", &store);
-    let store = world.another_environment().for_one_request();
-    store.merchant(&"mch_luckytea".parse().unwrap()).await.unwrap();
-    bill.add("a merchant with three stores, not cached", &store);
-    let store = world.another_environment().for_one_request();
-    store.remaining_hint(no).await.unwrap();
-    bill.add("units left, a hint, not cached", &store);
+    let tables = world.another_environment().for_one_request();
+    tables.catalog.campaigns().await.unwrap();
+    bill.add("the directory of the seed's 15 campaigns", &tables);
+    let tables = world.another_environment().for_one_request();
+    tables.catalog.terms(no, 1).await.unwrap();
+    bill.add("a frozen version of terms, not cached", &tables);
+    let tables = world.another_environment().for_one_request();
+    tables.catalog.merchant(&"mch_luckytea".parse().unwrap()).await.unwrap();
+    bill.add("a merchant with three stores, not cached", &tables);
+    let tables = world.another_environment().for_one_request();
+    tables.stock.remaining_hint(no).await.unwrap();
+    bill.add("units left, a hint, not cached", &tables);
 }
 
 async fn quotas(world: &World, bill: &mut Bill) {
@@ -204,9 +222,9 @@ async fn quotas(world: &World, bill: &mut Bill) {
     for (operation, message) in
         [("a place in a quota, new window", "a"), ("a place in a quota", "b"), ("a place in a quota, exhausted", "c")]
     {
-        let store = world.store().for_one_request();
-        store.take_quota(quota, &[7; 32], message, world.now()).await.unwrap();
-        bill.add(operation, &store);
+        let tables = world.tables().for_one_request();
+        tables.identities.take_quota(quota, &[7; 32], message, world.now()).await.unwrap();
+        bill.add(operation, &tables);
     }
 }
 
@@ -220,13 +238,13 @@ async fn callbacks(world: &World, bill: &mut Bill) {
         body_sealed: vec![0; 400],
         received_at: world.now(),
     };
-    let store = world.store().for_one_request();
-    store.receive(&receipt).await.unwrap();
-    store.finish_receipt(&merchant, "msg_1").await.unwrap();
-    bill.add("callback: receipt, before and after its effect", &store);
-    let store = world.store().for_one_request();
-    store.settle_discrepancy(&merchant, "msg_1", world.now()).await.unwrap();
-    bill.add("callback: done, and no discrepancy to settle", &store);
+    let tables = world.tables().for_one_request();
+    tables.messages.receive(&receipt).await.unwrap();
+    tables.messages.finish_receipt(&merchant, "msg_1").await.unwrap();
+    bill.add("callback: receipt, before and after its effect", &tables);
+    let tables = world.tables().for_one_request();
+    tables.messages.settle_discrepancy(&merchant, "msg_1", world.now()).await.unwrap();
+    bill.add("callback: done, and no discrepancy to settle", &tables);
     let found = Discrepancy {
         webhook_id: "msg_1".into(),
         event_type: "coupon.redeemed".into(),
@@ -240,9 +258,9 @@ async fn callbacks(world: &World, bill: &mut Bill) {
         amount: None,
         decision: None,
     };
-    let store = world.store().for_one_request();
-    store.put_discrepancy(&merchant, &found).await.unwrap();
-    bill.add("callback: a discrepancy", &store);
+    let tables = world.tables().for_one_request();
+    tables.messages.put_discrepancy(&merchant, &found).await.unwrap();
+    bill.add("callback: a discrepancy", &tables);
 }
 
 #[tokio::test]
@@ -255,12 +273,12 @@ async fn capacity_is_what_the_data_model_says() {
     callbacks(&world, &mut bill).await;
     quotas(&world, &mut bill).await;
     catalog(&world, &mut bill).await;
-    let store = world.store().for_one_request();
-    assert!(store.rotate_code(place, 1, 2).await.unwrap());
-    bill.add("raise the version of a code's key", &store);
-    let store = world.store().for_one_request();
-    store.revoke_session(&[1; 16]).await.unwrap();
-    bill.add("sign out", &store);
+    let tables = world.tables().for_one_request();
+    assert!(tables.members.rotate_code(place, 1, 2).await.unwrap());
+    bill.add("raise the version of a code's key", &tables);
+    let tables = world.tables().for_one_request();
+    tables.identities.revoke_session(&[1; 16]).await.unwrap();
+    bill.add("sign out", &tables);
     workspace::check_document("docs/DATA-MODEL.md", "capacity", &bill.table());
     let cost = |name: &str| bill.rows.iter().find(|(row, _)| *row == name).unwrap().1;
     assert_eq!(cost("redeem"), Capacity { requests: 1, read_tenths: 0, write_tenths: 10 });

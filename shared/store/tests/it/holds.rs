@@ -7,11 +7,8 @@ use mealticket_domain::{
 };
 use mealticket_local::workspace;
 use mealticket_store::{
-    Store,
-    claim::ClaimOutcome,
-    hold::HoldOutcome,
-    redeem::RedeemOutcome,
-    reverse::{ReverseOutcome, ReverseRequest},
+    Tables,
+    members::{ClaimOutcome, HoldOutcome, RedeemOutcome, ReverseOutcome, ReverseRequest},
 };
 use mealticket_support::{World, world::key_hash};
 use std::sync::Arc;
@@ -51,30 +48,40 @@ fn tag(order_no: &str) -> HoldTag {
 impl Scene {
     async fn hold(&self, key: u64, order_no: &str) -> HoldOutcome {
         let request = HoldRequest { redemption: redemption(&self.world, key, order_no), seconds: 600 };
-        self.world.store().hold(self.place, 1, &request).await.unwrap()
+        self.world.tables().members.hold(&self.world.tables().catalog, self.place, 1, &request).await.unwrap()
     }
 
     async fn redeem(&self, key: u64, hold: Option<NamedHold>) -> RedeemOutcome {
         let request = RedeemRequest { hold, ..redemption(&self.world, key, "MINE") };
-        self.world.store().redeem(&self.campaign, self.place, 1, &request).await.unwrap()
+        self.world
+            .tables()
+            .members
+            .redeem(&self.world.tables().catalog, &self.campaign, self.place, 1, &request)
+            .await
+            .unwrap()
     }
 
     async fn reverse(&self) -> ReverseOutcome {
         let reason: Reason = "r".parse().unwrap();
         let request =
             ReverseRequest { key: key_hash(90), fingerprint: Fingerprint([9; 16]), reason, now: self.world.now() };
-        self.world.store().reverse(self.place, 0, &request).await.unwrap()
+        self.world.tables().members.reverse(&self.world.tables().catalog, self.place, 0, &request).await.unwrap()
     }
 
     async fn coupon(&self) -> Coupon {
-        self.world.store().coupon(self.place).await.unwrap().unwrap()
+        self.world.tables().members.coupon(self.place).await.unwrap().unwrap()
     }
 
     async fn in_state(state: &str) -> Self {
         let world = World::new().await;
         let campaign = world.campaign(1).await;
         let claim = world.claim(world.member(), 1);
-        let outcome = world.store().claim(&campaign, &claim).await.unwrap();
+        let outcome = world
+            .tables()
+            .members
+            .claim(&world.tables().catalog, &world.tables().stock, &campaign, &claim)
+            .await
+            .unwrap();
         assert!(matches!(outcome, ClaimOutcome::Claimed(_)));
         let place = CouponKey { member: claim.member, campaign: campaign.no, ordinal: 0u8.try_into().unwrap() };
         let scene = Scene { world, campaign, place };
@@ -88,7 +95,7 @@ impl Scene {
         match state {
             "this order's hold lapsed" | "another order's hold lapsed" => scene.world.pass_seconds(600),
             "this order's hold released" => {
-                assert!(scene.world.store().release(place, tag("MINE"), scene.world.now()).await.unwrap());
+                assert!(scene.world.tables().members.release(place, tag("MINE"), scene.world.now()).await.unwrap());
             }
             "confirmed by this order" | "confirmed, then reversed" => {
                 let named = Some(NamedHold::OfThisCoupon(tag("MINE")));
@@ -129,10 +136,12 @@ impl Scene {
                     other => panic!("{other:?}"),
                 }
             }
-            "release" => match self.world.store().release(self.place, tag("MINE"), self.world.now()).await.unwrap() {
-                true => "204",
-                false => "`hold_not_found`",
-            },
+            "release" => {
+                match self.world.tables().members.release(self.place, tag("MINE"), self.world.now()).await.unwrap() {
+                    true => "204",
+                    false => "`hold_not_found`",
+                }
+            }
             _ => match self.reverse().await {
                 ReverseOutcome::Reversed(_) => "reversed",
                 ReverseOutcome::Replayed(_) => "the first answer",
@@ -173,13 +182,17 @@ async fn every_event_in_every_state_is_what_the_document_shows() {
 #[tokio::test(flavor = "multi_thread")]
 async fn of_many_orders_that_hold_at_once_one_holds() {
     let scene = Arc::new(Scene::in_state("never held").await);
-    let stores: Vec<Store> = (0..4).map(|_| scene.world.another_environment()).collect();
+    let environments: Vec<Tables> = (0..4).map(|_| scene.world.another_environment()).collect();
     let tasks: Vec<_> = (0..32u64)
         .map(|order| {
-            let (store, scene) = (stores[order as usize % 4].clone(), Arc::clone(&scene));
+            let (tables, scene) = (environments[order as usize % 4].clone(), Arc::clone(&scene));
             tokio::spawn(async move {
                 let redemption = redemption(&scene.world, 100 + order, &format!("O-{order}"));
-                store.hold(scene.place, 1, &HoldRequest { redemption, seconds: 60 }).await.unwrap()
+                tables
+                    .members
+                    .hold(&tables.catalog, scene.place, 1, &HoldRequest { redemption, seconds: 60 })
+                    .await
+                    .unwrap()
             })
         })
         .collect();
@@ -198,7 +211,7 @@ async fn of_many_orders_that_hold_at_once_one_holds() {
 async fn a_hold_ends_with_the_coupons_validity() {
     let scene = Scene::in_state("never held").await;
     let until = scene.coupon().await.valid_until;
-    scene.world.store().clock().set(until.plus_seconds(-60));
+    scene.world.clock().set(until.plus_seconds(-60));
     let HoldOutcome::Held(coupon) = scene.hold(1, "MINE").await else { panic!() };
     assert_eq!(coupon.hold.unwrap().until, until);
 }

@@ -4,17 +4,17 @@ use mealticket_domain::{
     Campaign,
     stock::{HAND_OUT_SECONDS, LEASE_SECONDS, LEASE_UNITS_MAX},
 };
-use mealticket_store::{Capacity, Store, StoreError, WasApplied, claim::ClaimOutcome, stock::NoUnit};
+use mealticket_store::{Capacity, StoreError, Tables, WasApplied, members::ClaimOutcome, stock::NoUnit};
 use mealticket_support::{Fate, Faults, World};
 use std::{sync::Arc, time::Duration};
 
 async fn stock_of(world: &World, campaign: &Campaign) -> (u64, u64) {
     let elsewhere = world.another_environment();
-    (elsewhere.remaining(campaign.no).await.unwrap().unwrap(), elsewhere.leased(campaign.no).await.unwrap())
+    (elsewhere.stock.remaining(campaign.no).await.unwrap().unwrap(), elsewhere.stock.leased(campaign.no).await.unwrap())
 }
 
-async fn claim(world: &World, store: &Store, campaign: &Campaign) -> ClaimOutcome {
-    store.claim(campaign, &world.claim(world.member(), 1)).await.unwrap()
+async fn claim(world: &World, tables: &Tables, campaign: &Campaign) -> ClaimOutcome {
+    tables.members.claim(&tables.catalog, &tables.stock, campaign, &world.claim(world.member(), 1)).await.unwrap()
 }
 
 #[tokio::test]
@@ -22,11 +22,11 @@ async fn ten_thousand_claims_cost_one_request_and_little_more_than_one_unit_each
     const CLAIMS: u64 = 10_000;
     let world = World::new().await;
     let campaign = world.campaign_like(1, 500, 10_000_000, 1).await;
-    let store = world.store().for_one_request();
+    let tables = world.tables().for_one_request();
     // The deadline of a request is not meant for ten thousand of them.
     let mut total = Capacity::default();
     for _ in 0..CLAIMS {
-        let one = store.for_one_request();
+        let one = tables.for_one_request();
         assert!(matches!(claim(&world, &one, &campaign).await, ClaimOutcome::Claimed(_)));
         let cost = one.capacity();
         total.requests += cost.requests;
@@ -42,16 +42,16 @@ async fn ten_thousand_claims_cost_one_request_and_little_more_than_one_unit_each
 async fn an_idle_environment_holds_one_unit_and_a_busy_one_two_seconds_of_claims() {
     let world = World::new().await;
     let campaign = world.campaign_like(1, 500, 2_000, 1).await;
-    let store = world.another_environment();
-    claim(&world, &store, &campaign).await;
+    let tables = world.another_environment();
+    claim(&world, &tables, &campaign).await;
     assert_eq!(stock_of(&world, &campaign).await, (1_999, 1));
     for _ in 0..100 {
-        claim(&world, &store, &campaign).await;
+        claim(&world, &tables, &campaign).await;
     }
     let (remaining, leased) = stock_of(&world, &campaign).await;
     assert!((1..=LEASE_UNITS_MAX).contains(&leased), "{leased}");
     assert!(remaining + leased <= 2_000 && remaining >= 2_000 - 101 - LEASE_UNITS_MAX, "{remaining} {leased}");
-    store.return_unspent().await;
+    tables.stock.return_unspent().await;
     assert_eq!(stock_of(&world, &campaign).await, (2_000 - 101, 0));
 }
 
@@ -65,7 +65,7 @@ async fn the_last_units_settle_before_they_are_sold_out() {
     // The lease there is open: its unit could still come back.
     let outcome = claim(&world, &here, &campaign).await;
     assert!(matches!(outcome, ClaimOutcome::NoUnit(NoUnit::Settling)), "{outcome:?}");
-    there.return_unspent().await;
+    there.stock.return_unspent().await;
     let outcome = claim(&world, &world.another_environment(), &campaign).await;
     assert!(matches!(outcome, ClaimOutcome::NoUnit(NoUnit::SoldOut)), "{outcome:?}");
 }
@@ -75,12 +75,12 @@ async fn sold_out_is_answered_from_memory_with_one_look_at_ones_own() {
     let world = World::new().await;
     let campaign = world.campaign_like(1, 500, 1, 1).await;
     let faults = Faults::before(&world.engine.url()).await;
-    let store = world.store_at(&faults.url);
-    claim(&world, &store, &campaign).await;
-    claim(&world, &store, &campaign).await;
+    let tables = world.tables_at(&faults.url);
+    claim(&world, &tables, &campaign).await;
+    claim(&world, &tables, &campaign).await;
     faults.seen();
     for _ in 0..5 {
-        let one = store.for_one_request();
+        let one = tables.for_one_request();
         let outcome = claim(&world, &one, &campaign).await;
         assert!(matches!(outcome, ClaimOutcome::NoUnit(NoUnit::SoldOut)), "{outcome:?}");
         assert_eq!(one.capacity(), Capacity { requests: 1, read_tenths: 10, write_tenths: 0 });
@@ -93,9 +93,9 @@ async fn sold_out_is_answered_from_memory_with_one_look_at_ones_own() {
 async fn units_come_back_when_their_lease_runs_out_though_nobody_claims() {
     let world = World::new().await;
     let campaign = world.campaign_like(1, 500, 2_000, 1).await;
-    let store = world.another_environment();
+    let tables = world.another_environment();
     for _ in 0..40 {
-        claim(&world, &store, &campaign).await;
+        claim(&world, &tables, &campaign).await;
     }
     assert!(stock_of(&world, &campaign).await.1 > 0);
     world.pass_seconds(HAND_OUT_SECONDS);
@@ -114,8 +114,8 @@ async fn a_lease_is_dead_as_soon_as_either_clock_says_so() {
     for by_the_wall in [true, false] {
         let world = World::new().await;
         let campaign = world.campaign_like(1, 500, 2_000, 1).await;
-        let store = world.another_environment();
-        let unit = store.reserve(&campaign, world.now()).await.unwrap().unwrap();
+        let tables = world.another_environment();
+        let unit = tables.stock.reserve(&campaign, world.now()).await.unwrap().unwrap();
         let coupon_of = unit.lease_id();
         unit.give_back();
         if by_the_wall {
@@ -123,7 +123,7 @@ async fn a_lease_is_dead_as_soon_as_either_clock_says_so() {
         } else {
             tokio::time::advance(Duration::from_secs(HAND_OUT_SECONDS.unsigned_abs())).await;
         }
-        let next = store.reserve(&campaign, world.now()).await.unwrap().unwrap();
+        let next = tables.stock.reserve(&campaign, world.now()).await.unwrap().unwrap();
         assert_ne!(next.lease_id(), coupon_of, "by the wall: {by_the_wall}");
         next.spent();
     }
@@ -134,7 +134,7 @@ async fn a_put_is_not_signed_when_its_lease_is_dead() {
     let world = World::new().await;
     let campaign = world.campaign_like(1, 500, 10, 1).await;
     let faults = Faults::before(&world.engine.url()).await;
-    let store = world.store_at(&faults.url).giving_up_after(Duration::from_secs(60));
+    let tables = world.tables_at(&faults.url).giving_up_after(Duration::from_secs(60));
     faults.next("PutItem", Fate::Pass);
     for _ in 0..200 {
         faults.next("PutItem", Fate::Throttle);
@@ -144,12 +144,12 @@ async fn a_put_is_not_signed_when_its_lease_is_dead() {
         tokio::time::sleep(Duration::from_millis(300)).await;
         world.pass_seconds(LEASE_SECONDS);
     };
-    let (claimed, ()) = tokio::join!(store.claim(&campaign, &request), freeze);
+    let (claimed, ()) = tokio::join!(tables.members.claim(&tables.catalog, &tables.stock, &campaign, &request), freeze);
     let error = claimed.unwrap_err();
     assert!(matches!(error, StoreError::Unavailable { applied: WasApplied::No, .. }), "{error:?}");
     assert!(!faults.all_met(), "it stopped of itself");
     faults.calm();
-    store.return_unspent().await;
+    tables.stock.return_unspent().await;
     assert_eq!(stock_of(&world, &campaign).await, (10, 0));
 }
 
@@ -159,16 +159,20 @@ async fn a_lease_of_unknown_outcome_is_never_spent_and_waits_for_the_sweep() {
         let world = World::new().await;
         let campaign = world.campaign_like(1, 500, 10, 1).await;
         let faults = Faults::before(&world.engine.url()).await;
-        let store = world.store_at(&faults.url).giving_up_after(Duration::from_millis(300));
+        let tables = world.tables_at(&faults.url).giving_up_after(Duration::from_millis(300));
         for _ in 0..200 {
             faults.next("PutItem", fate);
         }
-        let error = store.claim(&campaign, &world.claim(world.member(), 1)).await.unwrap_err();
+        let error = tables
+            .members
+            .claim(&tables.catalog, &tables.stock, &campaign, &world.claim(world.member(), 1))
+            .await
+            .unwrap_err();
         assert!(error.is_retryable(), "{error:?}");
         faults.calm();
         assert_eq!(stock_of(&world, &campaign).await, (10 - leased, leased), "{fate:?}");
-        assert!(matches!(claim(&world, &store, &campaign).await, ClaimOutcome::Claimed(_)));
-        store.return_unspent().await;
+        assert!(matches!(claim(&world, &tables, &campaign).await, ClaimOutcome::Claimed(_)));
+        tables.stock.return_unspent().await;
         assert_eq!(stock_of(&world, &campaign).await, (9 - leased, leased), "{fate:?}");
     }
 }
@@ -179,11 +183,11 @@ async fn a_return_whose_answer_is_lost_returns_once() {
         let world = World::new().await;
         let campaign = world.campaign_like(1, 500, 2_000, 1).await;
         let faults = Faults::before(&world.engine.url()).await;
-        let store = world.store_at(&faults.url);
-        store.reserve(&campaign, world.now()).await.unwrap().unwrap().give_back();
+        let tables = world.tables_at(&faults.url);
+        tables.stock.reserve(&campaign, world.now()).await.unwrap().unwrap().give_back();
         faults.next("PutItem", fate);
-        store.return_unspent().await;
-        store.return_unspent().await;
+        tables.stock.return_unspent().await;
+        tables.stock.return_unspent().await;
         assert_eq!(stock_of(&world, &campaign).await, (2_000, 0), "{fate:?}");
     }
 }
@@ -192,9 +196,9 @@ async fn a_return_whose_answer_is_lost_returns_once() {
 async fn a_reservation_that_is_dropped_stays_spent() {
     let world = World::new().await;
     let campaign = world.campaign_like(1, 500, 10, 1).await;
-    let store = world.another_environment();
-    drop(store.reserve(&campaign, world.now()).await.unwrap().unwrap());
-    store.return_unspent().await;
+    let tables = world.another_environment();
+    drop(tables.stock.reserve(&campaign, world.now()).await.unwrap().unwrap());
+    tables.stock.return_unspent().await;
     assert_eq!(stock_of(&world, &campaign).await, (9, 1));
 }
 
@@ -203,23 +207,23 @@ async fn a_lease_whose_answer_was_lost_is_known_again_after_others_have_leased()
     let world = World::new().await;
     let campaign = world.campaign_like(1, 500, 100, 1).await;
     let faults = Faults::before(&world.engine.url()).await;
-    let store = world.store_at(&faults.url);
+    let tables = world.tables_at(&faults.url);
     faults.next("PutItem", Fate::LoseAnswer);
     (0..6).for_each(|_| faults.next("PutItem", Fate::Throttle));
     let asked = tokio::spawn({
-        let (store, campaign, now) = (store.clone(), campaign.clone(), world.now());
-        async move { store.reserve(&campaign, now).await.unwrap().unwrap() }
+        let (tables, campaign, now) = (tables.clone(), campaign.clone(), world.now());
+        async move { tables.stock.reserve(&campaign, now).await.unwrap().unwrap() }
     });
     while stock_of(&world, &campaign).await.1 == 0 {
         tokio::time::sleep(Duration::from_millis(2)).await;
     }
     // The shard is another one now, with both leases in it.
     let elsewhere = world.another_environment();
-    elsewhere.reserve(&campaign, world.now()).await.unwrap().unwrap().spent();
+    elsewhere.stock.reserve(&campaign, world.now()).await.unwrap().unwrap().spent();
     asked.await.unwrap().spent();
     assert!(faults.all_met());
-    store.return_unspent().await;
-    elsewhere.return_unspent().await;
+    tables.stock.return_unspent().await;
+    elsewhere.stock.return_unspent().await;
     assert_eq!(stock_of(&world, &campaign).await, (98, 0));
 }
 
@@ -228,13 +232,13 @@ async fn nothing_is_signed_for_a_unit_whose_lease_is_dead() {
     let world = World::new().await;
     let campaign = world.campaign_like(1, 500, 10, 1).await;
     let faults = Faults::before(&world.engine.url()).await;
-    let store = world.store_at(&faults.url);
+    let tables = world.tables_at(&faults.url);
     // The first put is the lease; every other is throttled for as long as the lease lives.
     faults.from_nth(2, Fate::Throttle);
     let request = world.claim(world.member(), 1);
     let asked = tokio::spawn({
-        let (store, campaign, request) = (store.clone(), campaign.clone(), request.clone());
-        async move { store.claim(&campaign, &request).await }
+        let (tables, campaign, request) = (tables.clone(), campaign.clone(), request.clone());
+        async move { tables.members.claim(&tables.catalog, &tables.stock, &campaign, &request).await }
     });
     while stock_of(&world, &campaign).await.1 == 0 {
         tokio::time::sleep(Duration::from_millis(5)).await;
@@ -243,24 +247,24 @@ async fn nothing_is_signed_for_a_unit_whose_lease_is_dead() {
     faults.calm();
     let error = asked.await.unwrap().unwrap_err();
     assert!(matches!(error, StoreError::Unavailable { applied: WasApplied::No, .. }), "{error:?}");
-    assert!(world.store().coupons_of_campaign(request.member, campaign.no).await.unwrap().is_empty());
+    assert!(world.tables().members.coupons_of_campaign(request.member, campaign.no).await.unwrap().is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn many_environments_with_many_requests_each_keep_the_books() {
     let world = Arc::new(World::new().await);
     let campaign = world.campaign_like(1, 500, 3_000, 1).await;
-    let stores: Vec<Store> = (0..6).map(|_| world.another_environment()).collect();
+    let environments: Vec<Tables> = (0..6).map(|_| world.another_environment()).collect();
     let mut tasks = Vec::new();
     for number in 0..600 {
-        let (world, store, campaign) = (Arc::clone(&world), stores[number % 6].clone(), campaign.clone());
-        tasks.push(tokio::spawn(async move { claim(&world, &store, &campaign).await }));
+        let (world, tables, campaign) = (Arc::clone(&world), environments[number % 6].clone(), campaign.clone());
+        tasks.push(tokio::spawn(async move { claim(&world, &tables, &campaign).await }));
     }
     for task in tasks {
         assert!(matches!(task.await.unwrap(), ClaimOutcome::Claimed(_)));
     }
-    for store in &stores {
-        store.return_unspent().await;
+    for tables in &environments {
+        tables.stock.return_unspent().await;
     }
     assert_eq!(stock_of(&world, &campaign).await, (2_400, 0));
 }
@@ -271,18 +275,18 @@ async fn an_environment_that_has_seen_nothing_of_late_loses_one_race_and_no_more
     let world = World::new().await;
     let campaign = world.campaign_like(1, 882, 64_000, 1).await;
     assert_eq!(campaign.stock_shards, 32);
-    let store = world.another_environment();
-    claim(&world, &store, &campaign).await;
+    let tables = world.another_environment();
+    claim(&world, &tables, &campaign).await;
     // Others lease until every shard is another than it was.
-    while world.store().stock_shards(campaign.no).await.unwrap().values().any(|shard| shard.seq < 2) {
+    while world.tables().stock.stock_shards(campaign.no).await.unwrap().values().any(|shard| shard.seq < 2) {
         for _ in 0..32 {
             claim(&world, &world.another_environment(), &campaign).await;
         }
     }
-    let before = store.capacity().requests;
-    claim(&world, &store, &campaign).await;
+    let before = tables.capacity().requests;
+    claim(&world, &tables, &campaign).await;
     // A race that is lost, the lease, and the coupon.
-    assert!(store.capacity().requests - before <= 3, "{} requests", store.capacity().requests - before);
+    assert!(tables.capacity().requests - before <= 3, "{} requests", tables.capacity().requests - before);
 }
 
 /// How a flash sale begins: hundreds of processes that have nothing in hand ask at one moment, of 32 shards and of one. They are
@@ -294,11 +298,11 @@ async fn hundreds_of_environments_that_start_at_one_moment_are_all_served() {
         let world = Arc::new(World::new().await);
         let campaign = world.campaign_like(1, no, stock, 1).await;
         let tasks = (0..ENVIRONMENTS).map(|_| {
-            let store = world.another_environment().giving_up_after(Duration::from_secs(120));
+            let tables = world.another_environment().giving_up_after(Duration::from_secs(120));
             let (campaign, request) = (Arc::clone(&campaign), world.claim(world.member(), 1));
             tokio::spawn(async move {
-                let outcome = store.claim(&campaign, &request).await;
-                store.return_unspent().await;
+                let outcome = tables.members.claim(&tables.catalog, &tables.stock, &campaign, &request).await;
+                tables.stock.return_unspent().await;
                 outcome
             })
         });

@@ -4,11 +4,8 @@ use mealticket_domain::{
     Campaign, MemberAttributes, Timestamp,
     eligibility::{Eligibility, Explanation},
 };
-use mealticket_store::{
-    Capacity, Store, StoreError,
-    claim::{ClaimOutcome, ClaimRequest, MemberLimit},
-    stock::NoUnit,
-};
+use mealticket_domain::{ClaimRequest, MemberLimit};
+use mealticket_store::{Capacity, StoreError, Tables, members::ClaimOutcome, stock::NoUnit};
 use mealticket_support::{World, world::settlement_terms};
 use std::sync::Arc;
 
@@ -18,7 +15,7 @@ async fn campaign(world: &World, stock: u64, limit: u8, change: impl FnOnce(&mut
     change(&mut campaign);
     campaign.terms_sha256 = campaign.terms.hash(campaign.no).unwrap();
     campaign.check().unwrap();
-    world.store().put_campaign(&campaign, &settlement_terms()).await.unwrap();
+    world.tables().catalog.put_campaign(&campaign, &settlement_terms()).await.unwrap();
     Arc::new(campaign)
 }
 
@@ -32,12 +29,14 @@ async fn a_member_gets_the_limit_of_a_day_whoever_asks_at_once_and_again_tomorro
     let campaign = campaign(&world, 1_000, 5, |campaign| campaign.terms.per_member_day_limit = Some(2)).await;
     let member = world.member();
     for (day, expected) in [(0, 2), (1, 2), (2, 1), (3, 0)] {
-        let stores: Vec<Store> = (0..4).map(|_| world.another_environment()).collect();
+        let environments: Vec<Tables> = (0..4).map(|_| world.another_environment()).collect();
         let tasks: Vec<_> = (0..16u64)
             .map(|key| {
-                let (store, campaign) = (stores[key as usize % 4].clone(), Arc::clone(&campaign));
+                let (tables, campaign) = (environments[key as usize % 4].clone(), Arc::clone(&campaign));
                 let request = world.claim(member, day * 100 + key);
-                tokio::spawn(async move { store.claim(&campaign, &request).await.unwrap() })
+                tokio::spawn(async move {
+                    tables.members.claim(&tables.catalog, &tables.stock, &campaign, &request).await.unwrap()
+                })
             })
             .collect();
         let (mut claimed, mut limits) = (0, Vec::new());
@@ -51,7 +50,7 @@ async fn a_member_gets_the_limit_of_a_day_whoever_asks_at_once_and_again_tomorro
         assert_eq!(claimed, expected, "day {day}");
         let in_all = day >= 2;
         assert!(limits.iter().all(|limit| (*limit == MemberLimit::InAll) == in_all), "day {day}: {limits:?}");
-        world.store().clock().set(tomorrow(&world));
+        world.clock().set(tomorrow(&world));
     }
 }
 
@@ -61,12 +60,14 @@ async fn all_members_together_get_the_limit_of_a_day_and_not_one_more() {
     let campaign = campaign(&world, 4_100, 1, |campaign| campaign.terms.day_limit = Some(50)).await;
     assert!(campaign.stock_shards > 1);
     for day in 0..2 {
-        let stores: Vec<Store> = (0..4).map(|_| world.another_environment()).collect();
+        let environments: Vec<Tables> = (0..4).map(|_| world.another_environment()).collect();
         let tasks: Vec<_> = (0..200usize)
             .map(|number| {
-                let (store, campaign) = (stores[number % 4].clone(), Arc::clone(&campaign));
+                let (tables, campaign) = (environments[number % 4].clone(), Arc::clone(&campaign));
                 let request = world.claim(world.member(), 1);
-                tokio::spawn(async move { store.claim(&campaign, &request).await.unwrap() })
+                tokio::spawn(async move {
+                    tables.members.claim(&tables.catalog, &tables.stock, &campaign, &request).await.unwrap()
+                })
             })
             .collect();
         let mut claimed = 0;
@@ -78,14 +79,18 @@ async fn all_members_together_get_the_limit_of_a_day_and_not_one_more() {
             }
         }
         assert_eq!(claimed, 50, "day {day}");
-        for store in &stores {
-            store.return_unspent().await;
+        for tables in &environments {
+            tables.stock.return_unspent().await;
         }
         let elsewhere = world.another_environment();
-        let late = elsewhere.claim(&campaign, &world.claim(world.member(), 1)).await.unwrap();
+        let late = elsewhere
+            .members
+            .claim(&elsewhere.catalog, &elsewhere.stock, &campaign, &world.claim(world.member(), 1))
+            .await
+            .unwrap();
         assert!(matches!(late, ClaimOutcome::NoUnit(NoUnit::DayExhausted)), "{late:?}");
-        assert_eq!(elsewhere.remaining(campaign.no).await.unwrap(), Some(4_050 - day * 50));
-        world.store().clock().set(tomorrow(&world));
+        assert_eq!(elsewhere.stock.remaining(campaign.no).await.unwrap(), Some(4_050 - day * 50));
+        world.clock().set(tomorrow(&world));
     }
 }
 
@@ -94,11 +99,19 @@ async fn a_claim_that_midnight_overtakes_counts_to_no_day_and_may_come_again() {
     let world = World::new().await;
     let campaign = campaign(&world, 100, 1, |campaign| campaign.terms.day_limit = Some(5)).await;
     let request = world.claim(world.member(), 1);
-    world.store().clock().set(tomorrow(&world));
-    let error = world.store().claim(&campaign, &request).await.unwrap_err();
+    world.clock().set(tomorrow(&world));
+    let error = world
+        .tables()
+        .members
+        .claim(&world.tables().catalog, &world.tables().stock, &campaign, &request)
+        .await
+        .unwrap_err();
     assert!(matches!(&error, StoreError::Unavailable { .. }), "{error:?}");
     let again = ClaimRequest { now: world.now(), ..request };
-    assert!(matches!(world.store().claim(&campaign, &again).await.unwrap(), ClaimOutcome::Claimed(_)));
+    assert!(matches!(
+        world.tables().members.claim(&world.tables().catalog, &world.tables().stock, &campaign, &again).await.unwrap(),
+        ClaimOutcome::Claimed(_)
+    ));
 }
 
 fn rule(text: &str) -> Eligibility {
@@ -113,27 +126,47 @@ async fn who_is_not_eligible_hears_which_clause_and_costs_one_read() {
     let member = world.member();
     let local = MemberAttributes { city: Some("广州".into()), ..MemberAttributes::default() };
     let request = ClaimRequest { attributes: local, ..world.claim(member, 1) };
-    let outcome = world.store().claim(&campaign, &request).await.unwrap();
+    let outcome = world
+        .tables()
+        .members
+        .claim(&world.tables().catalog, &world.tables().stock, &campaign, &request)
+        .await
+        .unwrap();
     assert!(matches!(outcome, ClaimOutcome::Claimed(_)), "{outcome:?}");
     // Who has moved since hears of the first success, and for another key of the rule.
     let moved = world.claim(member, 1);
-    assert!(matches!(world.store().claim(&campaign, &moved).await.unwrap(), ClaimOutcome::Replayed(_)));
-    let store = world.store().for_one_request();
-    let ClaimOutcome::NotEligible(failed) = store.claim(&campaign, &world.claim(member, 2)).await.unwrap() else {
+    assert!(matches!(
+        world.tables().members.claim(&world.tables().catalog, &world.tables().stock, &campaign, &moved).await.unwrap(),
+        ClaimOutcome::Replayed(_)
+    ));
+    let tables = world.tables().for_one_request();
+    let ClaimOutcome::NotEligible(failed) =
+        tables.members.claim(&tables.catalog, &tables.stock, &campaign, &world.claim(member, 2)).await.unwrap()
+    else {
         panic!()
     };
     assert_eq!((failed.clause.as_str(), failed.explanation.en.as_str()), ("member.city == '广州'", "Guangzhou only"));
-    assert_eq!(store.capacity(), Capacity { requests: 1, read_tenths: 10, write_tenths: 0 });
+    assert_eq!(tables.capacity(), Capacity { requests: 1, read_tenths: 10, write_tenths: 0 });
 }
 
 #[tokio::test]
 async fn a_rule_over_the_history_sees_every_coupon_and_only_this_campaigns() {
     let world = World::new().await;
     let member = world.member();
-    world.store().claim(&*world.campaign(2).await, &world.claim(member, 1)).await.unwrap();
+    world
+        .tables()
+        .members
+        .claim(&world.tables().catalog, &world.tables().stock, &*world.campaign(2).await, &world.claim(member, 1))
+        .await
+        .unwrap();
     let campaign = campaign(&world, 100, 3, |c| c.terms.eligibility = Some(rule("history.claimed < 2"))).await;
     for (key, fits) in [(1, true), (2, true), (3, false)] {
-        let outcome = world.store().claim(&campaign, &world.claim(member, key)).await.unwrap();
+        let outcome = world
+            .tables()
+            .members
+            .claim(&world.tables().catalog, &world.tables().stock, &campaign, &world.claim(member, key))
+            .await
+            .unwrap();
         assert_eq!(matches!(outcome, ClaimOutcome::Claimed(_)), fits, "{key} {outcome:?}");
     }
 }
@@ -142,14 +175,14 @@ async fn a_rule_over_the_history_sees_every_coupon_and_only_this_campaigns() {
 async fn a_limit_above_one_costs_one_query_more_and_nothing_else() {
     let world = World::new().await;
     let campaign = campaign(&world, 100_000, 3, |campaign| campaign.terms.per_member_day_limit = Some(3)).await;
-    let store = world.store();
+    let tables = world.tables();
     for _ in 0..40 {
-        store.claim(&campaign, &world.claim(world.member(), 1)).await.unwrap();
+        tables.members.claim(&tables.catalog, &tables.stock, &campaign, &world.claim(world.member(), 1)).await.unwrap();
     }
     let mut costs = Vec::new();
     for _ in 0..8 {
-        let one = store.for_one_request();
-        one.claim(&campaign, &world.claim(world.member(), 1)).await.unwrap();
+        let one = tables.for_one_request();
+        one.members.claim(&one.catalog, &one.stock, &campaign, &world.claim(world.member(), 1)).await.unwrap();
         costs.push(one.capacity());
     }
     let from_a_lease = Capacity { requests: 2, read_tenths: 10, write_tenths: 10 };

@@ -1,9 +1,8 @@
+use mealticket_domain::ClaimRequest;
 use mealticket_domain::{Benefit, Campaign, CouponKey, Fingerprint, Reason};
 use mealticket_store::{
-    Store,
-    claim::{ClaimOutcome, ClaimRequest},
-    redeem::RedeemOutcome,
-    reverse::{ReverseOutcome, ReverseRequest},
+    Tables,
+    members::{ClaimOutcome, RedeemOutcome, ReverseOutcome, ReverseRequest},
     stock::NoUnit,
 };
 use mealticket_support::{
@@ -19,16 +18,18 @@ const ROUNDS: usize = 3;
 async fn sixty_four_tills_at_once_spend_a_coupon_exactly_once() {
     let world = Arc::new(World::new().await);
     let campaign = world.campaign(1).await;
-    let stores: Vec<Store> = (0..4).map(|_| world.another_environment()).collect();
+    let environments: Vec<Tables> = (0..4).map(|_| world.another_environment()).collect();
     for round in 0..ROUNDS {
         let claim = world.claim(world.member(), 1);
-        world.store().claim(&campaign, &claim).await.unwrap();
+        world.tables().members.claim(&world.tables().catalog, &world.tables().stock, &campaign, &claim).await.unwrap();
         let place = CouponKey { member: claim.member, campaign: campaign.no, ordinal: 0u8.try_into().unwrap() };
         let mut tasks = Vec::new();
         for till in 0..64 {
-            let (store, campaign) = (stores[till % 4].clone(), campaign.clone());
+            let (tables, campaign) = (environments[till % 4].clone(), campaign.clone());
             let request = world.redemption(u64::try_from(till).unwrap());
-            tasks.push(tokio::spawn(async move { store.redeem(&campaign, place, 1, &request).await.unwrap() }));
+            tasks.push(tokio::spawn(async move {
+                tables.members.redeem(&tables.catalog, &campaign, place, 1, &request).await.unwrap()
+            }));
         }
         let (mut redeemed, mut refused) = (0, 0);
         for task in tasks {
@@ -39,7 +40,7 @@ async fn sixty_four_tills_at_once_spend_a_coupon_exactly_once() {
             }
         }
         assert_eq!((redeemed, refused), (1, 63), "round {round}");
-        let coupon = world.store().coupon(place).await.unwrap().unwrap();
+        let coupon = world.tables().members.coupon(place).await.unwrap().unwrap();
         assert_eq!((coupon.redemptions.len(), coupon.uses_left), (1, 0));
     }
 }
@@ -55,18 +56,23 @@ async fn one_redemption_is_undone_once_by_however_many_at_once() {
     let campaign = world.campaign(1).await;
     for _ in 0..ROUNDS {
         let claim = world.claim(world.member(), 1);
-        world.store().claim(&campaign, &claim).await.unwrap();
+        world.tables().members.claim(&world.tables().catalog, &world.tables().stock, &campaign, &claim).await.unwrap();
         let place = CouponKey { member: claim.member, campaign: campaign.no, ordinal: 0u8.try_into().unwrap() };
-        world.store().redeem(&campaign, place, 1, &world.redemption(1)).await.unwrap();
+        world
+            .tables()
+            .members
+            .redeem(&world.tables().catalog, &campaign, place, 1, &world.redemption(1))
+            .await
+            .unwrap();
         let tasks = (0..16).map(|clerk| {
-            let (store, request) = (world.another_environment(), reversal(&world, 100 + clerk));
-            tokio::spawn(async move { store.reverse(place, 0, &request).await.unwrap() })
+            let (tables, request) = (world.another_environment(), reversal(&world, 100 + clerk));
+            tokio::spawn(async move { tables.members.reverse(&tables.catalog, place, 0, &request).await.unwrap() })
         });
         let mut reversed = 0;
         for task in tasks.collect::<Vec<_>>() {
             reversed += usize::from(matches!(task.await.unwrap(), ReverseOutcome::Reversed(_)));
         }
-        let coupon = world.store().coupon(place).await.unwrap().unwrap();
+        let coupon = world.tables().members.coupon(place).await.unwrap().unwrap();
         assert_eq!((reversed, coupon.uses_left), (1, 1));
     }
 }
@@ -81,20 +87,25 @@ async fn a_reversal_tells_the_truth_of_its_moment_while_others_redeem() {
     like.terms.version += 1;
     like.terms_sha256 = like.terms.hash(like.no).unwrap();
     let like = Arc::new(like);
-    world.store().put_campaign(&like, &settlement_terms()).await.unwrap();
+    world.tables().catalog.put_campaign(&like, &settlement_terms()).await.unwrap();
     for round in 0..30 {
         let claim = world.claim(world.member(), 1);
-        world.store().claim(&like, &claim).await.unwrap();
+        world.tables().members.claim(&world.tables().catalog, &world.tables().stock, &like, &claim).await.unwrap();
         let place = CouponKey { member: claim.member, campaign: like.no, ordinal: 0u8.try_into().unwrap() };
-        let redeemed = world.store().redeem(&like, place, 1, &world.redemption(1)).await.unwrap();
+        let redeemed = world
+            .tables()
+            .members
+            .redeem(&world.tables().catalog, &like, place, 1, &world.redemption(1))
+            .await
+            .unwrap();
         assert!(matches!(redeemed, RedeemOutcome::Redeemed(..)), "{redeemed:?}");
         let undone = tokio::spawn({
-            let (store, request) = (world.another_environment(), reversal(&world, 100 + round));
-            async move { store.reverse(place, 0, &request).await.unwrap() }
+            let (tables, request) = (world.another_environment(), reversal(&world, 100 + round));
+            async move { tables.members.reverse(&tables.catalog, place, 0, &request).await.unwrap() }
         });
         let spent = tokio::spawn({
-            let (store, request, like) = (world.another_environment(), world.redemption(2), like.clone());
-            async move { store.redeem(&like, place, 1, &request).await.unwrap() }
+            let (tables, request, like) = (world.another_environment(), world.redemption(2), like.clone());
+            async move { tables.members.redeem(&tables.catalog, &like, place, 1, &request).await.unwrap() }
         });
         let ReverseOutcome::Reversed(coupon) = undone.await.unwrap() else { panic!("not undone") };
         assert!(matches!(spent.await.unwrap(), RedeemOutcome::Redeemed(..)));
@@ -106,14 +117,16 @@ async fn a_reversal_tells_the_truth_of_its_moment_while_others_redeem() {
 #[tokio::test(flavor = "multi_thread")]
 async fn five_hundred_members_at_once_get_exactly_the_hundred_that_there_are() {
     let world = Arc::new(World::new().await);
-    let stores: Vec<Store> = (0..4).map(|_| world.another_environment()).collect();
+    let environments: Vec<Tables> = (0..4).map(|_| world.another_environment()).collect();
     for round in 0..u32::try_from(ROUNDS).unwrap() {
         let campaign = world.campaign_like(1, 700 + round, 100, 1).await;
         let mut tasks = Vec::new();
         for member in 0..500 {
-            let (store, campaign) = (stores[member % 4].clone(), campaign.clone());
+            let (tables, campaign) = (environments[member % 4].clone(), campaign.clone());
             let request = world.claim(world.member(), 1);
-            tasks.push(tokio::spawn(async move { store.claim(&campaign, &request).await.unwrap() }));
+            tasks.push(tokio::spawn(async move {
+                tables.members.claim(&tables.catalog, &tables.stock, &campaign, &request).await.unwrap()
+            }));
         }
         let (mut claimed, mut refused) = (0, 0);
         for task in tasks {
@@ -125,10 +138,10 @@ async fn five_hundred_members_at_once_get_exactly_the_hundred_that_there_are() {
             }
         }
         assert_eq!((claimed, refused), (100, 400), "round {round}");
-        for store in &stores {
-            store.return_unspent().await;
+        for tables in &environments {
+            tables.stock.return_unspent().await;
         }
-        assert_eq!(world.store().remaining(campaign.no).await.unwrap(), Some(0));
+        assert_eq!(world.tables().stock.remaining(campaign.no).await.unwrap(), Some(0));
     }
 }
 
@@ -138,11 +151,11 @@ async fn one_member_with_many_keys_at_once_gets_the_limit_and_no_more() {
     for (no, limit) in [(700, 1), (701, 5)] {
         let campaign = world.campaign_like(1, no, 1_000, limit).await;
         let member = world.member();
-        let stores: Vec<Store> = (0..8).map(|_| world.another_environment()).collect();
+        let environments: Vec<Tables> = (0..8).map(|_| world.another_environment()).collect();
         let mut tasks = Vec::new();
         for key in 0..64u64 {
-            let (store, campaign) = (stores[key as usize % 8].clone(), campaign.clone());
-            tasks.push(tokio::spawn(claim_and_return(store, campaign, world.claim(member, key))));
+            let (tables, campaign) = (environments[key as usize % 8].clone(), campaign.clone());
+            tasks.push(tokio::spawn(claim_and_return(tables, campaign, world.claim(member, key))));
         }
         let mut claimed = 0;
         for task in tasks {
@@ -165,8 +178,8 @@ async fn the_same_claim_sixteen_times_at_once_has_one_effect() {
         let member = world.member();
         let mut tasks = Vec::new();
         for _ in 0..16 {
-            let (store, campaign, request) = (world.another_environment(), campaign.clone(), world.claim(member, 1));
-            tasks.push(tokio::spawn(claim_and_return(store, campaign, request)));
+            let (tables, campaign, request) = (world.another_environment(), campaign.clone(), world.claim(member, 1));
+            tasks.push(tokio::spawn(claim_and_return(tables, campaign, request)));
         }
         let mut coupons = Vec::new();
         for task in tasks {
@@ -182,8 +195,8 @@ async fn the_same_claim_sixteen_times_at_once_has_one_effect() {
 }
 
 /// An environment with one request in its life.
-async fn claim_and_return(store: Store, campaign: Arc<Campaign>, request: ClaimRequest) -> ClaimOutcome {
-    let outcome = store.claim(&campaign, &request).await.unwrap();
-    store.return_unspent().await;
+async fn claim_and_return(tables: Tables, campaign: Arc<Campaign>, request: ClaimRequest) -> ClaimOutcome {
+    let outcome = tables.members.claim(&tables.catalog, &tables.stock, &campaign, &request).await.unwrap();
+    tables.stock.return_unspent().await;
     outcome
 }

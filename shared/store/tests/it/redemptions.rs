@@ -2,26 +2,32 @@ use mealticket_domain::{
     Campaign, Coupon, CouponStatus, Fen, Fingerprint, HoldRequest, Reason, RedeemDecision, RedeemRefusal,
     RedeemRequest, StoreScope, Terms, redemption::decide,
 };
-use mealticket_store::{
-    claim::ClaimOutcome,
-    hold::HoldOutcome,
-    redeem::RedeemOutcome,
-    reverse::{ReverseOutcome, ReverseRequest},
-};
+use mealticket_store::members::{ClaimOutcome, HoldOutcome, RedeemOutcome, ReverseOutcome, ReverseRequest};
 use mealticket_support::{
     World,
     world::{key_hash, settlement_terms},
 };
 
 async fn claimed(world: &World, campaign: &Campaign) -> Coupon {
-    match world.store().claim(campaign, &world.claim(world.member(), 1)).await.unwrap() {
+    match world
+        .tables()
+        .members
+        .claim(&world.tables().catalog, &world.tables().stock, campaign, &world.claim(world.member(), 1))
+        .await
+        .unwrap()
+    {
         ClaimOutcome::Claimed(coupon) => *coupon,
         other => panic!("{other:?}"),
     }
 }
 
 async fn redeem(world: &World, campaign: &Campaign, coupon: &Coupon, request: &RedeemRequest) -> RedeemOutcome {
-    world.store().redeem(campaign, coupon.key, coupon.key_version, request).await.unwrap()
+    world
+        .tables()
+        .members
+        .redeem(&world.tables().catalog, campaign, coupon.key, coupon.key_version, request)
+        .await
+        .unwrap()
 }
 
 fn reversal(world: &World, key: u64) -> ReverseRequest {
@@ -39,7 +45,8 @@ async fn the_table_does_exactly_what_the_rule_says() {
     let expected = coupon.clone().with_redemption(fact);
     let RedeemOutcome::Redeemed(stands, 0) = redeem(&world, &campaign, &coupon, &request).await else { panic!() };
     assert_eq!(*stands, expected);
-    let ReverseOutcome::Reversed(reversed) = world.store().reverse(coupon.key, 0, &reversal(&world, 2)).await.unwrap()
+    let ReverseOutcome::Reversed(reversed) =
+        world.tables().members.reverse(&world.tables().catalog, coupon.key, 0, &reversal(&world, 2)).await.unwrap()
     else {
         panic!()
     };
@@ -84,18 +91,41 @@ async fn a_code_made_with_another_key_finds_nothing() {
     let world = World::new().await;
     let campaign = world.campaign(1).await;
     let coupon = claimed(&world, &campaign).await;
-    assert!(world.store().rotate_code(coupon.key, 1, 2).await.unwrap());
-    assert!(world.store().rotate_code(coupon.key, 1, 2).await.unwrap(), "a repeat is the same");
-    assert!(!world.store().rotate_code(coupon.key, 1, 3).await.unwrap(), "only ever from the version that was seen");
-    let old = world.store().redeem(&campaign, coupon.key, 1, &world.redemption(1)).await.unwrap();
+    assert!(world.tables().members.rotate_code(coupon.key, 1, 2).await.unwrap());
+    assert!(world.tables().members.rotate_code(coupon.key, 1, 2).await.unwrap(), "a repeat is the same");
+    assert!(
+        !world.tables().members.rotate_code(coupon.key, 1, 3).await.unwrap(),
+        "only ever from the version that was seen"
+    );
+    let old = world
+        .tables()
+        .members
+        .redeem(&world.tables().catalog, &campaign, coupon.key, 1, &world.redemption(1))
+        .await
+        .unwrap();
     assert!(matches!(old, RedeemOutcome::NotFound), "{old:?}");
-    let new = world.store().redeem(&campaign, coupon.key, 2, &world.redemption(1)).await.unwrap();
+    let new = world
+        .tables()
+        .members
+        .redeem(&world.tables().catalog, &campaign, coupon.key, 2, &world.redemption(1))
+        .await
+        .unwrap();
     assert!(matches!(new, RedeemOutcome::Redeemed(..)), "{new:?}");
-    assert!(world.store().rotate_code(coupon.key, 2, 3).await.unwrap());
-    let again = world.store().redeem(&campaign, coupon.key, 2, &world.redemption(1)).await.unwrap();
+    assert!(world.tables().members.rotate_code(coupon.key, 2, 3).await.unwrap());
+    let again = world
+        .tables()
+        .members
+        .redeem(&world.tables().catalog, &campaign, coupon.key, 2, &world.redemption(1))
+        .await
+        .unwrap();
     assert!(matches!(again, RedeemOutcome::Replayed(..)), "a repeat hears the first answer: {again:?}");
     let absent = mealticket_domain::CouponKey { member: world.member(), ..coupon.key };
-    let absent = world.store().redeem(&campaign, absent, 1, &world.redemption(1)).await.unwrap();
+    let absent = world
+        .tables()
+        .members
+        .redeem(&world.tables().catalog, &campaign, absent, 1, &world.redemption(1))
+        .await
+        .unwrap();
     assert!(matches!(absent, RedeemOutcome::NotFound), "{absent:?}");
 }
 
@@ -107,7 +137,7 @@ async fn with_newer_terms(world: &World, like: u32, change: impl Fn(&mut Terms))
     newer.terms.version = 2;
     change(&mut newer.terms);
     newer.terms_sha256 = newer.terms.hash(newer.no).unwrap();
-    world.store().put_campaign(&newer, &settlement_terms()).await.unwrap();
+    world.tables().catalog.put_campaign(&newer, &settlement_terms()).await.unwrap();
     (coupon, newer)
 }
 
@@ -145,13 +175,23 @@ async fn a_reversal_happens_once_and_its_repeat_is_a_replay() {
     let campaign = world.campaign(1).await;
     let coupon = claimed(&world, &campaign).await;
     redeem(&world, &campaign, &coupon, &world.redemption(1)).await;
-    let reverse = |key| world.store().reverse(coupon.key, 0, Box::leak(Box::new(reversal(&world, key))));
+    let reverse = |key| {
+        world.tables().members.reverse(
+            &world.tables().catalog,
+            coupon.key,
+            0,
+            Box::leak(Box::new(reversal(&world, key))),
+        )
+    };
     assert!(matches!(reverse(2).await.unwrap(), ReverseOutcome::Reversed(_)));
     assert!(matches!(reverse(2).await.unwrap(), ReverseOutcome::Replayed(_)));
     let other = reverse(3).await.unwrap();
     assert!(matches!(other, ReverseOutcome::Refused(mealticket_domain::ReverseRefusal::AlreadyReversed)), "{other:?}");
     let reused = ReverseRequest { fingerprint: Fingerprint([4; 16]), ..reversal(&world, 2) };
-    assert!(matches!(world.store().reverse(coupon.key, 0, &reused).await.unwrap(), ReverseOutcome::KeyReused));
+    assert!(matches!(
+        world.tables().members.reverse(&world.tables().catalog, coupon.key, 0, &reused).await.unwrap(),
+        ReverseOutcome::KeyReused
+    ));
     let again = redeem(&world, &campaign, &coupon, &world.redemption(4)).await;
     assert!(matches!(again, RedeemOutcome::Redeemed(_, 1)), "{again:?}");
     let first = redeem(&world, &campaign, &coupon, &world.redemption(1)).await;
@@ -164,12 +204,12 @@ async fn one_key_undoes_one_redemption_of_a_coupon() {
     let campaign = world.campaign(1).await;
     let coupon = claimed(&world, &campaign).await;
     redeem(&world, &campaign, &coupon, &world.redemption(1)).await;
-    world.store().reverse(coupon.key, 0, &reversal(&world, 7)).await.unwrap();
+    world.tables().members.reverse(&world.tables().catalog, coupon.key, 0, &reversal(&world, 7)).await.unwrap();
     redeem(&world, &campaign, &coupon, &world.redemption(2)).await;
     let other = ReverseRequest { fingerprint: Fingerprint([9; 16]), ..reversal(&world, 7) };
-    let outcome = world.store().reverse(coupon.key, 1, &other).await.unwrap();
+    let outcome = world.tables().members.reverse(&world.tables().catalog, coupon.key, 1, &other).await.unwrap();
     assert!(matches!(outcome, ReverseOutcome::KeyReused), "{outcome:?}");
-    assert_eq!(world.store().coupon(coupon.key).await.unwrap().unwrap().uses_left, 0);
+    assert_eq!(world.tables().members.coupon(coupon.key).await.unwrap().unwrap().uses_left, 0);
 }
 
 /// Both decide from a coupon that shows neither: only the write's own clause can refuse the second.
@@ -194,11 +234,14 @@ async fn one_key_undoes_one_redemption_also_when_two_are_asked_at_once() {
         let other = ReverseRequest { fingerprint: Fingerprint([9; 16]), ..reversal(&world, 7) };
         let first = reversal(&world, 7);
         let (left, right) = (world.another_environment(), world.another_environment());
-        let outcomes = tokio::join!(left.reverse(coupon.key, 0, &first), right.reverse(coupon.key, 1, &other));
+        let outcomes = tokio::join!(
+            left.members.reverse(&left.catalog, coupon.key, 0, &first),
+            right.members.reverse(&right.catalog, coupon.key, 1, &other)
+        );
         let reversed = [outcomes.0.unwrap(), outcomes.1.unwrap()];
         let count = reversed.iter().filter(|outcome| matches!(outcome, ReverseOutcome::Reversed(_))).count();
         assert_eq!(count, 1, "round {round}: {reversed:?}");
-        assert_eq!(world.store().coupon(coupon.key).await.unwrap().unwrap().uses_left, 1, "round {round}");
+        assert_eq!(world.tables().members.coupon(coupon.key).await.unwrap().unwrap().uses_left, 1, "round {round}");
     }
 }
 
@@ -208,7 +251,7 @@ async fn a_report_of_an_order_never_redeems_what_came_in_by_api_even_after_a_rev
     let campaign = world.campaign(1).await;
     let coupon = claimed(&world, &campaign).await;
     redeem(&world, &campaign, &coupon, &world.redemption(1)).await;
-    world.store().reverse(coupon.key, 0, &reversal(&world, 2)).await.unwrap();
+    world.tables().members.reverse(&world.tables().catalog, coupon.key, 0, &reversal(&world, 2)).await.unwrap();
     let confirmed = redeem(&world, &campaign, &coupon, &world.report(1)).await;
     assert!(matches!(confirmed, RedeemOutcome::Replayed(_, 0)), "{confirmed:?}");
     let mut twice = world.redemption(1);
@@ -219,7 +262,7 @@ async fn a_report_of_an_order_never_redeems_what_came_in_by_api_even_after_a_rev
     second.order.amount = Fen::try_from(2_600).unwrap();
     let confirmed = redeem(&world, &campaign, &coupon, &second).await;
     assert!(matches!(confirmed, RedeemOutcome::Replayed(_, 1)), "the order was redeemed again: {confirmed:?}");
-    world.store().reverse(coupon.key, 1, &reversal(&world, 3)).await.unwrap();
+    world.tables().members.reverse(&world.tables().catalog, coupon.key, 1, &reversal(&world, 3)).await.unwrap();
     let other = redeem(&world, &campaign, &coupon, &world.report(2)).await;
     assert!(matches!(other, RedeemOutcome::Redeemed(_, 2)), "{other:?}");
     let again = redeem(&world, &campaign, &coupon, &world.report(2)).await;
@@ -246,7 +289,7 @@ async fn a_till_adopts_what_was_reported_of_its_order_and_hears_the_same_for_eve
     let reused = RedeemRequest { fingerprint: Fingerprint([9; 16]), ..till.clone() };
     assert!(matches!(redeem(&world, &campaign, &coupon, &reused).await, RedeemOutcome::KeyReused));
     assert!(matches!(redeem(&world, &campaign, &coupon, &report).await, RedeemOutcome::Replayed(_, 0)));
-    world.store().reverse(coupon.key, 0, &reversal(&world, 2)).await.unwrap();
+    world.tables().members.reverse(&world.tables().catalog, coupon.key, 0, &reversal(&world, 2)).await.unwrap();
     assert!(matches!(redeem(&world, &campaign, &coupon, &till).await, RedeemOutcome::Replayed(_, 0)));
     // Another key for the order is another redemption: somebody wants it a second time.
     let another = RedeemRequest { key: key_hash(9), ..till };
@@ -262,14 +305,14 @@ async fn a_report_and_its_till_at_once_spend_one_unit() {
         let coupon = claimed(&world, &campaign).await;
         let (till, system) = (world.another_environment(), world.another_environment());
         let (request, report) = (world.redemption(1), world.report(1));
-        let asks = till.redeem(&campaign, coupon.key, coupon.key_version, &request);
-        let reports = system.redeem(&campaign, coupon.key, coupon.key_version, &report);
+        let asks = till.members.redeem(&till.catalog, &campaign, coupon.key, coupon.key_version, &request);
+        let reports = system.members.redeem(&system.catalog, &campaign, coupon.key, coupon.key_version, &report);
         // The first of the two goes first.
         let (one, other) = if round % 2 == 0 { tokio::join!(asks, reports) } else { tokio::join!(reports, asks) };
         for outcome in [one.unwrap(), other.unwrap()] {
             assert!(matches!(outcome, RedeemOutcome::Redeemed(_, 0) | RedeemOutcome::Replayed(_, 0)), "{outcome:?}");
         }
-        let standing = world.store().coupon(coupon.key).await.unwrap().unwrap();
+        let standing = world.tables().members.coupon(coupon.key).await.unwrap().unwrap();
         assert_eq!(standing.redemptions.len(), 1, "round {round}");
         assert_eq!(standing.redemptions[0].key, request.key, "round {round}");
     }
@@ -284,11 +327,12 @@ async fn a_till_that_adopts_ends_its_own_hold_and_leaves_anothers() {
         redeem(&world, &campaign, &coupon, &world.report(1)).await;
         let asked =
             HoldRequest { redemption: RedeemRequest { key: key_hash(50), ..world.redemption(held_for) }, seconds: 600 };
-        let placed = world.store().hold(coupon.key, coupon.key_version, &asked).await.unwrap();
+        let placed =
+            world.tables().members.hold(&world.tables().catalog, coupon.key, coupon.key_version, &asked).await.unwrap();
         assert!(matches!(placed, HoldOutcome::Held(..)), "{placed:?}");
         let adopted = redeem(&world, &campaign, &coupon, &world.redemption(1)).await;
         let RedeemOutcome::Replayed(adopted, 0) = adopted else { panic!("{adopted:?}") };
-        let standing = world.store().coupon(coupon.key).await.unwrap().unwrap();
+        let standing = world.tables().members.coupon(coupon.key).await.unwrap().unwrap();
         assert_eq!(*adopted, standing);
         assert_eq!(standing.hold.map(|hold| hold.ended), Some(is_confirmed));
         let third = redeem(&world, &campaign, &coupon, &world.redemption(3)).await;
@@ -304,12 +348,12 @@ async fn a_report_between_two_writes_of_a_till_is_seen() {
     for round in 0..4 {
         let (till, system) = (world.another_environment(), world.another_environment());
         let (request, report) = (world.redemption(10 + round), world.report(10 + round));
-        let asks = till.redeem(&newer, coupon.key, coupon.key_version, &request);
-        let reports = system.redeem(&newer, coupon.key, coupon.key_version, &report);
+        let asks = till.members.redeem(&till.catalog, &newer, coupon.key, coupon.key_version, &request);
+        let reports = system.members.redeem(&system.catalog, &newer, coupon.key, coupon.key_version, &report);
         let (one, other) = if round % 2 == 0 { tokio::join!(asks, reports) } else { tokio::join!(reports, asks) };
         one.unwrap();
         other.unwrap();
-        let standing = world.store().coupon(coupon.key).await.unwrap().unwrap();
+        let standing = world.tables().members.coupon(coupon.key).await.unwrap().unwrap();
         assert_eq!(standing.redemptions.len() as u64, round + 1, "{standing:?}");
     }
 }
@@ -331,7 +375,7 @@ async fn a_coupon_of_a_newer_schema_is_corrupt_and_not_guessed_at() {
         .send()
         .await
         .unwrap();
-    let error = world.store().coupon(coupon.key).await.unwrap_err();
+    let error = world.tables().members.coupon(coupon.key).await.unwrap_err();
     assert_eq!(error.to_string(), "coupon has no sound schema");
     assert!(!error.is_retryable());
 }

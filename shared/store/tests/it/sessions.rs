@@ -1,5 +1,5 @@
 use mealticket_domain::{MemberNo, session::IDLE_SECONDS};
-use mealticket_store::sessions::Presented;
+use mealticket_store::identities::Presented;
 use mealticket_support::World;
 
 const FAMILY: [u8; 16] = [1; 16];
@@ -7,13 +7,13 @@ const FAMILY: [u8; 16] = [1; 16];
 /// A family that begins now.
 async fn begun(world: &World, family: &[u8; 16]) -> MemberNo {
     let member = world.member();
-    assert!(world.store().begin_session(family, member, world.now(), None).await.unwrap());
+    assert!(world.tables().identities.begin_session(family, member, world.now(), None).await.unwrap());
     member
 }
 
 /// Whose family it is, when the generation is accepted.
 async fn present(world: &World, generation: u32) -> Option<MemberNo> {
-    match world.store().present_refresh(&FAMILY, generation, world.now()).await.unwrap() {
+    match world.tables().identities.present_refresh(&FAMILY, generation, world.now()).await.unwrap() {
         Presented::Accepted(family) => Some(family.member),
         Presented::Revoked => None,
     }
@@ -24,12 +24,15 @@ async fn an_old_generation_is_accepted_for_60_seconds_after_its_successors_first
     for (seconds, is_accepted) in [(59, true), (60, true), (61, false)] {
         let world = World::new().await;
         let member = begun(&world, &FAMILY).await;
-        let again = world.store().begin_session(&FAMILY, member, world.now(), None);
+        let again = world.tables().identities.begin_session(&FAMILY, member, world.now(), None);
         assert!(again.await.unwrap(), "the proof may be presented again");
         for generation in [0, 0, 1, 1, 0] {
             assert_eq!(present(&world, generation).await, Some(member), "{generation}");
         }
-        assert!(!world.store().begin_session(&FAMILY, member, world.now(), None).await.unwrap(), "the proof is spent");
+        assert!(
+            !world.tables().identities.begin_session(&FAMILY, member, world.now(), None).await.unwrap(),
+            "the proof is spent"
+        );
         world.pass_seconds(seconds);
         assert_eq!(present(&world, 0).await.is_some(), is_accepted, "{seconds}");
         assert_eq!(present(&world, 1).await.is_some(), is_accepted, "its successor was not used yet");
@@ -75,7 +78,7 @@ async fn a_family_that_does_not_know_when_it_began_never_learns_it_and_ends_all_
     let signed_out_at = world.now();
     world.pass_seconds(10);
     for generation in 0..2 {
-        let presented = world.store().present_refresh(&FAMILY, generation, world.now()).await.unwrap();
+        let presented = world.tables().identities.present_refresh(&FAMILY, generation, world.now()).await.unwrap();
         let Presented::Accepted(family) = presented else { panic!("{generation}") };
         assert!(family.is_ended_by(Some(signed_out_at)), "it may have begun before that");
     }
@@ -94,14 +97,14 @@ async fn a_family_that_does_not_know_when_it_began_never_learns_it_and_ends_all_
 async fn a_session_ends_by_sign_out_by_time_and_for_strangers() {
     let world = World::new().await;
     begun(&world, &FAMILY).await;
-    world.store().revoke_session(&FAMILY).await.unwrap();
-    world.store().revoke_session(&FAMILY).await.unwrap();
-    world.store().revoke_session(&[3; 16]).await.unwrap();
+    world.tables().identities.revoke_session(&FAMILY).await.unwrap();
+    world.tables().identities.revoke_session(&FAMILY).await.unwrap();
+    world.tables().identities.revoke_session(&[3; 16]).await.unwrap();
     assert_eq!(present(&world, 0).await, None);
-    assert_eq!(world.store().present_refresh(&[3; 16], 0, world.now()).await.unwrap(), Presented::Revoked);
+    assert_eq!(world.tables().identities.present_refresh(&[3; 16], 0, world.now()).await.unwrap(), Presented::Revoked);
     begun(&world, &[2; 16]).await;
     world.pass_seconds(IDLE_SECONDS);
-    assert_eq!(world.store().present_refresh(&[2; 16], 0, world.now()).await.unwrap(), Presented::Revoked);
+    assert_eq!(world.tables().identities.present_refresh(&[2; 16], 0, world.now()).await.unwrap(), Presented::Revoked);
 }
 
 #[tokio::test]
@@ -127,8 +130,8 @@ async fn two_tabs_that_refresh_at_once_both_go_on() {
         let tabs = (0..4).map(|_| {
             let world = world.clone();
             tokio::spawn(async move {
-                let store = world.another_environment();
-                store.present_refresh(&FAMILY, generation, world.now()).await.unwrap()
+                let tables = world.another_environment();
+                tables.identities.present_refresh(&FAMILY, generation, world.now()).await.unwrap()
             })
         });
         for tab in tabs.collect::<Vec<_>>() {

@@ -1,8 +1,8 @@
 use mealticket_domain::{MemberAttributes, MemberNo};
 use mealticket_store::{
     StoreError,
-    challenges::{Challenge, Guess, Quota, QuotaScope, Quotum},
-    members::{Profile, SignedUp},
+    identities::{Challenge, Guess, Quota, QuotaScope, Quotum, SignedUp},
+    members::Profile,
 };
 use mealticket_support::World;
 use std::collections::HashSet;
@@ -26,22 +26,38 @@ fn profile(world: &World) -> impl Fn(MemberNo, MemberAttributes) -> Result<Profi
 #[tokio::test]
 async fn a_phone_becomes_one_member_for_ever() {
     let world = World::new().await;
-    let SignedUp::Joined(first) = world.store().sign_up(&[1; 32], world.now(), profile(&world)).await.unwrap() else {
+    let SignedUp::Joined(first) = world
+        .tables()
+        .identities
+        .sign_up(&world.tables().members, &world.tables().stock, &[1; 32], world.now(), profile(&world))
+        .await
+        .unwrap()
+    else {
         panic!()
     };
     let environment = world.another_environment();
-    let SignedUp::KnownAlready(again) = environment.sign_up(&[1; 32], world.now(), profile(&world)).await.unwrap()
+    let SignedUp::KnownAlready(again) = environment
+        .identities
+        .sign_up(&environment.members, &environment.stock, &[1; 32], world.now(), profile(&world))
+        .await
+        .unwrap()
     else {
         panic!()
     };
     assert_eq!(first, again);
-    assert_eq!(world.store().profile(first.member).await.unwrap(), Some(first));
+    assert_eq!(world.tables().members.profile(first.member).await.unwrap(), Some(first));
 }
 
 #[tokio::test]
 async fn an_index_without_a_profile_is_repaired_at_the_next_sign_up() {
     let world = World::new().await;
-    let SignedUp::Joined(first) = world.store().sign_up(&[1; 32], world.now(), profile(&world)).await.unwrap() else {
+    let SignedUp::Joined(first) = world
+        .tables()
+        .identities
+        .sign_up(&world.tables().members, &world.tables().stock, &[1; 32], world.now(), profile(&world))
+        .await
+        .unwrap()
+    else {
         panic!()
     };
     let client = mealticket_local::stack::client(&world.engine.url());
@@ -53,10 +69,15 @@ async fn an_index_without_a_profile_is_repaired_at_the_next_sign_up() {
         .send()
         .await
         .unwrap();
-    assert_eq!(world.store().profile(first.member).await.unwrap(), None);
-    let repaired = world.store().sign_up(&[1; 32], world.now(), profile(&world)).await.unwrap();
+    assert_eq!(world.tables().members.profile(first.member).await.unwrap(), None);
+    let repaired = world
+        .tables()
+        .identities
+        .sign_up(&world.tables().members, &world.tables().stock, &[1; 32], world.now(), profile(&world))
+        .await
+        .unwrap();
     assert!(matches!(&repaired, SignedUp::KnownAlready(known) if *known == first), "{repaired:?}");
-    assert_eq!(world.store().profile(first.member).await.unwrap(), Some(first));
+    assert_eq!(world.tables().members.profile(first.member).await.unwrap(), Some(first));
 }
 
 #[tokio::test]
@@ -66,8 +87,12 @@ async fn forty_sign_ups_of_one_phone_at_once_make_one_member() {
     for _ in 0..40 {
         let world = world.clone();
         tasks.push(tokio::spawn(async move {
-            let store = world.another_environment();
-            let signed_up = store.sign_up(&[1; 32], world.now(), profile(&world)).await.unwrap();
+            let tables = world.another_environment();
+            let signed_up = tables
+                .identities
+                .sign_up(&tables.members, &tables.stock, &[1; 32], world.now(), profile(&world))
+                .await
+                .unwrap();
             match signed_up {
                 SignedUp::Joined(profile) => (profile.member, true),
                 SignedUp::KnownAlready(profile) => (profile.member, false),
@@ -89,11 +114,15 @@ async fn numbers_come_in_blocks_and_never_twice() {
     let world = World::new().await;
     let mut members = HashSet::new();
     for environment in 0..3u8 {
-        let store = world.another_environment();
+        let tables = world.another_environment();
         for phone in 0..70u8 {
             let mut hash = [environment; 32];
             hash[0] = phone;
-            let signed_up = store.sign_up(&hash, world.now(), profile(&world)).await.unwrap();
+            let signed_up = tables
+                .identities
+                .sign_up(&tables.members, &tables.stock, &hash, world.now(), profile(&world))
+                .await
+                .unwrap();
             let SignedUp::Joined(profile) = signed_up else { panic!() };
             assert!(members.insert(profile.member), "{:?}", profile.member);
         }
@@ -116,8 +145,8 @@ fn challenge(world: &World) -> Challenge {
 async fn five_different_guesses_are_all_there_are_and_a_repeat_takes_no_place() {
     let world = World::new().await;
     let id = challenge(&world).id;
-    world.store().put_challenge(&challenge(&world)).await.unwrap();
-    let guess = |byte: u8| world.store().guess(&id, [byte; 16], world.now());
+    world.tables().identities.put_challenge(&challenge(&world)).await.unwrap();
+    let guess = |byte: u8| world.tables().identities.guess(&id, [byte; 16], world.now());
     for (byte, left) in [(1, 4), (1, 4), (2, 3), (3, 2), (2, 2), (4, 1)] {
         assert!(
             matches!(guess(byte).await.unwrap(), Guess::Wrong { tries_left, phone_sealed: Some(_) } if tries_left == left),
@@ -133,8 +162,8 @@ async fn five_different_guesses_are_all_there_are_and_a_repeat_takes_no_place() 
 async fn a_challenge_takes_as_many_guesses_as_it_was_given_and_one_of_an_older_release_takes_five() {
     let world = World::new().await;
     let id = challenge(&world).id;
-    world.store().put_challenge(&Challenge { guesses_max: 1, ..challenge(&world) }).await.unwrap();
-    let guess = |byte: u8| world.store().guess(&id, [byte; 16], world.now());
+    world.tables().identities.put_challenge(&Challenge { guesses_max: 1, ..challenge(&world) }).await.unwrap();
+    let guess = |byte: u8| world.tables().identities.guess(&id, [byte; 16], world.now());
     assert!(matches!(guess(1).await.unwrap(), Guess::Wrong { tries_left: 0, phone_sealed: Some(_) }));
     assert!(matches!(guess(9).await.unwrap(), Guess::Wrong { tries_left: 0, phone_sealed: None }), "the right one");
     let older = serde_json::json!({ "TableName": world.deps.stack.config.tables.identities,
@@ -150,19 +179,19 @@ async fn a_challenge_takes_as_many_guesses_as_it_was_given_and_one_of_an_older_r
 #[tokio::test]
 async fn failed_challenges_of_a_phone_count_once_each_up_to_three_for_thirty_days_or_until_a_sign_in() {
     let world = World::new().await;
-    let (store, phone) = (world.store(), [7; 32]);
-    let failed = async || store.failed_challenges(&phone, world.now()).await.unwrap();
+    let (tables, phone) = (world.tables(), [7; 32]);
+    let failed = async || tables.identities.failed_challenges(&phone, world.now()).await.unwrap();
     assert_eq!(failed().await, 0);
     for (challenge, count) in [("a", 1), ("a", 1), ("b", 2), ("c", 3), ("d", 3), ("a", 3)] {
         world.pass_seconds(1);
-        store.note_failed_challenge(&phone, challenge, world.now()).await.unwrap();
+        tables.identities.note_failed_challenge(&phone, challenge, world.now()).await.unwrap();
         assert_eq!(failed().await, count, "{challenge}");
     }
-    assert_eq!(store.failed_challenges(&[8; 32], world.now()).await.unwrap(), 0, "another phone's");
-    store.forget_failed_challenges(&phone).await.unwrap();
+    assert_eq!(tables.identities.failed_challenges(&[8; 32], world.now()).await.unwrap(), 0, "another phone's");
+    tables.identities.forget_failed_challenges(&phone).await.unwrap();
     assert_eq!(failed().await, 0);
-    store.forget_failed_challenges(&[8; 32]).await.unwrap();
-    store.note_failed_challenge(&phone, "e", world.now()).await.unwrap();
+    tables.identities.forget_failed_challenges(&[8; 32]).await.unwrap();
+    tables.identities.note_failed_challenge(&phone, "e", world.now()).await.unwrap();
     world.pass_seconds(30 * 86_400 - 1);
     assert_eq!(failed().await, 1);
     world.pass_seconds(1);
@@ -173,27 +202,27 @@ async fn failed_challenges_of_a_phone_count_once_each_up_to_three_for_thirty_day
 #[tokio::test]
 async fn failed_challenges_are_remembered_for_thirty_days_after_the_last_and_begin_anew_after_that() {
     let world = World::new().await;
-    let (store, phone) = (world.store(), [7; 32]);
-    let failed = async || store.failed_challenges(&phone, world.now()).await.unwrap();
+    let (tables, phone) = (world.tables(), [7; 32]);
+    let failed = async || tables.identities.failed_challenges(&phone, world.now()).await.unwrap();
     for challenge in ["a", "b", "c"] {
-        store.note_failed_challenge(&phone, challenge, world.now()).await.unwrap();
+        tables.identities.note_failed_challenge(&phone, challenge, world.now()).await.unwrap();
     }
     // Who goes on guessing is not forgotten.
     for challenge in ["d", "e", "f"] {
         world.pass_seconds(30 * 86_400 - 1);
-        store.note_failed_challenge(&phone, challenge, world.now()).await.unwrap();
+        tables.identities.note_failed_challenge(&phone, challenge, world.now()).await.unwrap();
         assert_eq!(failed().await, 3, "{challenge}");
     }
     world.pass_seconds(30 * 86_400);
     for (challenge, count) in [("g", 1), ("g", 1), ("h", 2), ("i", 3), ("j", 3)] {
-        store.note_failed_challenge(&phone, challenge, world.now()).await.unwrap();
+        tables.identities.note_failed_challenge(&phone, challenge, world.now()).await.unwrap();
         assert_eq!(failed().await, count, "{challenge}");
     }
     // One that was over does not come to life again with the next.
-    store.forget_failed_challenges(&phone).await.unwrap();
-    store.note_failed_challenge(&phone, "k", world.now()).await.unwrap();
+    tables.identities.forget_failed_challenges(&phone).await.unwrap();
+    tables.identities.note_failed_challenge(&phone, "k", world.now()).await.unwrap();
     world.pass_seconds(30 * 86_400);
-    store.note_failed_challenge(&phone, "l", world.now()).await.unwrap();
+    tables.identities.note_failed_challenge(&phone, "l", world.now()).await.unwrap();
     assert_eq!(failed().await, 1);
 }
 
@@ -201,17 +230,17 @@ async fn failed_challenges_are_remembered_for_thirty_days_after_the_last_and_beg
 async fn the_right_code_is_refused_once_the_guesses_are_used_up() {
     let world = World::new().await;
     let id = challenge(&world).id;
-    world.store().put_challenge(&challenge(&world)).await.unwrap();
+    world.tables().identities.put_challenge(&challenge(&world)).await.unwrap();
     let mut tasks = Vec::new();
     for byte in 10..74u8 {
-        let (store, id, now) = (world.another_environment(), id.clone(), world.now());
-        tasks.push(tokio::spawn(async move { store.guess(&id, [byte; 16], now).await.unwrap() }));
+        let (tables, id, now) = (world.another_environment(), id.clone(), world.now());
+        tasks.push(tokio::spawn(async move { tables.identities.guess(&id, [byte; 16], now).await.unwrap() }));
     }
     for task in tasks {
         assert!(matches!(task.await.unwrap(), Guess::Wrong { .. }));
     }
     assert!(matches!(
-        world.store().guess(&id, [9; 16], world.now()).await.unwrap(),
+        world.tables().identities.guess(&id, [9; 16], world.now()).await.unwrap(),
         Guess::Wrong { tries_left: 0, phone_sealed: None }
     ));
 }
@@ -220,12 +249,12 @@ async fn the_right_code_is_refused_once_the_guesses_are_used_up() {
 async fn a_code_expires_to_the_second_and_an_unknown_one_is_unknown() {
     let world = World::new().await;
     let id = challenge(&world).id;
-    world.store().put_challenge(&challenge(&world)).await.unwrap();
+    world.tables().identities.put_challenge(&challenge(&world)).await.unwrap();
     world.pass_seconds(299);
-    assert!(matches!(world.store().guess(&id, [9; 16], world.now()).await.unwrap(), Guess::Right { .. }));
+    assert!(matches!(world.tables().identities.guess(&id, [9; 16], world.now()).await.unwrap(), Guess::Right { .. }));
     world.pass_seconds(1);
-    assert!(matches!(world.store().guess(&id, [9; 16], world.now()).await.unwrap(), Guess::Unknown));
-    assert!(matches!(world.store().guess("nobody", [9; 16], world.now()).await.unwrap(), Guess::Unknown));
+    assert!(matches!(world.tables().identities.guess(&id, [9; 16], world.now()).await.unwrap(), Guess::Unknown));
+    assert!(matches!(world.tables().identities.guess("nobody", [9; 16], world.now()).await.unwrap(), Guess::Unknown));
 }
 
 #[tokio::test]
@@ -239,7 +268,7 @@ async fn a_quota_counts_its_window_and_keeps_its_gap() {
         gap_seconds: 60,
     };
     let message = || mealticket_api::random::name().unwrap();
-    let take = async |window, now| world.store().take_quota(quota(window), &[1; 32], &message(), now).await;
+    let take = async |window, now| world.tables().identities.take_quota(quota(window), &[1; 32], &message(), now).await;
     let start = world.now();
     let at = |seconds| start.plus_seconds(seconds);
     let granted = |messages| Quotum::Granted { messages };
@@ -253,11 +282,15 @@ async fn a_quota_counts_its_window_and_keeps_its_gap() {
     assert_eq!(take(2, at(240)).await.unwrap(), Quotum::Exhausted { retry_at: at(3_600) });
     let no_gap = async |now| {
         let quota = Quota { gap_seconds: 0, scope: QuotaScope::Source, ..quota(1) };
-        world.store().take_quota(quota, &[1; 32], &message(), now).await
+        world.tables().identities.take_quota(quota, &[1; 32], &message(), now).await
     };
     for _ in 0..3 {
-        let repeat =
-            world.store().take_quota(Quota { messages_max: 1, ..quota(3) }, &[2; 32], "the same message", start);
+        let repeat = world.tables().identities.take_quota(
+            Quota { messages_max: 1, ..quota(3) },
+            &[2; 32],
+            "the same message",
+            start,
+        );
         assert_eq!(repeat.await.unwrap(), granted(1), "a repeat meets its own place as its own");
     }
     assert_eq!(no_gap(at(1)).await.unwrap(), granted(1));

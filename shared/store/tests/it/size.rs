@@ -4,7 +4,7 @@ use mealticket_domain::{
     coupon::RedemptionSource,
     limits::{AMOUNT_FEN_MAX, REDEMPTIONS_MAX},
 };
-use mealticket_store::item_bytes;
+use mealticket_store::members::item_bytes;
 use mealticket_support::World;
 
 /// Kept free for what coupons will carry: a time step of a dynamic code, the clerk who assisted, the reason of a deactivation.
@@ -86,14 +86,14 @@ fn a_coupon_that_was_redeemed_and_reversed_as_often_as_can_be_stays_below_16_kil
 async fn the_engine_counts_one_unit_for_the_longest_order_and_cashier() {
     let world = World::new().await;
     let campaign = world.campaign(1).await;
-    let store = world.store().for_one_request();
+    let tables = world.tables().for_one_request();
     let claim = world.claim(world.member(), 1);
-    store.claim(&campaign, &claim).await.unwrap();
+    tables.members.claim(&tables.catalog, &tables.stock, &campaign, &claim).await.unwrap();
     let key = CouponKey { member: claim.member, campaign: campaign.no, ordinal: 0u8.try_into().unwrap() };
     let mut request = world.redemption(1);
     request.order.order_no = "9".repeat(64).parse().unwrap();
     request.cashier = Some("收".repeat(16).parse().unwrap());
-    let metered = store.for_one_request();
-    metered.redeem(&campaign, key, 1, &request).await.unwrap();
+    let metered = tables.for_one_request();
+    metered.members.redeem(&metered.catalog, &campaign, key, 1, &request).await.unwrap();
     assert_eq!(metered.capacity().write_tenths, 10, "{}", metered.capacity());
 }

@@ -1,8 +1,9 @@
 //! A request to a handler, and what it answers.
 
 use aws_lambda_events::apigw::ApiGatewayV2httpRequest;
-use mealticket_api::{Deps, Response, run};
+use mealticket_api::{Deps, Response, Who, run};
 use mealticket_local::{template::Template, workspace};
+use mealticket_store::Tables;
 use serde_json::{Map, Value, json};
 use std::{collections::BTreeMap, sync::OnceLock};
 
@@ -42,6 +43,10 @@ impl Attempt {
 
     pub(crate) fn get(path: impl Into<String>) -> Self {
         Attempt::new("GET", path)
+    }
+
+    pub(crate) fn delete(path: impl Into<String>) -> Self {
+        Self { method: "DELETE", ..Self::get(path) }
     }
 
     pub(crate) fn bearer(self, token: &str) -> Self {
@@ -90,22 +95,25 @@ impl Attempt {
     }
 
     /// Sends it to the handler that the template routes it to.
-    pub(crate) async fn send(&self, deps: &Deps) -> Reply {
+    pub(crate) async fn send(&self, deps: &Deps<Tables>) -> Reply {
         invoke(deps, &function_of(self.method, &self.path), &self.event()).await
     }
 }
 
 /// Invokes a function's handler with an event.
-pub(crate) async fn invoke(deps: &Deps, function: &str, event: &Value) -> Reply {
+pub(crate) async fn invoke(deps: &Deps<Tables>, function: &str, event: &Value) -> Reply {
     let event: ApiGatewayV2httpRequest = serde_json::from_value(event.clone()).unwrap();
     let response = match function {
-        "sign-up-member" => run::answer(deps, event, sign_up_member::handle).await,
-        "issue-coupon" => run::answer(deps, event, issue_coupon::handle).await,
-        "read-wallet" => run::answer(deps, event, read_wallet::handle).await,
-        "redeem-code" => run::answer(deps, event, redeem_code::handle).await,
-        "read-books" => run::answer(deps, event, read_books::handle).await,
-        "manage-webhooks" => run::answer(deps, event, manage_webhooks::handle).await,
-        "accept-merchant-callback" => run::answer(deps, event, accept_merchant_callback::handle).await,
+        "sign-up-member" => run::answer(&deps.narrowed(), event, sign_up_member::handle).await,
+        "issue-coupon" => run::answer(&deps.narrowed(), event, issue_coupon::handle).await,
+        "read-wallet" => run::answer(&deps.narrowed(), event, read_wallet::handle).await,
+        "redeem-code" => run::answer(&deps.narrowed(), event, redeem_code::handle).await,
+        "read-statements" => run::answer(&deps.narrowed(), event, read_statements::handle).await,
+        "read-deliveries" => run::answer(&deps.narrowed(), event, read_deliveries::handle).await,
+        "decide-discrepancies" => run::answer(&deps.narrowed(), event, decide_discrepancies::handle).await,
+        "read-books" => run::answer(&deps.narrowed(), event, read_books::handle).await,
+        "manage-webhooks" => run::answer(&deps.narrowed(), event, manage_webhooks::handle).await,
+        "accept-merchant-callback" => run::answer(&deps.narrowed(), event, accept_merchant_callback::handle).await,
         other => panic!("no function {other}"),
     };
     reply(response)
@@ -167,4 +175,27 @@ fn function_of(method: &str, path: &str) -> String {
     };
     let fitting = routes().iter().filter(|(key, _)| fits(key));
     fitting.min_by_key(|(key, _)| key.matches('{').count()).unwrap().1.clone()
+}
+
+/// Every route of every function: its key, the function, and who may ask.
+pub(crate) fn callers() -> Vec<(&'static str, &'static str, Who)> {
+    let mut callers = Vec::new();
+    macro_rules! of {
+        ($($name:literal: $function:ident),+ $(,)?) => {
+            $(callers.extend($function::ROUTES.iter().map(|route| (route.key, $name, route.who)));)+
+        };
+    }
+    of! {
+        "sign-up-member": sign_up_member,
+        "issue-coupon": issue_coupon,
+        "read-wallet": read_wallet,
+        "redeem-code": redeem_code,
+        "accept-merchant-callback": accept_merchant_callback,
+        "read-statements": read_statements,
+        "read-deliveries": read_deliveries,
+        "read-books": read_books,
+        "manage-webhooks": manage_webhooks,
+        "decide-discrepancies": decide_discrepancies,
+    }
+    callers
 }

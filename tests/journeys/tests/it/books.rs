@@ -9,7 +9,7 @@ use mealticket_domain::{
     journal::Entry,
     statement::{Answer, AnswerDecision, Dispute, StatementId},
 };
-use mealticket_store::{Store, books::PostedAside};
+use mealticket_store::{Tables, ledger::PostedAside};
 use mealticket_support::{Fate, Faults, World};
 use serde_json::json;
 use std::time::Duration;
@@ -25,12 +25,12 @@ fn day(text: &str) -> ProvinceDay {
 }
 
 fn go_to(world: &World, at: &str) {
-    world.store().clock().set(at.parse::<Timestamp>().unwrap());
+    world.clock().set(at.parse::<Timestamp>().unwrap());
 }
 
 /// Everything that is posted so far is folded, in an environment of its own.
 pub(crate) async fn fold(world: &World) -> Worked {
-    work(&world.another_environment()).await.unwrap()
+    work(&world.another_environment().narrowed()).await.unwrap()
 }
 
 /// Posts everything that happened so far.
@@ -44,13 +44,13 @@ fn sum(cells: &Cells) -> Cell {
     total
 }
 
-async fn bill(store: &Store, day: ProvinceDay) -> Vec<Entry> {
-    store.bill(&merchant(), day, None, 1_000).await.unwrap().lines
+async fn bill(tables: &Tables, day: ProvinceDay) -> Vec<Entry> {
+    tables.ledger.bill(&merchant(), day, None, 1_000).await.unwrap().lines
 }
 
 /// All of a merchant's sheets together.
-async fn all(store: &Store) -> Cell {
-    let days = store.sheets(&merchant(), day("2026-01-01"), day("2028-12-31")).await.unwrap();
+async fn all(tables: &Tables) -> Cell {
+    let days = tables.ledger.sheets(&merchant(), day("2026-01-01"), day("2028-12-31")).await.unwrap();
     let mut cells = Cells::new();
     days.values().for_each(|day| add_cells(&mut cells, day));
     sum(&cells)
@@ -58,7 +58,7 @@ async fn all(store: &Store) -> Cell {
 
 /// What the journal's pages say of the same.
 async fn journal(world: &World) -> Cell {
-    let pages = world.another_environment().journal(&shard(world), Timestamp::MIN).await.unwrap().pages;
+    let pages = world.another_environment().ledger.journal(&shard(world), Timestamp::MIN).await.unwrap().pages;
     let mut total = Cell::default();
     pages.iter().flat_map(|page| &page.entries).for_each(|entry| total.add(&Cell::of(entry)));
     for (_, count) in pages.iter().flat_map(|page| page.counts.iter()) {
@@ -72,7 +72,7 @@ async fn posted_day(world: &World) -> std::sync::Arc<Campaign> {
     let campaign = world.campaign_like(1, 500, 100, 1).await;
     busy_day(world, &campaign).await;
     for batch in records(world).chunks(5) {
-        post(world.store(), &shard(world), batch).await;
+        post(world.tables(), &shard(world), batch).await;
     }
     campaign
 }
@@ -83,21 +83,21 @@ async fn sheets_say_what_the_pages_say_and_a_fold_is_done_once() {
     let campaign = posted_day(&world).await;
     let worked = fold(&world).await;
     assert_eq!((worked.entries, worked.set_aside), (12, 0));
-    let store = world.another_environment();
-    let total = all(&store).await;
+    let tables = world.another_environment();
+    let total = all(&tables).await;
     assert_eq!(total, journal(&world).await);
     assert_eq!((total.claimed, total.redeemed, total.reversed), (12, 8, 4));
     // Twelve, less the four that are used up: those were claimed, and the clock alone can end them.
     let month = |text: &str| text.parse::<ProvinceMonth>().unwrap();
-    let lapses = store.lapses(&merchant(), month("2026-11"), month("2026-12")).await.unwrap();
+    let lapses = tables.ledger.lapses(&merchant(), month("2026-11"), month("2026-12")).await.unwrap();
     assert_eq!(lapses.values().sum::<i64>(), 8);
     assert_eq!(total.postings.balance(), 0);
     let today = world.now().province_day();
-    let sheet = store.sheet(&merchant(), today).await.unwrap();
+    let sheet = tables.ledger.sheet(&merchant(), today).await.unwrap();
     assert!(sheet.keys().all(|key| key.campaign == campaign.no));
-    assert_eq!(bill(&store, today).await.len(), 12);
+    assert_eq!(bill(&tables, today).await.len(), 12);
     assert_eq!(fold(&world).await.folds, 0, "there is nothing more");
-    assert_eq!(all(&store).await, total);
+    assert_eq!(all(&tables).await, total);
 }
 
 /// Cut off at any call, begun again by somebody else: the sheets say the same.
@@ -108,14 +108,14 @@ async fn a_fold_that_is_cut_off_anywhere_is_begun_again_without_a_second_effect(
         posted_day(&world).await;
         go_to(&world, "2026-12-01T00:00:00Z");
         let faults = Faults::before(&world.engine.url()).await;
-        let store = world.store_at(&faults.url).giving_up_after(Duration::from_millis(100));
+        let tables = world.tables_at(&faults.url).giving_up_after(Duration::from_millis(100));
         faults.from_nth(call, if call % 2 == 0 { Fate::LoseAnswer } else { Fate::LoseRequest });
-        let was_cut_off = work(&store).await.is_err();
+        let was_cut_off = work(&tables.narrowed()).await.is_err();
         faults.calm();
         fold(&world).await;
         assert_eq!(all(&world.another_environment()).await, journal(&world).await, "cut off at call {call}");
         let id = StatementId { merchant: merchant(), month: "2026-11".parse().unwrap() };
-        let made = world.another_environment().statement(&id).await.unwrap().unwrap();
+        let made = world.another_environment().ledger.statement(&id).await.unwrap().unwrap();
         assert_eq!(made.closing, mealticket_domain::statement::due(&journal(&world).await.postings));
         if !was_cut_off {
             assert!(call > 20, "{call}");
@@ -132,13 +132,13 @@ async fn folders_at_once_do_what_one_does() {
         let campaign = posted_day(&world).await;
         let faults = Faults::before(&world.engine.url()).await;
         faults.nth(call, Fate::Hold);
-        let slow = world.store_at(&faults.url);
+        let slow = world.tables_at(&faults.url).narrowed();
         let mut working = std::pin::pin!(work(&slow));
         let is_over = tokio::select! {
             worked = &mut working => { worked.unwrap(); true }
             () = faults.held() => {
                 fold(&world).await;
-                claim(&world, world.store(), &campaign).await;
+                claim(&world, world.tables(), &campaign).await;
                 post_all(&world).await;
                 fold(&world).await;
                 faults.let_go();
@@ -158,8 +158,13 @@ async fn folders_at_once_do_what_one_does() {
 async fn what_comes_after_the_close_is_booked_on_the_first_open_day_and_a_closed_day_stays() {
     let world = World::new().await;
     let campaign = posted_day(&world).await;
-    let late = claim(&world, world.store(), &campaign).await;
-    world.store().redeem(&campaign, late.key, late.key_version, &world.redemption(77)).await.unwrap();
+    let late = claim(&world, world.tables(), &campaign).await;
+    world
+        .tables()
+        .members
+        .redeem(&world.tables().catalog, &campaign, late.key, late.key_version, &world.redemption(77))
+        .await
+        .unwrap();
     // Of the last redemption nothing is posted before the day is closed.
     let sunday = world.now().province_day();
     go_to(&world, "2026-11-22T21:59:59Z");
@@ -167,30 +172,30 @@ async fn what_comes_after_the_close_is_booked_on_the_first_open_day_and_a_closed
     assert_eq!(closed.as_deref(), Some("2026-11-21"), "the day is over for less than six hours");
     go_to(&world, "2026-11-22T22:00:00Z");
     assert_eq!(fold(&world).await.closed.as_deref(), Some("2026-11-22"));
-    let store = world.another_environment();
-    let before = (store.sheet(&merchant(), sunday).await.unwrap(), bill(&store, sunday).await);
+    let tables = world.another_environment();
+    let before = (tables.ledger.sheet(&merchant(), sunday).await.unwrap(), bill(&tables, sunday).await);
     post_all(&world).await;
     fold(&world).await;
-    let after = (store.sheet(&merchant(), sunday).await.unwrap(), bill(&store, sunday).await);
+    let after = (tables.ledger.sheet(&merchant(), sunday).await.unwrap(), bill(&tables, sunday).await);
     assert_eq!(before, after);
-    let monday = bill(&store, sunday.plus_days(1)).await;
+    let monday = bill(&tables, sunday.plus_days(1)).await;
     assert_eq!(monday.iter().map(|entry| entry.order_no.to_string()).collect::<Vec<_>>(), ["A-77"]);
     assert_eq!(monday[0].at.province_day(), sunday, "it tells when it was");
-    assert_eq!(all(&store).await, journal(&world).await);
+    assert_eq!(all(&tables).await, journal(&world).await);
 }
 
 #[tokio::test]
 async fn a_statement_is_made_once_numbered_and_carries_its_closing_over() {
     let world = World::new().await;
     let campaign = posted_day(&world).await;
-    let late = claim(&world, world.store(), &campaign).await;
-    let store = world.another_environment();
+    let late = claim(&world, world.tables(), &campaign).await;
+    let tables = world.another_environment();
     let id = |month: &str| StatementId { merchant: merchant(), month: month.parse::<ProvinceMonth>().unwrap() };
     go_to(&world, "2026-11-30T21:59:00Z");
     assert_eq!(fold(&world).await.statements, 0);
     go_to(&world, "2026-11-30T22:00:00Z");
     assert_eq!(fold(&world).await.statements, 1);
-    let november = store.statement(&id("2026-11")).await.unwrap().unwrap();
+    let november = tables.ledger.statement(&id("2026-11")).await.unwrap().unwrap();
     assert_eq!((november.statement.no, november.statement.opening), (1, 0));
     let total = november.statement.total();
     assert_eq!((total.redeemed, total.reversed, total.postings.balance()), (8, 4, 0));
@@ -198,19 +203,24 @@ async fn a_statement_is_made_once_numbered_and_carries_its_closing_over() {
     // What was in November and is posted now falls into December.
     let mut request = world.redemption(78);
     request.at = "2026-11-24T10:00:00Z".parse().unwrap();
-    world.store().redeem(&campaign, late.key, late.key_version, &request).await.unwrap();
+    world
+        .tables()
+        .members
+        .redeem(&world.tables().catalog, &campaign, late.key, late.key_version, &request)
+        .await
+        .unwrap();
     post_all(&world).await;
     fold(&world).await;
-    assert_eq!(store.statement(&id("2026-11")).await.unwrap().unwrap(), november);
+    assert_eq!(tables.ledger.statement(&id("2026-11")).await.unwrap().unwrap(), november);
     go_to(&world, "2027-01-31T22:00:00Z");
     assert_eq!(fold(&world).await.statements, 2, "December, and January, which has nothing but what is owed");
-    assert_eq!(store.statement(&id("2026-11")).await.unwrap().unwrap(), november);
-    let december = store.statement(&id("2026-12")).await.unwrap().unwrap();
+    assert_eq!(tables.ledger.statement(&id("2026-11")).await.unwrap().unwrap(), november);
+    let december = tables.ledger.statement(&id("2026-12")).await.unwrap().unwrap();
     assert_eq!((december.statement.no, december.statement.opening), (2, 2_000));
     assert_eq!(december.closing, 2_500);
-    let january = store.statement(&id("2027-01")).await.unwrap().unwrap();
+    let january = tables.ledger.statement(&id("2027-01")).await.unwrap().unwrap();
     assert_eq!((january.statement.no, january.statement.opening, january.closing), (3, 2_500, 2_500));
-    let listed = store.statements(&merchant(), None, 10).await.unwrap();
+    let listed = tables.ledger.statements(&merchant(), None, 10).await.unwrap();
     assert_eq!(listed.iter().map(|head| head.statement.no).collect::<Vec<_>>(), [3, 2, 1]);
 }
 
@@ -221,21 +231,27 @@ async fn of_many_answers_at_once_to_a_statement_the_merchants_word_stands() {
     let dispute = |reason: &str| Dispute { at: world.now(), reason: reason.parse().unwrap() };
     let disputed = |reason: &str| Answer::Disputed(dispute(reason));
     let (first, second) = (disputed("one"), disputed("two"));
-    let stores = [world.another_environment(), world.another_environment()];
-    let (one, two) = tokio::join!(stores[0].answer_statement(&id, &first), stores[1].answer_statement(&id, &second));
+    let environments = [world.another_environment(), world.another_environment()];
+    let (one, two) = tokio::join!(
+        environments[0].ledger.answer_statement(&id, &first),
+        environments[1].ledger.answer_statement(&id, &second)
+    );
     let decisions = [one.unwrap(), two.unwrap()];
     let recorded = decisions.iter().filter(|(decision, _)| matches!(decision, AnswerDecision::Record(_))).count();
     assert_eq!(recorded, 1);
     assert_eq!(decisions[0].1, decisions[1].1, "both hear the one that stands");
     let confirmed = Answer::Confirmed { at: world.now(), after: None };
-    let (decision, standing) = stores[0].answer_statement(&id, &confirmed).await.unwrap();
+    let (decision, standing) = environments[0].ledger.answer_statement(&id, &confirmed).await.unwrap();
     assert_eq!(decision, AnswerDecision::Record(standing.clone()));
     // The dispute that it ended is remembered.
     let Answer::Disputed(ended) = decisions[0].1.clone() else { panic!("{decisions:?}") };
     let confirmed = Answer::Confirmed { at: world.now(), after: Some(ended) };
     assert_eq!(standing, confirmed);
-    assert_eq!(stores[1].answer_statement(&id, &confirmed).await.unwrap().0, AnswerDecision::Repeat);
-    assert_eq!(stores[1].answer_statement(&id, &first).await.unwrap(), (AnswerDecision::AlreadyConfirmed, confirmed));
+    assert_eq!(environments[1].ledger.answer_statement(&id, &confirmed).await.unwrap().0, AnswerDecision::Repeat);
+    assert_eq!(
+        environments[1].ledger.answer_statement(&id, &first).await.unwrap(),
+        (AnswerDecision::AlreadyConfirmed, confirmed)
+    );
 }
 
 #[tokio::test]
@@ -248,27 +264,35 @@ async fn a_record_that_was_put_aside_is_listed_and_posted_once_when_it_can_be_re
     let spoilt = batch.iter().position(|record| record["eventName"] == "MODIFY").unwrap();
     batch[spoilt]["dynamodb"]["NewImage"]["settlement_version"] = json!({ "N": "7" });
     let event_id = batch[spoilt]["eventID"].as_str().unwrap().to_owned();
-    post(world.store(), &shard(&world), &batch).await;
+    post(world.tables(), &shard(&world), &batch).await;
     assert_eq!(fold(&world).await.set_aside, 1);
-    let store = world.another_environment();
-    let listed = store.set_asides(None, 10).await.unwrap();
+    let tables = world.another_environment();
+    let listed = tables.ledger.set_asides(None, 10).await.unwrap();
     assert_eq!((listed.len(), listed[0].id.as_str(), listed[0].posted.clone()), (1, event_id.as_str(), None));
-    let unreadable = store.post_aside(&event_id, "li.na", world.now()).await.unwrap();
+    let unreadable = tables.ledger.post_aside(&tables.catalog, &event_id, "li.na", world.now()).await.unwrap();
     assert!(matches!(unreadable, PostedAside::StillUnreadable(_)), "{unreadable:?}");
-    assert_eq!(store.post_aside("nothing", "li.na", world.now()).await.unwrap(), PostedAside::NotFound);
+    assert_eq!(
+        tables.ledger.post_aside(&tables.catalog, "nothing", "li.na", world.now()).await.unwrap(),
+        PostedAside::NotFound
+    );
     // The terms that were missing are published.
     let mut newer = Campaign::clone(&campaign);
     newer.settlement_version = 7;
     newer.terms.version += 1;
     newer.terms_sha256 = newer.terms.hash(newer.no).unwrap();
-    store.put_campaign(&newer, &mealticket_support::world::settlement_terms()).await.unwrap();
+    tables.catalog.put_campaign(&newer, &mealticket_support::world::settlement_terms()).await.unwrap();
     for _ in 0..3 {
-        let posted = world.another_environment().post_aside(&event_id, "li.na", world.now()).await.unwrap();
+        let posted = world
+            .another_environment()
+            .ledger
+            .post_aside(&world.another_environment().catalog, &event_id, "li.na", world.now())
+            .await
+            .unwrap();
         let PostedAside::Posted(record) = posted else { panic!("{posted:?}") };
         assert_eq!(record["eventID"], event_id.as_str());
         fold(&world).await;
     }
-    assert_eq!(store.set_asides(None, 10).await.unwrap()[0].posted.clone().unwrap().1, "li.na");
+    assert_eq!(tables.ledger.set_asides(None, 10).await.unwrap()[0].posted.clone().unwrap().1, "li.na");
     assert_eq!(all(&world.another_environment()).await, whole);
 }
 
@@ -276,7 +300,7 @@ async fn a_record_that_was_put_aside_is_listed_and_posted_once_when_it_can_be_re
 async fn journal_of(like: &World, batch: &[serde_json::Value]) -> Cell {
     let world = World::new().await;
     world.campaign_like(1, 500, 100, 1).await;
-    post(world.store(), &shard(like), batch).await;
+    post(world.tables(), &shard(like), batch).await;
     journal(&world).await
 }
 
@@ -285,14 +309,19 @@ async fn the_rebuild_agrees_with_the_journal_and_names_every_difference() {
     let world = World::new().await;
     posted_day(&world).await;
     fold(&world).await;
-    let rebuild = || async { rebuild_ledger::rebuild(&world.another_environment()).await.unwrap() };
+    let rebuild = || async { rebuild_ledger::rebuild(&world.another_environment().narrowed()).await.unwrap() };
     let rebuilt = rebuild().await;
     assert!(rebuilt.agrees(), "{rebuilt:?}");
     assert_eq!((rebuilt.coupons, rebuilt.entries, rebuilt.journal_entries, rebuilt.under_way), (12, 12, 12, 0));
     // A redemption that nobody posts: on its way for a quarter of an hour, missing after that.
     let campaign = world.campaign(1).await;
-    let lost = claim(&world, world.store(), &campaign).await;
-    world.store().redeem(&campaign, lost.key, lost.key_version, &world.redemption(99)).await.unwrap();
+    let lost = claim(&world, world.tables(), &campaign).await;
+    world
+        .tables()
+        .members
+        .redeem(&world.tables().catalog, &campaign, lost.key, lost.key_version, &world.redemption(99))
+        .await
+        .unwrap();
     let rebuilt = rebuild().await;
     assert_eq!((rebuilt.differences_in_all, rebuilt.under_way), (0, 1));
     world.pass_seconds(901);
@@ -320,14 +349,14 @@ async fn a_backlog_of_days_is_folded_to_its_last_page() {
     };
     for shard in &shards {
         for number in 1..=70 {
-            post(world.store(), shard, &[record(number)]).await;
+            post(world.tables(), shard, &[record(number)]).await;
         }
     }
     go_to(&world, "2026-11-28T12:00:00Z");
     let worked = fold(&world).await;
     assert_eq!((worked.pages, worked.closed.as_deref()), (210, Some("2026-11-27")));
     for shard in &shards {
-        assert_eq!(world.store().folded_mark(shard).await.unwrap(), 70);
+        assert_eq!(world.tables().ledger.folded_mark(shard).await.unwrap(), 70);
     }
 }
 
@@ -361,11 +390,11 @@ async fn shards_that_split_and_overtake_each_other_come_to_the_same_books() {
         // The children may be read before the parent is, by us as well as by a slow poster; each shard keeps its own order.
         let mut order: Vec<&str> = batches.iter().map(|(shard, _)| *shard).collect();
         random.shuffle(&mut order);
-        let stores = [world.another_environment(), world.another_environment()];
+        let environments = [world.another_environment(), world.another_environment()];
         for shard in order {
             let next = batches.iter().position(|(of, _)| *of == shard).unwrap();
             let (_, batch) = batches.remove(next);
-            post(&stores[random.usize(..2)], &shard.parse().unwrap(), &batch).await;
+            post(&environments[random.usize(..2)], &shard.parse().unwrap(), &batch).await;
             if random.bool() {
                 fold(&world).await;
             }
@@ -392,18 +421,18 @@ async fn a_poisoned_record_in_every_position_holds_up_nobody_and_is_listed() {
         world.campaign_like(1, 500, 100, 1).await;
         let mut batch = good.clone();
         batch[place]["dynamodb"]["NewImage"]["schema"] = json!({ "N": "99" });
-        post(world.store(), &shard(&like), &batch).await;
+        post(world.tables(), &shard(&like), &batch).await;
         // Once more, in halves.
         post(&world.another_environment(), &shard(&like), &batch[..place]).await;
         post(&world.another_environment(), &shard(&like), &batch[place..]).await;
         fold(&world).await;
-        let store = world.another_environment();
-        let listed = store.set_asides(None, 100).await.unwrap();
+        let tables = world.another_environment();
+        let listed = tables.ledger.set_asides(None, 100).await.unwrap();
         assert_eq!(
             listed.iter().map(|listed| listed.id.as_str()).collect::<Vec<_>>(),
             [good[place]["eventID"].as_str().unwrap()]
         );
-        let (poisoned, total) = (journal_of(&like, std::slice::from_ref(&good[place])).await, all(&store).await);
+        let (poisoned, total) = (journal_of(&like, std::slice::from_ref(&good[place])).await, all(&tables).await);
         let mut sum = total.clone();
         sum.add(&poisoned);
         assert_eq!(sum, whole, "position {place}");
@@ -415,22 +444,27 @@ async fn a_poisoned_record_in_every_position_holds_up_nobody_and_is_listed() {
 #[tokio::test]
 async fn a_months_files_keep_every_digit_and_hold_no_formula() {
     let world = World::new().await;
-    let mut record = mealticket_store::merchants::MerchantRecord::clone(
-        &*world.store().merchant(&merchant()).await.unwrap().unwrap(),
+    let mut record = mealticket_store::catalog::MerchantRecord::clone(
+        &*world.tables().catalog.merchant(&merchant()).await.unwrap().unwrap(),
     );
     record.merchant.stores[0].name = "=HYPERLINK(\"http://x\",\"天河城店\")".into();
     record.merchant.stores[1].name = "3/4 号店".into();
-    world.store().put_merchant(&record).await.unwrap();
+    world.tables().catalog.put_merchant(&record).await.unwrap();
     let campaign = world.campaign_like(1, 500, 100, 1).await;
     let orders = ["20261122000000000123", "0012", "=1+1", "-12.34", "4872E105", "2026-11", "@SUM(A1)", "A,\"b\""];
     for (order, number) in orders.iter().zip(0..) {
-        let coupon = claim(&world, world.store(), &campaign).await;
+        let coupon = claim(&world, world.tables(), &campaign).await;
         let mut request = world.redemption(number);
         request.order.order_no = order.parse().unwrap();
         if number % 2 == 1 {
             request.store_id = "sto_luckytea02".parse().unwrap();
         }
-        world.store().redeem(&campaign, coupon.key, coupon.key_version, &request).await.unwrap();
+        world
+            .tables()
+            .members
+            .redeem(&world.tables().catalog, &campaign, coupon.key, coupon.key_version, &request)
+            .await
+            .unwrap();
     }
     post_all(&world).await;
     go_to(&world, "2026-12-01T00:00:00Z");
@@ -471,9 +505,14 @@ async fn a_months_files_keep_every_digit_and_hold_no_formula() {
 async fn metrics_tell_what_a_campaign_came_to_by_day_store_and_channel() {
     let world = World::new().await;
     let campaign = world.campaign_like(1, 500, 100, 1).await;
-    let used = claim(&world, world.store(), &campaign).await;
-    let lapsing = claim(&world, world.store(), &campaign).await;
-    world.store().redeem(&campaign, used.key, used.key_version, &world.redemption(1)).await.unwrap();
+    let used = claim(&world, world.tables(), &campaign).await;
+    let lapsing = claim(&world, world.tables(), &campaign).await;
+    world
+        .tables()
+        .members
+        .redeem(&world.tables().catalog, &campaign, used.key, used.key_version, &world.redemption(1))
+        .await
+        .unwrap();
     post_all(&world).await;
     fold(&world).await;
     let last = lapsing.valid_until.plus_seconds(-1).province_day();
@@ -507,7 +546,7 @@ async fn metrics_tell_what_a_campaign_came_to_by_day_store_and_channel() {
     );
     // What will lapse is nobody's business before it has.
     assert!(ask(last, last, "100").await.is_empty());
-    world.store().clock().set(last.plus_days(1).starts_at());
+    world.clock().set(last.plus_days(1).starts_at());
     let rows = ask(last, last, "100").await;
     assert_eq!((rows.len(), &rows[0]["expired"], &rows[0]["claimed"]), (1, &json!(1), &json!(0)));
     // A long question is answered month by month, also through months that had nothing; one that ends before it begins is of no day.

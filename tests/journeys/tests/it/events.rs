@@ -9,6 +9,7 @@ use mealticket_local::{
     template::Template,
     workspace,
 };
+use mealticket_store::Tables;
 use mealticket_support::{Faults, ScriptedCourier, Seen, World, world::streams};
 use serde_json::Value;
 use std::{
@@ -61,24 +62,27 @@ fn what_lambda_asks_of_the_stream() -> impl Iterator<Item = Seen> {
 }
 
 /// Hands an event to a function that nobody asks over HTTP. Gives its reply.
-async fn trigger(deps: &Deps, url: &str, function: &str, event: Value) -> Value {
-    let store = &deps.store;
+async fn trigger(deps: &Deps<Tables>, url: &str, function: &str, event: Value) -> Value {
+    let tables = &deps.tables;
     match function {
         "post-ledger" => {
             let batch = serde_json::from_value(event).unwrap();
-            serde_json::to_value(post_ledger::handle(store, batch).await.unwrap()).unwrap()
+            serde_json::to_value(post_ledger::handle(&tables.narrowed(), batch).await.unwrap()).unwrap()
         }
-        "rebuild-ledger" => serde_json::to_value(rebuild_ledger::rebuild(store).await.unwrap()).unwrap(),
-        "fold-books" => serde_json::to_value(fold_books::work(store).await.unwrap()).unwrap(),
-        "sweep-stock" => serde_json::to_value(sweep_stock::sweep(store, &streams(url)).await.unwrap()).unwrap(),
+        "rebuild-ledger" => serde_json::to_value(rebuild_ledger::rebuild(&tables.narrowed()).await.unwrap()).unwrap(),
+        "fold-books" => serde_json::to_value(fold_books::work(&tables.narrowed()).await.unwrap()).unwrap(),
+        "sweep-stock" => serde_json::to_value(
+            sweep_stock::sweep(&tables.narrowed(), &tables.members.stream(streams(url))).await.unwrap(),
+        )
+        .unwrap(),
         "queue-webhooks" => {
             let batch = serde_json::from_value(event).unwrap();
-            serde_json::to_value(queue_webhooks::handle(deps, batch).await.unwrap()).unwrap()
+            serde_json::to_value(queue_webhooks::handle(&deps.narrowed(), batch).await.unwrap()).unwrap()
         }
         "deliver-webhooks" => {
             let courier = Arc::new(ScriptedCourier::answering(500));
             let shift = serde_json::from_value(event).unwrap();
-            serde_json::to_value(deliver_webhooks::work(deps, &courier, shift).await.unwrap()).unwrap()
+            serde_json::to_value(deliver_webhooks::work(&deps.narrowed(), &courier, shift).await.unwrap()).unwrap()
         }
         other => panic!("no function {other}"),
     }
@@ -93,7 +97,7 @@ async fn the_samples_ask_of_the_tables_exactly_what_the_roles_allow() {
         let world = World::new().await;
         let samples = Samples::prepare(&world.deps, &world.keys).await.unwrap();
         let faults = Faults::before(&world.engine.url()).await;
-        let deps = Deps { store: world.store_at(&faults.url), ..world.deps.clone() };
+        let deps = Deps { tables: world.tables_at(&faults.url), ..world.deps.clone() };
         let event = samples.render(&file).unwrap();
         if is_http(&file) {
             invoke(&deps, &function(&file), &event).await;
@@ -102,7 +106,7 @@ async fn the_samples_ask_of_the_tables_exactly_what_the_roles_allow() {
             if ["fold-books", "rebuild-ledger"].contains(&function(&file).as_str()) {
                 post_all(&world).await;
                 if let Some(time) = event["time"].as_str() {
-                    world.store().clock().set(time.parse().unwrap());
+                    world.clock().set(time.parse().unwrap());
                 }
             }
             let mut event = event;
@@ -141,7 +145,7 @@ async fn every_sample_gives_the_result_in_its_name() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-    assert_eq!(functions.len(), 7);
+    assert_eq!(functions.len(), 10);
     assert!(files.len() >= 40, "{}", files.len());
 }
 
@@ -167,11 +171,11 @@ async fn a_sample_of_the_stream_is_posted_once_however_often_it_comes() {
             let reply = trigger(&world.deps, &world.engine.url(), "post-ledger", event.clone()).await;
             assert_eq!(reply, serde_json::json!({ "state": {}, "batchItemFailures": [] }), "{}", file.display());
         }
-        let mark = world.another_environment().mark(&shard).await.unwrap();
+        let mark = world.another_environment().ledger.mark(&shard).await.unwrap();
         let expected = (!event["Records"].as_array().unwrap().is_empty()).then_some(1);
         assert_eq!(mark.map(|mark| mark.page), expected, "{}", file.display());
         let name = file.file_name().unwrap().to_str().unwrap().to_owned();
-        for page in world.store().journal(&shard, mealticket_domain::Timestamp::MIN).await.unwrap().pages {
+        for page in world.tables().ledger.journal(&shard, mealticket_domain::Timestamp::MIN).await.unwrap().pages {
             pages += 1;
             assert_eq!(page.aside.is_empty(), !name.starts_with("sets-aside"), "{name}: {:?}", page.aside);
         }

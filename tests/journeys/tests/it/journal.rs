@@ -5,7 +5,10 @@ use mealticket_domain::{
     journal::{StreamShard, Tally},
     stock::{FENCE_SECONDS, HAND_OUT_SECONDS, LEASE_SECONDS},
 };
-use mealticket_store::{Store, claim::ClaimOutcome, reverse::ReverseRequest};
+use mealticket_store::{
+    Tables,
+    members::{ClaimOutcome, ReverseRequest},
+};
 use mealticket_support::{
     Fate, Faults, World, stream,
     world::{key_hash, streams},
@@ -23,15 +26,15 @@ pub(crate) fn shard(world: &World) -> StreamShard {
 }
 
 /// Hands a batch to the function. Gives what it says failed.
-pub(crate) async fn post(store: &Store, shard: &StreamShard, records: &[Value]) -> Vec<Value> {
+pub(crate) async fn post(tables: &Tables, shard: &StreamShard, records: &[Value]) -> Vec<Value> {
     let batch = serde_json::from_value(stream::batch(shard.as_str(), records)).unwrap();
-    let reply = serde_json::to_value(post_ledger::handle(store, batch).await.unwrap()).unwrap();
+    let reply = serde_json::to_value(post_ledger::handle(&tables.narrowed(), batch).await.unwrap()).unwrap();
     reply["batchItemFailures"].as_array().unwrap().clone()
 }
 
 /// All pages together; their numbers are without gaps.
-async fn posted(store: &Store, shard: &StreamShard) -> Tally {
-    let pages = store.journal(shard, Timestamp::MIN).await.unwrap().pages;
+async fn posted(tables: &Tables, shard: &StreamShard) -> Tally {
+    let pages = tables.ledger.journal(shard, Timestamp::MIN).await.unwrap().pages;
     let mut total = Tally::default();
     for (page, no) in pages.iter().rev().zip(1..) {
         assert_eq!(page.no, no);
@@ -41,11 +44,17 @@ async fn posted(store: &Store, shard: &StreamShard) -> Tally {
 }
 
 async fn sweep(world: &World) -> Result<Swept, SweepError> {
-    sweep_stock::sweep(&world.another_environment(), &streams(&world.engine.url())).await
+    sweep_through(&world.another_environment(), &world.engine.url()).await
 }
 
-pub(crate) async fn claim(world: &World, store: &Store, campaign: &Campaign) -> mealticket_domain::Coupon {
-    match store.claim(campaign, &world.claim(world.member(), 1)).await.unwrap() {
+/// Sweeps in the environment of these handles; the stream is read through `url`.
+async fn sweep_through(tables: &Tables, url: &str) -> Result<Swept, SweepError> {
+    sweep_stock::sweep(&tables.narrowed(), &tables.members.stream(streams(url))).await
+}
+
+pub(crate) async fn claim(world: &World, tables: &Tables, campaign: &Campaign) -> mealticket_domain::Coupon {
+    match tables.members.claim(&tables.catalog, &tables.stock, campaign, &world.claim(world.member(), 1)).await.unwrap()
+    {
         ClaimOutcome::Claimed(coupon) => *coupon,
         other => panic!("{other:?}"),
     }
@@ -53,16 +62,20 @@ pub(crate) async fn claim(world: &World, store: &Store, campaign: &Campaign) -> 
 
 /// Twelve claims, eight redemptions, four reversals.
 pub(crate) async fn busy_day(world: &World, campaign: &Campaign) {
-    let store = world.store();
+    let tables = world.tables();
     for number in 0..12 {
-        let coupon = claim(world, store, campaign).await;
+        let coupon = claim(world, tables, campaign).await;
         if number % 3 != 0 {
-            store.redeem(campaign, coupon.key, coupon.key_version, &world.redemption(number)).await.unwrap();
+            tables
+                .members
+                .redeem(&tables.catalog, campaign, coupon.key, coupon.key_version, &world.redemption(number))
+                .await
+                .unwrap();
         }
         if number % 3 == 1 {
             let (key, reason): (_, Reason) = (key_hash(100 + number), "r".parse().unwrap());
             let request = ReverseRequest { key, fingerprint: Fingerprint([3; 16]), reason, now: world.now() };
-            store.reverse(coupon.key, 0, &request).await.unwrap();
+            tables.members.reverse(&tables.catalog, coupon.key, 0, &request).await.unwrap();
         }
     }
 }
@@ -74,7 +87,7 @@ async fn whatever_is_delivered_again_overlapping_or_late_is_counted_once() {
     busy_day(&world, &campaign).await;
     let (records, shard) = (records(&world), shard(&world));
     // Two environments: neither knows what the other posted.
-    let stores = [world.another_environment(), world.another_environment()];
+    let environments = [world.another_environment(), world.another_environment()];
     let mut random = fastrand::Rng::with_seed(7);
     let mut done = 0;
     while done < records.len() {
@@ -83,11 +96,11 @@ async fn whatever_is_delivered_again_overlapping_or_late_is_counted_once() {
         let from = random.usize(..=done);
         let first = from + random.usize(..=end - from);
         for part in [&records[from..first], &records[done..end], &records[from..end]] {
-            assert_eq!(post(&stores[random.usize(..2)], &shard, part).await, [Value::Null; 0]);
+            assert_eq!(post(&environments[random.usize(..2)], &shard, part).await, [Value::Null; 0]);
         }
         done = end;
     }
-    assert_eq!(post(&stores[0], &shard, &records).await, [Value::Null; 0]);
+    assert_eq!(post(&environments[0], &shard, &records).await, [Value::Null; 0]);
     let total = posted(&world.another_environment(), &shard).await;
     let uses = total.uses[&campaign.no];
     assert_eq!(total.claims[&campaign.no].values().sum::<u32>(), 12);
@@ -101,17 +114,17 @@ async fn a_batch_whose_write_got_no_answer_is_told_from_its_first_record_and_pos
     busy_day(&world, &campaign).await;
     let (records, shard) = (records(&world), shard(&world));
     let faults = Faults::before(&world.engine.url()).await;
-    let store = world.store_at(&faults.url).giving_up_after(std::time::Duration::from_millis(300));
+    let tables = world.tables_at(&faults.url).giving_up_after(std::time::Duration::from_millis(300));
     // The campaign, its settlement terms, the mark; then the page.
     faults.from_nth(3, Fate::LoseAnswer);
-    let failed = post(&store, &shard, &records).await;
+    let failed = post(&tables, &shard, &records).await;
     assert_eq!(failed, [json!({ "itemIdentifier": records[0]["dynamodb"]["SequenceNumber"] })]);
     faults.calm();
     // The write had been done all the same.
-    assert_eq!(post(&store, &shard, &records).await, [Value::Null; 0]);
-    let total = posted(&store, &shard).await;
+    assert_eq!(post(&tables, &shard, &records).await, [Value::Null; 0]);
+    let total = posted(&tables, &shard).await;
     assert_eq!(total.claims[&campaign.no].values().sum::<u32>(), 12);
-    assert_eq!(store.mark(&shard).await.unwrap().unwrap().page, 1);
+    assert_eq!(tables.ledger.mark(&shard).await.unwrap().unwrap().page, 1);
 }
 
 #[tokio::test]
@@ -154,9 +167,9 @@ async fn what_cannot_be_read_is_put_aside_and_holds_up_nobody() {
         }
         batch[at] = bad;
         for _ in 0..2 {
-            assert_eq!(post(world.store(), &shard, &batch).await, [Value::Null; 0], "{place}");
+            assert_eq!(post(world.tables(), &shard, &batch).await, [Value::Null; 0], "{place}");
         }
-        let pages = world.store().journal(&shard, Timestamp::MIN).await.unwrap().pages;
+        let pages = world.tables().ledger.journal(&shard, Timestamp::MIN).await.unwrap().pages;
         let aside: Vec<_> = pages.iter().flat_map(|page| &page.aside).collect();
         assert_eq!((pages.len(), aside.len()), (1, 1), "{place}");
         assert_eq!(serde_json::from_str::<Value>(&aside[0].raw).unwrap(), batch[at]);
@@ -164,9 +177,9 @@ async fn what_cannot_be_read_is_put_aside_and_holds_up_nobody() {
     }
     // A batch of which no record has a place is refused as a whole: nothing could say that it was posted.
     let batch = stream::batch("shardId-1", &[json!({}), json!(1)]);
-    assert!(post_ledger::handle(world.store(), serde_json::from_value(batch).unwrap()).await.is_err());
+    assert!(post_ledger::handle(&world.tables().narrowed(), serde_json::from_value(batch).unwrap()).await.is_err());
     let no_shard = json!({ "Records": good });
-    assert!(post_ledger::handle(world.store(), serde_json::from_value(no_shard).unwrap()).await.is_err());
+    assert!(post_ledger::handle(&world.tables().narrowed(), serde_json::from_value(no_shard).unwrap()).await.is_err());
 }
 
 /// A catalog that does not answer is no reason to put anything aside.
@@ -177,19 +190,19 @@ async fn a_batch_waits_for_the_catalog() {
     busy_day(&world, &campaign).await;
     let (records, shard) = (records(&world), shard(&world));
     let faults = Faults::before(&world.engine.url()).await;
-    let store = world.store_at(&faults.url).giving_up_after(std::time::Duration::from_millis(300));
+    let tables = world.tables_at(&faults.url).giving_up_after(std::time::Duration::from_millis(300));
     faults.from_nth(0, Fate::Throttle);
     let batch = || serde_json::from_value(stream::batch(shard.as_str(), &records)).unwrap();
-    assert!(post_ledger::handle(&store, batch()).await.is_err());
+    assert!(post_ledger::handle(&tables.narrowed(), batch()).await.is_err());
     assert_eq!(last_page(&world, &shard).await, None);
     faults.calm();
-    post_ledger::handle(&store, batch()).await.unwrap();
-    let pages = world.another_environment().journal(&shard, Timestamp::MIN).await.unwrap().pages;
+    post_ledger::handle(&tables.narrowed(), batch()).await.unwrap();
+    let pages = world.another_environment().ledger.journal(&shard, Timestamp::MIN).await.unwrap().pages;
     assert_eq!((pages.len(), pages[0].aside.len(), pages[0].entries.len()), (1, 0, 12));
 }
 
 async fn last_page(world: &World, shard: &StreamShard) -> Option<u64> {
-    world.another_environment().mark(shard).await.unwrap().map(|mark| mark.page)
+    world.another_environment().ledger.mark(shard).await.unwrap().map(|mark| mark.page)
 }
 
 /// An environment that issued forty coupons and ended without a word. Gives the units that it had not spent.
@@ -198,7 +211,7 @@ async fn crash(world: &World, campaign: &Campaign) -> u64 {
     for _ in 0..40 {
         claim(world, &crashed, campaign).await;
     }
-    let remaining = world.another_environment().remaining(campaign.no).await.unwrap().unwrap();
+    let remaining = world.another_environment().stock.remaining(campaign.no).await.unwrap().unwrap();
     campaign.stock - 40 - remaining
 }
 
@@ -217,8 +230,8 @@ async fn units_of_an_environment_that_ended_come_back_after_the_fence_and_not_be
     post(&world.another_environment(), &shard, &all[..claims]).await;
     let swept = sweep(&world).await.unwrap();
     assert_eq!((swept.units, swept.too_old, swept.disputed), (unspent, 0, 0));
-    assert_eq!(world.another_environment().remaining(campaign.no).await.unwrap(), Some(2_000 - 40));
-    assert_eq!(world.another_environment().leased(campaign.no).await.unwrap(), 0);
+    assert_eq!(world.another_environment().stock.remaining(campaign.no).await.unwrap(), Some(2_000 - 40));
+    assert_eq!(world.another_environment().stock.leased(campaign.no).await.unwrap(), 0);
     assert_eq!(sweep(&world).await.unwrap(), Swept::default(), "nothing is left to settle");
 }
 
@@ -247,7 +260,7 @@ async fn without_proof_a_lease_waits() {
     let campaign = world.campaign_like(1, 500, 2_000, 1).await;
     let unspent = crash(&world, &campaign).await;
     world.pass_seconds(LEASE_SECONDS + FENCE_SECONDS);
-    let remaining = world.another_environment().remaining(campaign.no).await.unwrap();
+    let remaining = world.another_environment().stock.remaining(campaign.no).await.unwrap();
     // A record that may be a claim was put aside.
     let (mut records, shard) = (records(&world), shard(&world));
     let last = records.len() - 1;
@@ -255,7 +268,7 @@ async fn without_proof_a_lease_waits() {
     post(&world.another_environment(), &shard, &records).await;
     let error = sweep(&world).await.unwrap_err();
     assert!(matches!(error, SweepError::NoProof(NoProof::SetAside(_))), "{error:?}");
-    assert_eq!(world.another_environment().remaining(campaign.no).await.unwrap(), remaining);
+    assert_eq!(world.another_environment().stock.remaining(campaign.no).await.unwrap(), remaining);
     // A lease that is too old for proof from the stream waits, too, and is told.
     let world = World::new().await;
     let campaign = world.campaign_like(1, 500, 2_000, 1).await;
@@ -276,7 +289,7 @@ async fn a_mark_that_has_left_the_stream_does_not_hold_up_the_sweep() {
     world.pass_seconds(LEASE_SECONDS + FENCE_SECONDS);
     let faults = Faults::before(&world.engine.url()).await;
     faults.next("GetShardIterator", Fate::Trimmed);
-    let swept = sweep_stock::sweep(&world.store_at(&faults.url), &streams(&faults.url)).await.unwrap();
+    let swept = sweep_through(&world.tables_at(&faults.url), &faults.url).await.unwrap();
     assert!(faults.all_met());
     assert_eq!((swept.units, swept.disputed), (unspent, 0));
 }
@@ -286,9 +299,14 @@ async fn a_mark_that_has_left_the_stream_does_not_hold_up_the_sweep() {
 async fn a_redemption_that_was_put_aside_does_not_hold_up_the_sweep() {
     let world = World::new().await;
     let campaign = world.campaign_like(1, 500, 2_000, 1).await;
-    let coupon = claim(&world, world.store(), &campaign).await;
-    world.store().redeem(&campaign, coupon.key, coupon.key_version, &world.redemption(1)).await.unwrap();
-    world.store().return_unspent().await;
+    let coupon = claim(&world, world.tables(), &campaign).await;
+    world
+        .tables()
+        .members
+        .redeem(&world.tables().catalog, &campaign, coupon.key, coupon.key_version, &world.redemption(1))
+        .await
+        .unwrap();
+    world.tables().stock.return_unspent().await;
     let unspent = crash(&world, &campaign).await - 1;
     let (mut records, shard) = (records(&world), shard(&world));
     let redemption = records.iter().position(|record| record["eventName"] == "MODIFY").unwrap();
@@ -312,9 +330,8 @@ async fn a_page_that_comes_in_the_middle_of_a_sweep_is_counted_once() {
         let (records, shard, poster) = (records(&world), shard(&world), world.another_environment());
         let faults = Faults::before(&world.engine.url()).await;
         faults.nth(call, Fate::Hold);
-        let store = world.store_at(&faults.url);
-        let streams = streams(&faults.url);
-        let mut sweep = std::pin::pin!(sweep_stock::sweep(&store, &streams));
+        let tables = world.tables_at(&faults.url);
+        let mut sweep = std::pin::pin!(sweep_through(&tables, &faults.url));
         let (swept, is_over) = tokio::select! {
             swept = &mut sweep => (swept.unwrap(), true),
             () = faults.held() => {
@@ -324,7 +341,7 @@ async fn a_page_that_comes_in_the_middle_of_a_sweep_is_counted_once() {
             }
         };
         assert_eq!((swept.units, swept.disputed), (unspent, 0), "posted before call {call}");
-        assert_eq!(world.another_environment().remaining(campaign.no).await.unwrap(), Some(2_000 - 40));
+        assert_eq!(world.another_environment().stock.remaining(campaign.no).await.unwrap(), Some(2_000 - 40));
         if is_over {
             assert!(call > 4, "{call} calls are no sweep");
             break;
@@ -342,10 +359,10 @@ async fn a_settling_whose_answer_is_lost_is_done_once() {
     for fate in [Fate::LoseAnswer, Fate::FailAfter, Fate::Throttle, Fate::LoseRequest] {
         faults.next("PutItem", fate);
     }
-    let swept = sweep_stock::sweep(&world.store_at(&faults.url), &streams(&world.engine.url())).await.unwrap();
+    let swept = sweep_through(&world.tables_at(&faults.url), &world.engine.url()).await.unwrap();
     assert!(faults.all_met());
     assert_eq!(swept.units, unspent);
-    assert_eq!(world.another_environment().remaining(campaign.no).await.unwrap(), Some(2_000 - 40));
+    assert_eq!(world.another_environment().stock.remaining(campaign.no).await.unwrap(), Some(2_000 - 40));
 }
 
 /// An environment that is thawed after its lease was settled can neither spend it nor return it.
@@ -360,8 +377,8 @@ async fn who_wakes_up_after_the_sweep_gets_nothing_twice() {
     world.pass_seconds(LEASE_SECONDS + FENCE_SECONDS);
     assert!(sweep(&world).await.unwrap().units > 0);
     claim(&world, &frozen, &campaign).await;
-    frozen.return_unspent().await;
+    frozen.stock.return_unspent().await;
     let elsewhere = world.another_environment();
-    assert_eq!(elsewhere.remaining(campaign.no).await.unwrap(), Some(2_000 - 41));
-    assert_eq!(elsewhere.leased(campaign.no).await.unwrap(), 0);
+    assert_eq!(elsewhere.stock.remaining(campaign.no).await.unwrap(), Some(2_000 - 41));
+    assert_eq!(elsewhere.stock.leased(campaign.no).await.unwrap(), 0);
 }

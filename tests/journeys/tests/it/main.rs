@@ -27,3 +27,4 @@ mod shares;
 mod story;
 mod tokens;
 mod webhooks;
+mod who;

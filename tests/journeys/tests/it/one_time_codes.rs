@@ -8,6 +8,7 @@ use mealticket_api::{
     request::TrustedFront,
     sms::SmsGateway,
 };
+use mealticket_store::Tables;
 use mealticket_support::World;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -15,13 +16,13 @@ use std::sync::Arc;
 const PHONE: &str = "+8613800138007";
 
 /// What handlers of a stack are given that is told otherwise.
-fn told(world: &World, change: impl FnOnce(&mut Config)) -> Deps {
+fn told(world: &World, change: impl FnOnce(&mut Config)) -> Deps<Tables> {
     let mut config = world.deps.stack.config.clone();
     change(&mut config);
     Deps { stack: Arc::new(Stack::new(config, &world.keys.stack).unwrap()), ..world.deps.clone() }
 }
 
-fn limited(world: &World, per_source_hour: u32, per_stack_hour: u32) -> Deps {
+fn limited(world: &World, per_source_hour: u32, per_stack_hour: u32) -> Deps<Tables> {
     told(world, |config| config.message_limits = Some(MessageLimits { per_source_hour, per_stack_hour }))
 }
 
@@ -140,18 +141,18 @@ async fn a_refused_message_uses_up_no_other_limit() {
 }
 
 /// Fails a challenge by one wrong guess.
-async fn fail(world: &World, deps: &Deps) {
+async fn fail(world: &World, deps: &Deps<Tables>) {
     let id = asked(world, deps).await;
     sign_up(&id, "000000").send(deps).await.refused(401, "otp_wrong");
 }
 
 /// A challenge of the phone, asked for as an app does.
-async fn asked(world: &World, deps: &Deps) -> String {
+async fn asked(world: &World, deps: &Deps<Tables>) -> String {
     world.pass_seconds(60);
     ask(PHONE).send(deps).await.expect(201).json["challenge_id"].as_str().unwrap().to_owned()
 }
 
-async fn tries(world: &World, deps: &Deps) -> Value {
+async fn tries(world: &World, deps: &Deps<Tables>) -> Value {
     let id = asked(world, deps).await;
     sign_up(&id, "000000").send(deps).await.refused(401, "otp_wrong").json["tries_left"].clone()
 }
@@ -187,13 +188,13 @@ async fn a_sign_in_with_the_right_code_ends_the_memory_of_failed_challenges() {
     }
     assert_eq!(tries(&world, &deps).await, 0);
     // The code of a challenge that was sent is known here by its hash alone, so one is put that we know.
-    let known = mealticket_store::challenges::Challenge { failed_before: true, ..known(&world) };
-    world.store().put_challenge(&known).await.unwrap();
+    let known = mealticket_store::identities::Challenge { failed_before: true, ..known(&world) };
+    world.tables().identities.put_challenge(&known).await.unwrap();
     sign_up(&known.id, "123456").send(&deps).await.expect(201);
     assert_eq!(tries(&world, &deps).await, 4);
     // One wrong guess and then the right one: the challenge has not failed.
     let known = self::known(&world);
-    world.store().put_challenge(&known).await.unwrap();
+    world.tables().identities.put_challenge(&known).await.unwrap();
     sign_up(&known.id, "000000").send(&deps).await.refused(401, "otp_wrong");
     sign_up(&known.id, "123456").send(&deps).await.expect(200);
     for _ in 0..2 {
@@ -201,10 +202,10 @@ async fn a_sign_in_with_the_right_code_ends_the_memory_of_failed_challenges() {
     }
 }
 
-fn known(world: &World) -> mealticket_store::challenges::Challenge {
+fn known(world: &World) -> mealticket_store::identities::Challenge {
     let (id, vault) = (mealticket_api::random::name().unwrap(), &world.deps.stack.vault);
     let path = mealticket_store::AttributePath::phone_of_challenge(&id);
-    mealticket_store::challenges::Challenge {
+    mealticket_store::identities::Challenge {
         otp_hash: vault.otp_hash(&id, "123456"),
         phone_sealed: vault.seal_phone(&path, &PHONE.parse().unwrap()).unwrap(),
         expires_at: world.now().plus_seconds(300),

@@ -5,7 +5,7 @@ use crate::{
     errors::builders::build,
 };
 use mealticket_api::Deps;
-use mealticket_store::Capacity;
+use mealticket_store::{Capacity, Tables};
 use mealticket_support::{Fate, Faults, World};
 use serde_json::json;
 use std::time::Duration;
@@ -14,10 +14,10 @@ use std::time::Duration;
 const CALLS_MAX: usize = 12;
 
 /// A world's functions reaching their tables through a proxy.
-async fn through_faults(world: &World, patience: Duration) -> (Faults, Deps) {
+async fn through_faults(world: &World, patience: Duration) -> (Faults, Deps<Tables>) {
     let faults = Faults::before(&world.engine.url()).await;
-    let store = world.store_at(&faults.url).giving_up_after(patience);
-    (faults, Deps { store, ..world.deps.clone() })
+    let tables = world.tables_at(&faults.url).giving_up_after(patience);
+    (faults, Deps { tables, ..world.deps.clone() })
 }
 
 fn is_503(reply: &Reply) -> bool {
@@ -83,24 +83,24 @@ async fn a_request_is_out_of_time_before_its_function_is() {
     faults.from_nth(0, Fate::Throttle);
     tokio::time::pause();
     let began = tokio::time::Instant::now();
-    let store = deps.store.for_one_request();
-    let error = store.campaigns().await.unwrap_err();
+    let tables = deps.tables.for_one_request();
+    let error = tables.catalog.campaigns().await.unwrap_err();
     assert!(error.is_retryable(), "{error:?}");
     let attempt = Duration::from_secs(2);
     assert!(began.elapsed() <= mealticket_store::ANSWER_WITHIN + attempt, "{:?}", began.elapsed());
-    assert_ne!(store.capacity(), Capacity::default());
+    assert_ne!(tables.capacity(), Capacity::default());
     tokio::time::advance(mealticket_store::ANSWER_WITHIN).await;
-    let calls = store.capacity().requests;
-    store.campaigns().await.unwrap_err();
-    assert_eq!(store.capacity().requests, calls, "a request that is out of time asks nothing more");
+    let calls = tables.capacity().requests;
+    tables.catalog.campaigns().await.unwrap_err();
+    assert_eq!(tables.capacity().requests, calls, "a request that is out of time asks nothing more");
 }
 
 #[tokio::test]
 async fn the_same_key_after_an_outage_gets_the_coupon_that_was_made_in_it() {
     let world = World::new().await;
     let faults = Faults::before(&world.engine.url()).await;
-    let store = world.store_at(&faults.url).giving_up_after(Duration::from_millis(200));
-    let deps = Deps { store, ..world.deps.clone() };
+    let tables = world.tables_at(&faults.url).giving_up_after(Duration::from_millis(200));
+    let deps = Deps { tables, ..world.deps.clone() };
     let member = world.member();
     let claim = Attempt::post("/v1/campaigns/cmp_0001/claims", &json!({}))
         .bearer(&world.member_token(member))

@@ -15,7 +15,7 @@ use mealticket_local::{
     template::Template,
     workspace,
 };
-use mealticket_store::{Clock, Store};
+use mealticket_store::{Clock, Tables};
 use process::{Program, Province, run, stack};
 use serde_json::{Value, json};
 use std::{
@@ -266,9 +266,9 @@ async fn stock_left_behind(file: &std::path::Path) -> (u64, u64) {
         &Local { secrets: file, strict: true, operators: "http://127.0.0.1", tables: "http://127.0.0.1" },
     )
     .unwrap();
-    let store = Store::new(client(&engine.url()), config.tables, Clock::system());
+    let tables = Tables::new(client(&engine.url()), config.tables, Clock::system());
     let campaign = 1u32.try_into().unwrap();
-    (store.remaining(campaign).await.unwrap().unwrap(), store.leased(campaign).await.unwrap())
+    (tables.stock.remaining(campaign).await.unwrap().unwrap(), tables.stock.leased(campaign).await.unwrap())
 }
 
 #[tokio::test]

@@ -28,8 +28,9 @@ async fn earned(world: &World, share_code: &str) -> (Option<Share>, i64) {
     let id = claimed.json["coupon_id"].as_str().unwrap();
     let key = world.deps.stack.ids.coupon(id).unwrap();
     let campaign = world.campaign(1).await;
-    let redeemed = world.store().redeem(&campaign, key, 1, &world.redemption(1)).await.unwrap();
-    let mealticket_store::redeem::RedeemOutcome::Redeemed(coupon, 0) = redeemed else { panic!("{redeemed:?}") };
+    let redeemed =
+        world.tables().members.redeem(&world.tables().catalog, &campaign, key, 1, &world.redemption(1)).await.unwrap();
+    let mealticket_store::members::RedeemOutcome::Redeemed(coupon, 0) = redeemed else { panic!("{redeemed:?}") };
     let entry = Entry::of(&coupon, CouponEvent::Redeemed(0), &campaign.merchant_id, &settlement_terms()).unwrap();
     assert_eq!(entry.postings.balance(), 0);
     (coupon.share.clone(), entry.postings.of(&Account::CommissionPayable))

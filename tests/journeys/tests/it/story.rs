@@ -70,7 +70,7 @@ async fn signing_out_of_all_sessions_ends_every_one_that_began_before() {
     samples(&world).await;
     let joined = sign_up("123456").send(&world.deps).await.expect(201);
     let phone = joined.json["member"]["phone_masked"].clone();
-    let signed_in = async |deps: &mealticket_api::Deps| {
+    let signed_in = async |deps: &mealticket_api::Deps<mealticket_store::Tables>| {
         let challenge = crate::errors::builders::challenge(&world, "+8613800138009", false).await;
         let proof = json!({ "type": "sms_otp", "challenge_id": challenge, "otp": "123456" });
         let attempt = Attempt::post("/v1/sessions", &json!({ "proof": proof }));
@@ -182,7 +182,7 @@ async fn a_new_code_key_kills_every_old_code_and_the_wallet_shows_new_ones() {
         .send(&deps)
         .await
         .refused(409, "minimum_spend_not_met");
-    assert!(world.store().rotate_code(coupon, 1, 2).await.unwrap());
+    assert!(world.tables().members.rotate_code(coupon, 1, 2).await.unwrap());
     redeem(&world, &old, "N-1").send(&deps).await.refused(404, "code_not_found");
     let wallet = Attempt::get("/v1/wallet").bearer(&samples.fill("{{member_token}}")).send(&deps).await.expect(200);
     let shown: Vec<&str> =
@@ -257,7 +257,7 @@ async fn a_bogus_code_costs_no_request() {
     let world = World::new().await;
     let code = samples(&world).await.fill("{{active_code}}");
     let faults = mealticket_support::Faults::before(&world.engine.url()).await;
-    let deps = mealticket_api::Deps { store: world.store_at(&faults.url), ..world.deps.clone() };
+    let deps = mealticket_api::Deps { tables: world.tables_at(&faults.url), ..world.deps.clone() };
     // The merchant is known from then on.
     redeem(&world, &code.replacen("44-", "43-", 1), "N-1").send(&deps).await.refused(409, "other_province");
     faults.seen();

@@ -12,7 +12,7 @@ use base64::{
 };
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode as encode_token};
 use mealticket_local::key_file::MerchantSecrets;
-use mealticket_store::merchants::{MerchantKey, MerchantRecord};
+use mealticket_store::catalog::{MerchantKey, MerchantRecord};
 use mealticket_support::World;
 use serde_json::{Value, json};
 
@@ -248,14 +248,14 @@ async fn a_merchant_may_register_a_key_of_each_kind_and_each_is_good_for_its_alg
     };
     let public = |der: PublicKeyX509Der<'_>| pem(der.as_ref());
     let mut record =
-        MerchantRecord::clone(&*world.store().merchant(&merchant.parse().unwrap()).await.unwrap().unwrap());
+        MerchantRecord::clone(&*world.tables().catalog.merchant(&merchant.parse().unwrap()).await.unwrap().unwrap());
     for (kid, algorithm, public_pem) in [
         ("ec", "ES256", public(ec.public_key().as_der().unwrap())),
         ("rsa", "RS256", public(rsa.public_key().as_der().unwrap())),
     ] {
         record.keys.push(MerchantKey { kid: kid.into(), algorithm: algorithm.into(), public_pem });
     }
-    world.store().put_merchant(&record).await.unwrap();
+    world.tables().catalog.put_merchant(&record).await.unwrap();
     let deps = world.deps_elsewhere();
     let ec_key = EncodingKey::from_ec_der(ec.to_pkcs8v1().unwrap().as_ref());
     let rsa_der: Pkcs8V1Der<'_> = rsa.as_der().unwrap();

@@ -23,9 +23,9 @@ use mealticket_domain::{
 };
 use mealticket_store::{
     AttributePath,
-    claim::ClaimOutcome,
-    deliveries::{Delivery, DeliveryFilter, Outcome, shard_of},
-    merchants::WebhookSecretItem,
+    catalog::WebhookSecretItem,
+    members::ClaimOutcome,
+    messages::{Delivery, DeliveryFilter, Outcome, shard_of},
 };
 use mealticket_support::{ScriptedCourier, World, courier::Posted, stream};
 use serde_json::{Value, json};
@@ -45,7 +45,7 @@ pub(super) fn records(world: &World) -> Vec<Value> {
 
 pub(super) async fn queue(world: &World, records: &[Value]) -> usize {
     let batch = serde_json::from_value(json!({ "Records": records })).unwrap();
-    queue_webhooks::handle(&world.deps, batch).await.unwrap().messages
+    queue_webhooks::handle(&world.deps.narrowed(), batch).await.unwrap().messages
 }
 
 /// Queues everything that happened in a world.
@@ -57,21 +57,31 @@ pub(crate) async fn queue_all(world: &World) -> usize {
 async fn work(world: &World, courier: &Arc<ScriptedCourier>) -> Worked {
     let shift = Shift { shard: shard_of(&endpoint()), for_seconds: 0 };
     let mut deps = world.deps.clone();
-    deps.store = world.another_environment();
-    deliver_webhooks::work(&deps, courier, shift).await.unwrap()
+    deps.tables = world.another_environment();
+    deliver_webhooks::work(&deps.narrowed(), courier, shift).await.unwrap()
 }
 
 async fn deliveries(world: &World) -> Vec<Delivery> {
-    world.store().deliveries(&endpoint(), &DeliveryFilter::default(), None, 100).await.unwrap().0
+    world.tables().messages.deliveries(&endpoint(), &DeliveryFilter::default(), None, 100).await.unwrap().0
 }
 
 /// A member's coupon of the tea shop, claimed, and redeemed if that is wanted.
 async fn coupon(world: &World, key: u64, redeemed: bool) {
     let campaign = world.campaign(1).await;
-    let claimed = world.store().claim(&campaign, &world.claim(world.member(), key)).await.unwrap();
+    let claimed = world
+        .tables()
+        .members
+        .claim(&world.tables().catalog, &world.tables().stock, &campaign, &world.claim(world.member(), key))
+        .await
+        .unwrap();
     let ClaimOutcome::Claimed(coupon) = claimed else { panic!("{claimed:?}") };
     if redeemed {
-        world.store().redeem(&campaign, coupon.key, coupon.key_version, &world.redemption(key)).await.unwrap();
+        world
+            .tables()
+            .members
+            .redeem(&world.tables().catalog, &campaign, coupon.key, coupon.key_version, &world.redemption(key))
+            .await
+            .unwrap();
     }
 }
 
@@ -114,7 +124,7 @@ async fn a_message_that_is_taken_at_once_costs_at_most_three_write_units() {
         coupon(&world, key, false).await;
     }
     let records = records(&world);
-    let units = |world: &World| world.deps.store.capacity().write_tenths;
+    let units = |world: &World| world.deps.tables.capacity().write_tenths;
     let before = units(&world);
     // One by one: the dearest way there is.
     for record in &records {
@@ -124,12 +134,12 @@ async fn a_message_that_is_taken_at_once_costs_at_most_three_write_units() {
     let queued = units(&world) - before;
     assert_eq!(queued, 200, "tenths of a unit");
     let mut deps = world.deps.clone();
-    deps.store = world.store().for_one_request();
+    deps.tables = world.tables().for_one_request();
     let courier = Arc::new(ScriptedCourier::answering(200));
     let shift = Shift { shard: shard_of(&endpoint()), for_seconds: 0 };
-    assert_eq!(deliver_webhooks::work(&deps, &courier, shift).await.unwrap().delivered, 20);
+    assert_eq!(deliver_webhooks::work(&deps.narrowed(), &courier, shift).await.unwrap().delivered, 20);
     // Two for each, and two for the whole run: it takes its part of the index, and gives it back.
-    assert_eq!(deps.store.capacity().write_tenths, 20 * 20 + 20, "tenths of a unit");
+    assert_eq!(deps.tables.capacity().write_tenths, 20 * 20 + 20, "tenths of a unit");
 
     // Of a batch, ten share an entry.
     let world = World::new().await;
@@ -139,10 +149,10 @@ async fn a_message_that_is_taken_at_once_costs_at_most_three_write_units() {
     let before = units(&world);
     queue_all(&world).await;
     let queued = units(&world) - before;
-    deps.store = world.store().for_one_request();
-    assert_eq!(deliver_webhooks::work(&deps, &courier, shift).await.unwrap().delivered, 20);
+    deps.tables = world.tables().for_one_request();
+    assert_eq!(deliver_webhooks::work(&deps.narrowed(), &courier, shift).await.unwrap().delivered, 20);
     // But for the two of the run.
-    let each = (queued + deps.store.capacity().write_tenths - 20) as f64 / 200.0;
+    let each = (queued + deps.tables.capacity().write_tenths - 20) as f64 / 200.0;
     assert!(each <= 2.1, "{each} units");
 }
 
@@ -154,10 +164,10 @@ async fn to_the_end(world: &World, courier: &Arc<ScriptedCourier>) -> Vec<i64> {
         if let Some(next) = next {
             // A second before, nothing is sent.
             let sent = courier.posted().len();
-            world.store().clock().set(next.plus_seconds(-1));
+            world.clock().set(next.plus_seconds(-1));
             work(world, courier).await;
             assert_eq!(courier.posted().len(), sent, "before it was due");
-            world.store().clock().set(next);
+            world.clock().set(next);
         }
         next.is_some()
     } {}
@@ -200,7 +210,7 @@ async fn whatever_is_wrong_ten_attempts_follow_the_schedule_and_then_it_is_liste
         assert_eq!(posted.len(), 10);
         assert!(posted.iter().all(|attempt| (&attempt.id, &attempt.body) == (&posted[0].id, &posted[0].body)));
         assert_eq!(deliveries(&world).await[0].outcome, Outcome::Dead);
-        let (letters, _) = world.store().dead_letters(Some(&endpoint()), None, 10).await.unwrap();
+        let (letters, _) = world.tables().messages.dead_letters(Some(&endpoint()), None, 10).await.unwrap();
         assert_eq!(letters.len(), 1, "{answer:?}");
     }
 }
@@ -226,25 +236,25 @@ async fn an_endpoint_that_is_gone_is_asked_no_more_and_what_it_misses_is_listed_
     let gone = Arc::new(ScriptedCourier::answering(410));
     assert_eq!(work(&world, &gone).await, Worked { dead: 2, ..Worked::default() });
     assert_eq!(gone.posted().len(), 1, "the second was not sent");
-    let standing = world.store().endpoint(&merchant(), &endpoint()).await.unwrap().unwrap();
+    let standing = world.tables().catalog.endpoint(&merchant(), &endpoint()).await.unwrap().unwrap();
     assert_eq!(standing.off.map(|off| off.reason), Some(OffReason::Gone));
-    let (letters, _) = world.store().dead_letters(None, None, 10).await.unwrap();
+    let (letters, _) = world.tables().messages.dead_letters(None, None, 10).await.unwrap();
     assert_eq!(letters.len(), 2);
 
     // Switched on again by hand; each is sent again, and its schedule begins anew.
     let seen = standing.version;
     let on = mealticket_domain::webhook::Endpoint { off: None, version: seen + 1, ..standing };
-    assert_eq!(world.store().change_endpoint(&merchant(), seen, &on).await.unwrap(), None);
+    assert_eq!(world.tables().catalog.change_endpoint(&merchant(), seen, &on).await.unwrap(), None);
     world.pass_seconds(3_600);
     for _ in 0..2 {
         for delivery in deliveries(&world).await {
-            world.store().replay(&delivery, world.now()).await.unwrap();
+            world.tables().messages.replay(&delivery, world.now()).await.unwrap();
         }
     }
     let good = Arc::new(ScriptedCourier::answering(200));
     assert_eq!(work(&world, &good).await.delivered, 2);
     assert_eq!(good.posted().len(), 2);
-    assert!(world.store().dead_letters(None, None, 10).await.unwrap().0.is_empty());
+    assert!(world.tables().messages.dead_letters(None, None, 10).await.unwrap().0.is_empty());
 }
 
 #[tokio::test]
@@ -253,19 +263,19 @@ async fn an_endpoint_that_has_failed_for_five_days_is_switched_off_and_one_that_
     let fails = Arc::new(ScriptedCourier::answering(500));
     let works = Arc::new(ScriptedCourier::answering(200));
     let off = async |world: &World| {
-        world.store().endpoint(&merchant(), &endpoint()).await.unwrap().unwrap().off.map(|off| off.reason)
+        world.tables().catalog.endpoint(&merchant(), &endpoint()).await.unwrap().unwrap().off.map(|off| off.reason)
     };
     let begins: Timestamp = world.now();
     for day in 0..=5 {
         assert_eq!(off(&world).await, None, "day {day}");
-        world.store().clock().set(begins.plus_seconds(day * 86_400));
+        world.clock().set(begins.plus_seconds(day * 86_400));
         coupon(&world, 1 + day.unsigned_abs(), false).await;
         queue_all(&world).await;
         // On the fourth day it works for once: the five days begin anew.
         work(&world, if day == 3 { &works } else { &fails }).await;
     }
     assert_eq!(off(&world).await, None);
-    world.store().clock().set(begins.plus_seconds(9 * 86_400));
+    world.clock().set(begins.plus_seconds(9 * 86_400));
     coupon(&world, 20, false).await;
     queue_all(&world).await;
     work(&world, &fails).await;
@@ -279,7 +289,7 @@ async fn a_part_of_the_index_has_one_worker_at_a_time() {
     queue_all(&world).await;
     let shard = shard_of(&endpoint());
     let other = world.another_environment();
-    let worker = other.lease_due(shard, "other").await.unwrap().unwrap();
+    let worker = other.messages.lease_due(shard, "other").await.unwrap().unwrap();
     let courier = Arc::new(ScriptedCourier::answering(200));
     assert!(work(&world, &courier).await.busy);
     assert!(courier.posted().is_empty());
@@ -291,14 +301,14 @@ async fn a_part_of_the_index_has_one_worker_at_a_time() {
 
 /// The merchant's keys for its webhooks to us, in this order, oldest first.
 async fn trust(world: &World, keys: &[String]) {
-    let mut record = world.store().merchant(&merchant()).await.unwrap().unwrap().as_ref().clone();
+    let mut record = world.tables().catalog.merchant(&merchant()).await.unwrap().unwrap().as_ref().clone();
     let vault = &world.deps.stack.vault;
     let sealed = |number, key: &String| {
         let path = AttributePath::webhook_secret(&merchant(), number);
         WebhookSecretItem { number, sealed: vault.seal(Sealed::WebhookSecret, &path, key.as_bytes()).unwrap() }
     };
     record.webhook_secrets = (0..).zip(keys).map(|(number, key)| sealed(number, key)).collect();
-    world.store().put_merchant(&record).await.unwrap();
+    world.tables().catalog.put_merchant(&record).await.unwrap();
 }
 
 #[tokio::test]

@@ -10,7 +10,7 @@ use mealticket_domain::{
     journal::{Entry, EntryKind, Page},
     statement::{StatementId, due},
 };
-use mealticket_store::{Store, reverse::ReverseRequest, statements::StatementHead};
+use mealticket_store::{Tables, ledger::StatementHead, members::ReverseRequest};
 use std::{collections::BTreeMap, time::Duration};
 use tokio::time::sleep;
 
@@ -48,7 +48,7 @@ impl Run {
 
     /// The same for the month that the run is in.
     pub(crate) async fn come_to_the_end_of_its_month(&self) {
-        let now = self.observer.store().clock().now();
+        let now = self.observer.tables().members.clock().now();
         self.come_to_the_end_of(ProvinceMonth::of(now.province_day())).await;
     }
 
@@ -67,25 +67,25 @@ impl Run {
     /// Closes two months, with something that comes too late for the first. Gives every promise that is broken.
     pub(crate) async fn close_books(&self, mapping: &mut Mapping) -> Vec<String> {
         let mut broken = Vec::new();
-        let store = self.observer.store();
+        let tables = self.observer.tables();
         self.fold_in_trouble(&mut broken).await;
         self.agree(mapping, &mut broken).await;
-        let month = ProvinceMonth::of(store.clock().now().province_day());
+        let month = ProvinceMonth::of(tables.members.clock().now().province_day());
         // What happens now is not posted before the month is closed.
         let late = self.undo_something().await;
         self.come_to_the_end_of(month).await;
         self.fold_in_trouble(&mut broken).await;
-        let told = told(store, month).await;
+        let told = told(tables, month).await;
         mapping.deliver().await;
         mapping.deliver_all_again().await;
         self.fold_in_trouble(&mut broken).await;
-        let told_now = self::told(store, month).await;
+        let told_now = self::told(tables, month).await;
         if told != told_now {
             broken.push(format!("what was told of {month} is now {told_now:?} and was {told:?}"));
         }
         self.come_to_the_end_of(month.next()).await;
         self.fold_in_trouble(&mut broken).await;
-        let next = self::told(store, month.next()).await;
+        let next = self::told(tables, month.next()).await;
         let late_lines: usize =
             next.bills.values().flatten().filter(|entry| entry.event.kind == EntryKind::Reversal).count();
         if late && late_lines == 0 {
@@ -93,7 +93,7 @@ impl Run {
         }
         self.agree(mapping, &mut broken).await;
         self.statements_add_up(mapping, month, [told_now, next], &mut broken).await;
-        let rebuilt = rebuild_ledger::rebuild(store).await.unwrap();
+        let rebuilt = rebuild_ledger::rebuild(&tables.narrowed()).await.unwrap();
         if !rebuilt.agrees() || rebuilt.under_way > 0 {
             broken.push(format!("the rebuild says {rebuilt:?}"));
         }
@@ -102,19 +102,19 @@ impl Run {
 
     /// Undoes a redemption that stands, if there is one.
     async fn undo_something(&self) -> bool {
-        let store = self.observer.store();
+        let tables = self.observer.tables();
         for member in (0..self.scenario.members).map(|index| self.scenario.member(index)) {
-            for coupon in store.coupons_of_campaign(member, self.campaign.no).await.unwrap() {
+            for coupon in tables.members.coupons_of_campaign(member, self.campaign.no).await.unwrap() {
                 let standing = |coupon: &Coupon| coupon.redemptions.iter().position(|spent| spent.reversal.is_none());
                 let Some(index) = standing(&coupon) else { continue };
                 let request = ReverseRequest {
                     key: KeyHash([77; 16]),
                     fingerprint: Fingerprint([7; 16]),
                     reason: "late".parse().unwrap(),
-                    now: store.clock().now(),
+                    now: tables.members.clock().now(),
                 };
-                store.reverse(coupon.key, index, &request).await.unwrap();
-                return matches!(standing(&store.coupon(coupon.key).await.unwrap().unwrap()), after if after != Some(index));
+                tables.members.reverse(&tables.catalog, coupon.key, index, &request).await.unwrap();
+                return matches!(standing(&tables.members.coupon(coupon.key).await.unwrap().unwrap()), after if after != Some(index));
             }
         }
         false
@@ -122,8 +122,8 @@ impl Run {
 
     /// The sheets and the bills say what the pages say, and every entry of the books is even.
     async fn agree(&self, mapping: &Mapping, broken: &mut Vec<String>) {
-        let (store, pages) = (self.observer.store(), self.pages(mapping).await);
-        let sheets = store.sheets(&merchant(), first_day(), last_day()).await.unwrap();
+        let (tables, pages) = (self.observer.tables(), self.pages(mapping).await);
+        let sheets = tables.ledger.sheets(&merchant(), first_day(), last_day()).await.unwrap();
         let mut cells = Cells::new();
         sheets.values().for_each(|sheet| add_cells(&mut cells, sheet));
         let mut folded = Cell::default();
@@ -137,7 +137,7 @@ impl Run {
             });
         }
         let months = (ProvinceMonth::of(first_day()), ProvinceMonth::of(last_day()));
-        let lapses: Lapses = store.lapses(&merchant(), months.0, months.1).await.unwrap();
+        let lapses: Lapses = tables.ledger.lapses(&merchant(), months.0, months.1).await.unwrap();
         if lapses.values().sum::<i64>() != lapsing {
             broken.push(format!("{lapses:?} lapse, and by the pages {lapsing}"));
         }
@@ -149,7 +149,7 @@ impl Run {
         }
         let mut lines = Vec::new();
         for day in sheets.keys() {
-            lines.extend(bill(store, *day).await);
+            lines.extend(bill(tables, *day).await);
         }
         let mut entries: Vec<Entry> = pages.into_iter().flat_map(|page| page.entries).collect();
         entries.sort_by_key(|entry| entry.event);
@@ -167,7 +167,7 @@ impl Run {
         months: [Told; 2],
         broken: &mut Vec<String>,
     ) {
-        let before = self.observer.store().statement_before(&merchant(), month).await.unwrap();
+        let before = self.observer.tables().ledger.statement_before(&merchant(), month).await.unwrap();
         let (mut number, mut owed) = before.map_or((0, 0), |before| (before.statement.no, before.closing));
         for told in &months {
             let of_bills: i64 = told.bills.values().flatten().map(|entry| due(&entry.postings)).sum();
@@ -194,7 +194,7 @@ impl Run {
 
     async fn pages(&self, mapping: &Mapping) -> Vec<Page> {
         let shard = mapping.shard().parse().unwrap();
-        self.observer.store().journal(&shard, Timestamp::MIN).await.unwrap().pages
+        self.observer.tables().ledger.journal(&shard, Timestamp::MIN).await.unwrap().pages
     }
 }
 
@@ -207,10 +207,10 @@ fn last_day() -> ProvinceDay {
 }
 
 /// A day's bill, three lines at a time.
-async fn bill(store: &Store, day: ProvinceDay) -> Vec<Entry> {
+async fn bill(tables: &Tables, day: ProvinceDay) -> Vec<Entry> {
     let (mut lines, mut from) = (Vec::new(), None);
     loop {
-        let found = store.bill(&merchant(), day, from, 3).await.unwrap();
+        let found = tables.ledger.bill(&merchant(), day, from, 3).await.unwrap();
         lines.extend(found.lines);
         from = found.next;
         if from.is_none() {
@@ -219,11 +219,11 @@ async fn bill(store: &Store, day: ProvinceDay) -> Vec<Entry> {
     }
 }
 
-async fn told(store: &Store, month: ProvinceMonth) -> Told {
-    let statement = store.statement(&StatementId { merchant: merchant(), month }).await.unwrap();
+async fn told(tables: &Tables, month: ProvinceMonth) -> Told {
+    let statement = tables.ledger.statement(&StatementId { merchant: merchant(), month }).await.unwrap();
     let mut bills = BTreeMap::new();
-    for day in store.sheets(&merchant(), month.first_day(), month.last_day()).await.unwrap().into_keys() {
-        let lines = bill(store, day).await;
+    for day in tables.ledger.sheets(&merchant(), month.first_day(), month.last_day()).await.unwrap().into_keys() {
+        let lines = bill(tables, day).await;
         if !lines.is_empty() {
             bills.insert(day, lines);
         }

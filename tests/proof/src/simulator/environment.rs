@@ -7,7 +7,7 @@ use deliver_webhooks::Shift;
 use fold_books::Worked;
 use mealticket_api::{Deps, auth::member::MemberPrincipal, run};
 use mealticket_domain::{MemberAttributes, MemberNo, Timestamp};
-use mealticket_store::{Clock, Store};
+use mealticket_store::{Clock, Tables};
 use mealticket_support::{ScriptedCourier, stream};
 use serde_json::{Value, json};
 use std::{
@@ -46,7 +46,7 @@ pub(crate) enum Who {
 
 impl Who {
     /// What shows who asks, fresh by the clock that will judge it: tokens and signatures are not what is tried here.
-    fn headers(self, province: &Province, deps: &Deps, call: &Call) -> Value {
+    fn headers(self, province: &Province, deps: &Deps<Tables>, call: &Call) -> Value {
         let merchant = province.keys.merchant(MERCHANT).unwrap();
         let token = match self {
             Who::Member(member) => {
@@ -89,19 +89,19 @@ impl Reply {
 
 /// One process.
 pub(crate) struct Environment {
-    pub(crate) deps: Deps,
+    pub(crate) deps: Deps<Tables>,
     streams: aws_sdk_dynamodbstreams::Client,
 }
 
 impl Environment {
     pub(crate) fn new(province: &Province, network: &Network, number: usize, clock: Clock) -> Self {
         let streams = network.streams(number, &clock);
-        let store = Store::new(network.client(number, &clock), network.tables().clone(), clock);
-        Environment { deps: Deps { store, stack: Arc::clone(&province.stack) }, streams }
+        let tables = Tables::new(network.client(number, &clock), network.tables().clone(), clock);
+        Environment { deps: Deps { tables, stack: Arc::clone(&province.stack) }, streams }
     }
 
-    pub(crate) fn store(&self) -> &Store {
-        &self.deps.store
+    pub(crate) fn tables(&self) -> &Tables {
+        &self.deps.tables
     }
 
     pub(crate) async fn send(&self, call: &Call) -> Reply {
@@ -109,11 +109,12 @@ impl Environment {
     }
 
     pub(crate) async fn sweep(&self) -> Result<Swept, SweepError> {
-        sweep_stock::sweep(self.store(), &self.streams).await
+        let tables = self.tables();
+        sweep_stock::sweep(&tables.narrowed(), &tables.members.stream(self.streams.clone())).await
     }
 }
 
-async fn answer(deps: Deps, call: Call) -> Reply {
+async fn answer(deps: Deps<Tables>, call: Call) -> Reply {
     let event = json!({
         "version": "2.0", "routeKey": "$default", "rawPath": call.path, "rawQueryString": "",
         "headers": call.who.headers(province(), &deps, &call),
@@ -122,9 +123,9 @@ async fn answer(deps: Deps, call: Call) -> Reply {
     });
     let event: ApiGatewayV2httpRequest = serde_json::from_value(event).unwrap();
     let response = match call.who {
-        Who::Member(_) => run::answer(&deps, event, issue_coupon::handle).await,
-        Who::Merchant => run::answer(&deps, event, redeem_code::handle).await,
-        Who::System => run::answer(&deps, event, accept_merchant_callback::handle).await,
+        Who::Member(_) => run::answer(&deps.narrowed(), event, issue_coupon::handle).await,
+        Who::Merchant => run::answer(&deps.narrowed(), event, redeem_code::handle).await,
+        Who::System => run::answer(&deps.narrowed(), event, accept_merchant_callback::handle).await,
     };
     let event = serde_json::to_value(response.into_event()).unwrap();
     Reply {
@@ -183,8 +184,8 @@ impl Environments {
         let places: Vec<Value> = records.iter().map(|record| record["dynamodb"]["SequenceNumber"].clone()).collect();
         let batch = serde_json::from_value(stream::batch(shard, records)).unwrap();
         let posting = self.within(self.backstage(which), |environment| {
-            let store = environment.store().clone();
-            async move { post_ledger::handle(&store, batch).await.ok() }
+            let tables = environment.tables().clone();
+            async move { post_ledger::handle(&tables.narrowed(), batch).await.ok() }
         });
         let reply = serde_json::to_value(posting.await??).unwrap();
         let failed = reply["batchItemFailures"].as_array().unwrap().first();
@@ -196,8 +197,11 @@ impl Environments {
     /// Sweeps in one of the processes backstage.
     pub(crate) async fn sweep(&self, which: usize) -> Option<Swept> {
         let sweeping = self.within(self.backstage(which), |environment| {
-            let (store, streams) = (environment.store().clone(), environment.streams.clone());
-            async move { sweep_stock::sweep(&store, &streams).await.ok() }
+            let (tables, streams) = (environment.tables().clone(), environment.streams.clone());
+            async move {
+                let stream = tables.members.stream(streams);
+                sweep_stock::sweep(&tables.narrowed(), &stream).await.ok()
+            }
         });
         sweeping.await?
     }
@@ -205,8 +209,8 @@ impl Environments {
     /// Folds the books in one of the processes backstage.
     pub(crate) async fn fold(&self, which: usize) -> Option<Worked> {
         let folding = self.within(self.backstage(which), |environment| {
-            let store = environment.store().clone();
-            async move { fold_books::work(&store).await.ok() }
+            let tables = environment.tables().clone();
+            async move { fold_books::work(&tables.narrowed()).await.ok() }
         });
         folding.await?
     }
@@ -218,7 +222,7 @@ impl Environments {
             let deps = environment.deps.clone();
             async move {
                 let batch = serde_json::from_value(json!({ "Records": records })).unwrap();
-                queue_webhooks::handle(&deps, batch).await.ok().map(|queued| queued.messages)
+                queue_webhooks::handle(&deps.narrowed(), batch).await.ok().map(|queued| queued.messages)
             }
         });
         queueing.await?
@@ -234,7 +238,7 @@ impl Environments {
         let courier = Arc::clone(courier);
         let working = self.within(self.backstage(which), |environment| {
             let deps = environment.deps.clone();
-            async move { deliver_webhooks::work(&deps, &courier, shift).await.ok() }
+            async move { deliver_webhooks::work(&deps.narrowed(), &courier, shift).await.ok() }
         });
         working.await?
     }
@@ -277,11 +281,11 @@ impl Environments {
 
     /// Ends a process as the platform does: it may return what it has not spent.
     pub(crate) async fn shut_down(&self, which: usize) {
-        let store = {
+        let tables = {
             let all = self.0.lock().unwrap();
-            all[which].environment.store().clone()
+            all[which].environment.tables().clone()
         };
-        store.return_unspent().await;
+        tables.stock.return_unspent().await;
         self.kill(which);
     }
 

@@ -158,8 +158,8 @@ impl Scenario {
 
     /// Puts the campaign into the tables.
     pub(crate) async fn lay_out(&self, observer: &Environment) -> Arc<Campaign> {
-        let store = observer.store();
-        let like = store.campaign(CampaignNo::try_from(1u32).unwrap()).await.unwrap().unwrap();
+        let tables = observer.tables();
+        let like = tables.catalog.campaign(CampaignNo::try_from(1u32).unwrap()).await.unwrap().unwrap();
         let mut campaign = Campaign::clone(&like);
         campaign.no = CAMPAIGN.try_into().unwrap();
         campaign.stock = self.stock;
@@ -174,8 +174,8 @@ impl Scenario {
         }
         campaign.terms_sha256 = campaign.terms.hash(campaign.no).unwrap();
         campaign.check().unwrap();
-        store.lay_out_stock(&campaign).await.unwrap();
-        store.put_campaign(&campaign, &settlement_terms()).await.unwrap();
+        tables.stock.lay_out_stock(&campaign).await.unwrap();
+        tables.catalog.put_campaign(&campaign, &settlement_terms()).await.unwrap();
         Arc::new(campaign)
     }
 

@@ -7,7 +7,7 @@ use super::{
 };
 use deliver_webhooks::{Shift, Worked};
 use mealticket_domain::webhook::{ATTEMPTS_MAX, Answer, EndpointId, Failure};
-use mealticket_store::deliveries::{Attempt, Delivery, DeliveryFilter, Outcome, shard_of};
+use mealticket_store::messages::{Attempt, Delivery, DeliveryFilter, Outcome, shard_of};
 use mealticket_support::{ScriptedCourier, courier::Posted};
 use serde_json::Value;
 use std::{
@@ -97,7 +97,7 @@ impl Run {
     }
 
     fn pass_seconds(&self, seconds: i64) {
-        self.set_clocks(self.observer.store().clock().now().plus_seconds(seconds));
+        self.set_clocks(self.observer.tables().members.clock().now().plus_seconds(seconds));
     }
 
     /// The stream is queued under faults and more than once, and worked by two at once under faults. Gives every promise that is
@@ -124,11 +124,11 @@ impl Run {
 
     /// What was given up is sent again, asked for twice, under faults and by two at once, to an endpoint that takes everything.
     async fn send_again(&self) -> Vec<String> {
-        let (store, receiver) = (self.observer.store(), Receiver::kind());
+        let (tables, receiver) = (self.observer.tables(), Receiver::kind());
         self.pass_seconds(1);
         for delivery in self.deliveries().await.iter().filter(|delivery| delivery.outcome == Outcome::Dead) {
             for _ in 0..2 {
-                store.replay(delivery, store.clock().now()).await.unwrap();
+                tables.messages.replay(delivery, tables.members.clock().now()).await.unwrap();
             }
         }
         self.network.plan_next(&self.scenario.fold_plan);
@@ -138,7 +138,7 @@ impl Run {
         let mut broken: Vec<String> = self.deliver_until_done(&receiver).await.into_iter().collect();
         let undelivered = self.deliveries().await.into_iter().filter(|one| one.outcome != Outcome::Delivered);
         broken.extend(undelivered.map(|delivery| format!("sent again, and {delivery:?}")));
-        let letters = store.dead_letters(Some(&endpoint()), None, 1_000).await.unwrap().0;
+        let letters = tables.messages.dead_letters(Some(&endpoint()), None, 1_000).await.unwrap().0;
         if !letters.is_empty() {
             broken.push(format!("{letters:?} are listed, and were sent again"));
         }
@@ -147,22 +147,22 @@ impl Run {
 
     /// Lets the three days pass, and examines what became of everything that these records tell.
     pub(crate) async fn see_it_through(&self, records: &[Value], receiver: &Receiver) -> Vec<String> {
-        let store = self.observer.store();
+        let tables = self.observer.tables();
         let mut broken = Vec::new();
         // Each round is one attempt of everything that waits; an attempt may have to be made twice.
         for _ in 0..3 * usize::from(ATTEMPTS_MAX) {
             broken.extend(self.deliver_until_done(receiver).await);
             let waiting = self.deliveries().await.into_iter().filter_map(|delivery| delivery.next_at).max();
             let Some(next_at) = waiting else { break };
-            self.set_clocks(next_at.max(store.clock().now().plus_seconds(1)));
+            self.set_clocks(next_at.max(tables.members.clock().now().plus_seconds(1)));
         }
         let deliveries: BTreeMap<String, Delivery> =
             self.deliveries().await.into_iter().map(|delivery| (delivery.message.id.to_string(), delivery)).collect();
-        let letters = store.dead_letters(Some(&endpoint()), None, 1_000).await.unwrap().0;
+        let letters = tables.messages.dead_letters(Some(&endpoint()), None, 1_000).await.unwrap().0;
         let letters: BTreeSet<String> = letters.into_iter().map(|(_, message)| message.to_string()).collect();
         let mut expected = BTreeSet::new();
         for record in records {
-            let found = store.messages_of(record, &self.observer.deps.stack.ids).await.unwrap();
+            let found = tables.catalog.messages_of(record, &self.observer.deps.stack.ids).await.unwrap();
             for message in found.into_iter().flat_map(|(_, messages)| messages) {
                 expected.insert(message.id.to_string());
                 broken.extend(self.fate_of(&message.body, deliveries.get(message.id.as_str()), &letters, receiver));
@@ -199,7 +199,13 @@ impl Run {
     }
 
     async fn deliveries(&self) -> Vec<Delivery> {
-        self.observer.store().deliveries(&endpoint(), &DeliveryFilter::default(), None, 1_000).await.unwrap().0
+        self.observer
+            .tables()
+            .messages
+            .deliveries(&endpoint(), &DeliveryFilter::default(), None, 1_000)
+            .await
+            .unwrap()
+            .0
     }
 }
 

@@ -6,6 +6,7 @@ mod webhooks;
 use crate::attempt::Attempt;
 use aws_sdk_dynamodb::types::AttributeValue;
 use mealticket_api::{Code, auth::refresh::RefreshToken};
+use mealticket_domain::ClaimRequest;
 use mealticket_domain::{
     Campaign, CampaignState, Coupon, CouponKey, Fingerprint, IdempotencyKey, KeyHash, Reason, RedeemRequest,
     StoreScope, Timestamp, Validity,
@@ -14,10 +15,8 @@ use mealticket_domain::{
 use mealticket_local::stack::client;
 use mealticket_store::{
     AttributePath,
-    challenges::Challenge,
-    claim::{ClaimOutcome, ClaimRequest},
-    redeem::RedeemOutcome,
-    reverse::ReverseRequest,
+    identities::Challenge,
+    members::{ClaimOutcome, RedeemOutcome, ReverseRequest},
 };
 use mealticket_support::{
     World,
@@ -111,7 +110,7 @@ pub(crate) async fn challenge(world: &World, phone: &str, expired: bool) -> Stri
         failed_before: false,
         id,
     };
-    world.store().put_challenge(&challenge).await.unwrap();
+    world.tables().identities.put_challenge(&challenge).await.unwrap();
     challenge.id
 }
 
@@ -160,14 +159,20 @@ async fn campaign(world: &World, change: impl FnOnce(&mut Campaign)) -> Arc<Camp
     campaign.stock_shards = 1;
     change(&mut campaign);
     campaign.terms_sha256 = campaign.terms.hash(campaign.no).unwrap();
-    world.store().lay_out_stock(&campaign).await.unwrap();
-    world.store().put_campaign(&campaign, &settlement_terms()).await.unwrap();
+    world.tables().stock.lay_out_stock(&campaign).await.unwrap();
+    world.tables().catalog.put_campaign(&campaign, &settlement_terms()).await.unwrap();
     Arc::new(campaign)
 }
 
 async fn claimed(world: &World, campaign: Arc<Campaign>, at: Timestamp) -> (Coupon, Arc<Campaign>) {
     let request = ClaimRequest { now: at, ..world.claim(world.member(), 1) };
-    match world.store().claim(&campaign, &request).await.unwrap() {
+    match world
+        .tables()
+        .members
+        .claim(&world.tables().catalog, &world.tables().stock, &campaign, &request)
+        .await
+        .unwrap()
+    {
         ClaimOutcome::Claimed(coupon) => (*coupon, campaign),
         other => panic!("{other:?}"),
     }
@@ -194,12 +199,17 @@ async fn claim(world: &World, has: &impl Fn(Code) -> bool) -> Attempt {
     }
     if has(Code::SoldOut) || has(Code::DayStockExhausted) || has(Code::StockSettling) {
         let left = if has(Code::DayStockExhausted) { 3 } else { 0 };
-        while world.store().remaining(open.no).await.unwrap() > Some(left) {
-            world.store().claim(&open, &world.claim(world.member(), 1)).await.unwrap();
+        while world.tables().stock.remaining(open.no).await.unwrap() > Some(left) {
+            world
+                .tables()
+                .members
+                .claim(&world.tables().catalog, &world.tables().stock, &open, &world.claim(world.member(), 1))
+                .await
+                .unwrap();
         }
     }
     if !has(Code::StockSettling) {
-        world.store().return_unspent().await;
+        world.tables().stock.return_unspent().await;
     }
     let changed = campaign(world, |campaign| {
         // The first version is frozen.
@@ -274,10 +284,11 @@ async fn redemption(world: &World, path: &str, has: &impl Fn(Code) -> bool) -> A
         store_id: "sto_luckytea02".parse().unwrap(),
         ..world.redemption(key)
     };
-    let store = world.store();
+    let tables = world.tables();
     if has(Code::RedemptionLimit) {
         for key in 0..32 {
-            let redeemed = store.redeem(&campaign, coupon.key, 1, &before(1_000 + key)).await.unwrap();
+            let redeemed =
+                tables.members.redeem(&tables.catalog, &campaign, coupon.key, 1, &before(1_000 + key)).await.unwrap();
             assert!(matches!(redeemed, RedeemOutcome::Redeemed(..)), "{redeemed:?}");
             let last_stands = key == 31 && (has(Code::CodeAlreadyRedeemed) || has(Code::IdempotencyKeyReused));
             if !last_stands {
@@ -288,11 +299,11 @@ async fn redemption(world: &World, path: &str, has: &impl Fn(Code) -> bool) -> A
     let own_key: IdempotencyKey = KEY.parse().unwrap();
     if has(Code::IdempotencyKeyReused) && !has(Code::RedemptionLimit) {
         let earlier = RedeemRequest { key: own_key.hash(TEA, "redeem"), ..before(1) };
-        store.redeem(&campaign, coupon.key, 1, &earlier).await.unwrap();
+        tables.members.redeem(&tables.catalog, &campaign, coupon.key, 1, &earlier).await.unwrap();
     } else if has(Code::IdempotencyKeyReused) {
         reuse_key(world, coupon.key, own_key.hash(TEA, "redeem").0).await;
     } else if has(Code::CodeAlreadyRedeemed) && !has(Code::RedemptionLimit) {
-        store.redeem(&campaign, coupon.key, 1, &before(1)).await.unwrap();
+        tables.members.redeem(&tables.catalog, &campaign, coupon.key, 1, &before(1)).await.unwrap();
     }
     if has(Code::CodeDeactivated) {
         set(world, coupon.key, &[("deactivated_at", number(world.now()))]).await;
@@ -328,7 +339,7 @@ async fn hold(world: &World, has: &impl Fn(Code) -> bool) -> Attempt {
         let body: Value = serde_json::from_str(&redeem.body).unwrap();
         let located = world.deps.stack.codes.locate(&body["code"].as_str().unwrap().parse().unwrap());
         if let Some((place, _)) = located.first()
-            && let Some(coupon) = world.store().coupon(*place).await.unwrap()
+            && let Some(coupon) = world.tables().members.coupon(*place).await.unwrap()
         {
             held(world, &coupon, "N-1", KEY.parse::<IdempotencyKey>().unwrap().hash(TEA, "hold").0).await;
         }
@@ -377,13 +388,13 @@ async fn undo(world: &World, coupon: &Coupon, index: usize, now: Timestamp) {
         reason,
         now,
     };
-    world.store().reverse(coupon.key, index, &request).await.unwrap();
+    world.tables().members.reverse(&world.tables().catalog, coupon.key, index, &request).await.unwrap();
 }
 
 pub(super) async fn redeemed(world: &World, at: Timestamp) -> Coupon {
     let (coupon, campaign) = claimed(world, world.campaign(1).await, at).await;
     let request = RedeemRequest { at, ..world.redemption(1) };
-    match world.store().redeem(&campaign, coupon.key, 1, &request).await.unwrap() {
+    match world.tables().members.redeem(&world.tables().catalog, &campaign, coupon.key, 1, &request).await.unwrap() {
         RedeemOutcome::Redeemed(coupon, 0) => *coupon,
         other => panic!("{other:?}"),
     }
@@ -415,7 +426,7 @@ async fn reversal(world: &World, has: &impl Fn(Code) -> bool) -> Attempt {
         let reason: Reason = "another reason".parse().unwrap();
         let request =
             ReverseRequest { key: key.hash(TEA, "reverse"), fingerprint: Fingerprint([8; 16]), reason, now: at };
-        world.store().reverse(coupon.key, 0, &request).await.unwrap();
+        world.tables().members.reverse(&world.tables().catalog, coupon.key, 0, &request).await.unwrap();
     }
     let merchant = if has(Code::RedemptionNotFound) { "mch_yuehui" } else { TEA };
     Attempt::post(format!("/v1/redemptions/{id}/reversals"), &json!({ "reason": "wrong item" }))

@@ -30,7 +30,7 @@ impl Scene {
     }
 
     async fn coupon(&self) -> Coupon {
-        self.world.store().coupon(self.place).await.unwrap().unwrap()
+        self.world.tables().members.coupon(self.place).await.unwrap().unwrap()
     }
 
     /// A report by the coupon's id, with this proof.
@@ -74,7 +74,7 @@ impl Scene {
 async fn an_id_that_a_merchant_was_sent_redeems_nothing_however_it_is_signed() {
     let scene = Scene::new().await;
     let last_hour = scene.coupon().await.valid_until.plus_seconds(-3_600);
-    scene.world.store().clock().set(last_hour.plus_seconds(2 * 3_600));
+    scene.world.clock().set(last_hour.plus_seconds(2 * 3_600));
     let before = scene.coupon().await;
     for (id, proof) in [("msg_1", None), ("msg_2", Some("")), ("msg_3", Some("nonsense"))] {
         scene.by_id("N-1", proof, last_hour).send(id).await.expect(202);
@@ -203,7 +203,7 @@ async fn a_report_is_as_late_as_it_was_when_it_arrived_first() {
         body_sealed: vec![0; 64],
         received_at: arrived_at,
     };
-    scene.world.store().receive(&receipt).await.unwrap();
+    scene.world.tables().messages.receive(&receipt).await.unwrap();
     report.send("msg_1").await.expect(202);
     assert!(reasons(&scene.world).await.is_empty());
     assert_eq!(scene.coupon().await.redemptions[0].at, at);
@@ -217,7 +217,7 @@ async fn a_report_is_as_late_as_it_was_when_it_arrived_first() {
 async fn a_proof_of_a_code_that_was_withdrawn_redeems_nothing() {
     let scene = Scene::new().await;
     let proof = scene.proof_of(&scene.shown("/v1/validations", "N-1").await.expect(200));
-    assert!(scene.world.store().rotate_code(scene.place, 1, 2).await.unwrap());
+    assert!(scene.world.tables().members.rotate_code(scene.place, 1, 2).await.unwrap());
     scene.by_id("N-1", Some(&proof), scene.world.now()).send("msg_1").await.expect(202);
     assert_eq!(reasons(&scene.world).await, ["code_not_found"]);
     assert_eq!(scene.coupon().await.redemptions.len(), 0);
@@ -249,7 +249,7 @@ async fn a_report_without_a_code_is_settled_when_the_till_has_redeemed_its_order
     redeem(&scene.world, &scene.code, "N-1").send(&scene.world.deps).await.expect(201);
     scene.by_id("N-1", None, scene.world.now()).send("msg_1").await.expect(202);
     let merchant = TEA.parse().unwrap();
-    let found = scene.world.store().discrepancy(&merchant, "msg_1").await.unwrap().unwrap();
+    let found = scene.world.tables().messages.discrepancy(&merchant, "msg_1").await.unwrap().unwrap();
     assert!(found.settled_at.is_some(), "{found:?}");
 }
 

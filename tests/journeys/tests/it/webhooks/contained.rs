@@ -9,7 +9,7 @@ use mealticket_domain::{
     webhook::endpoint_id,
 };
 use mealticket_local::stack::client;
-use mealticket_store::deliveries::shard_of;
+use mealticket_store::messages::shard_of;
 use mealticket_support::{ScriptedCourier, World};
 use serde_json::json;
 use std::sync::Arc;
@@ -64,7 +64,7 @@ async fn a_record_that_was_put_aside_is_told_of_when_it_is_posted() {
     let aside = SetAside::new(Some(id), "of a newer kind", raw.to_string());
     let content = Content::Unreadable(aside);
     let record = Record { seq: "1".parse().unwrap(), at: world.now(), content, entries: Vec::new() };
-    world.store().post(&"shardId-1".parse().unwrap(), vec![record]).await.unwrap();
+    world.tables().ledger.post(&"shardId-1".parse().unwrap(), vec![record]).await.unwrap();
     fold(&world).await;
     let courier = Arc::new(ScriptedCourier::answering(200));
     assert_eq!(work(&world, &courier).await.delivered, 0);

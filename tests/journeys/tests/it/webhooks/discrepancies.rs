@@ -7,14 +7,19 @@ use crate::{
 };
 use mealticket_api::auth::operator::Role;
 use mealticket_domain::{ProvinceDay, books::Cell, journal::EntryKind};
-use mealticket_store::claim::ClaimOutcome;
+use mealticket_store::members::ClaimOutcome;
 use mealticket_support::World;
 use serde_json::{Value, json};
 
 /// A coupon that was redeemed, and a report of another order on it, or of the same with another amount. Gives the discrepancy's id.
 async fn reported(world: &World, order_no: &str, amount: u64) -> String {
     let campaign = world.campaign(1).await;
-    let claimed = world.store().claim(&campaign, &world.claim(world.member(), 1)).await.unwrap();
+    let claimed = world
+        .tables()
+        .members
+        .claim(&world.tables().catalog, &world.tables().stock, &campaign, &world.claim(world.member(), 1))
+        .await
+        .unwrap();
     let ClaimOutcome::Claimed(coupon) = claimed else { panic!("{claimed:?}") };
     let coupon_id = world.deps.stack.ids.coupon_id(coupon.key);
     report(world, &coupon_id, "msg_1", "N-1", 2_500).await;
@@ -56,7 +61,7 @@ async fn owed(world: &World) -> Cell {
     fold(world).await;
     let (first, last): (ProvinceDay, ProvinceDay) = ("2026-01-01".parse().unwrap(), "2030-01-01".parse().unwrap());
     let mut total = Cell::default();
-    for sheet in world.store().sheets(&merchant(), first, last).await.unwrap().values() {
+    for sheet in world.tables().ledger.sheets(&merchant(), first, last).await.unwrap().values() {
         sheet.values().for_each(|cell| mealticket_domain::books::Sum::add(&mut total, cell));
     }
     total
@@ -89,13 +94,13 @@ async fn an_accepted_report_is_paid_once_to_the_fen_and_the_coupon_stays_as_it_i
     assert_eq!(after.postings.balance(), 0);
     assert_eq!(listed(&world).await["state"], "accepted");
     let day = world.now().province_day();
-    let lines = world.store().bill(&merchant(), day, None, 100).await.unwrap().lines;
+    let lines = world.tables().ledger.bill(&merchant(), day, None, 100).await.unwrap().lines;
     let adjustments: Vec<_> = lines.iter().filter(|entry| entry.event.kind == EntryKind::Adjustment).collect();
     assert_eq!(adjustments.len(), 1);
     assert_eq!(adjustments[0].order_no.as_str(), "N-2");
     // The coupons know nothing of it, and the rebuild does not ask them.
     world.pass_seconds(86_400);
-    let rebuilt = rebuild_ledger::rebuild(world.store()).await.unwrap();
+    let rebuilt = rebuild_ledger::rebuild(&world.tables().narrowed()).await.unwrap();
     assert!(rebuilt.agrees(), "{rebuilt:?}");
 }
 
@@ -145,12 +150,12 @@ async fn an_order_that_was_undone_or_whose_coupon_can_still_be_redeemed_is_not_p
     let world = World::new().await;
     let id = reported(&world, "N-1", 9_000).await;
     let campaign = world.campaign(1).await;
-    let coupons = world.store().coupons_of_campaign(world_member(&world).await, campaign.no).await.unwrap();
+    let coupons = world.tables().members.coupons_of_campaign(world_member(&world).await, campaign.no).await.unwrap();
     let reason = "退单".parse().unwrap();
     let key = mealticket_support::world::key_hash(9);
     let fingerprint = mealticket_domain::Fingerprint([3; 16]);
-    let request = mealticket_store::reverse::ReverseRequest { key, fingerprint, reason, now: world.now() };
-    world.store().reverse(coupons[0].key, 0, &request).await.unwrap();
+    let request = mealticket_store::members::ReverseRequest { key, fingerprint, reason, now: world.now() };
+    world.tables().members.reverse(&world.tables().catalog, coupons[0].key, 0, &request).await.unwrap();
     decide(&world, &id, "accept").await.refused(409, "discrepancy_not_acceptable");
     decide(&world, &id, "reject").await.expect(200);
 }

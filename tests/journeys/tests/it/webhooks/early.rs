@@ -3,7 +3,7 @@
 use super::{merchant, queue, queue_all, records};
 use crate::attempt::Attempt;
 use mealticket_domain::{Coupon, CouponKey};
-use mealticket_store::{claim::ClaimOutcome, messages::Discrepancy};
+use mealticket_store::{members::ClaimOutcome, messages::Discrepancy};
 use mealticket_support::World;
 use serde_json::{Value, json};
 
@@ -11,7 +11,13 @@ const ORDER: &str = "N-1";
 
 async fn claimed(world: &World) -> Coupon {
     let campaign = world.campaign(1).await;
-    match world.store().claim(&campaign, &world.claim(world.member(), 1)).await.unwrap() {
+    match world
+        .tables()
+        .members
+        .claim(&world.tables().catalog, &world.tables().stock, &campaign, &world.claim(world.member(), 1))
+        .await
+        .unwrap()
+    {
         ClaimOutcome::Claimed(coupon) => *coupon,
         other => panic!("{other:?}"),
     }
@@ -43,12 +49,12 @@ async fn redeemed(world: &World, place: CouponKey, id: &str) {
 }
 
 async fn discrepancies(world: &World) -> Vec<Discrepancy> {
-    world.store().discrepancies(&merchant(), None, 100).await.unwrap().0
+    world.tables().messages.discrepancies(&merchant(), None, 100).await.unwrap().0
 }
 
 /// How often a coupon was redeemed and how often that was undone.
 async fn uses(world: &World, place: CouponKey) -> (usize, usize) {
-    let redemptions = world.store().coupon(place).await.unwrap().unwrap().redemptions;
+    let redemptions = world.tables().members.coupon(place).await.unwrap().unwrap().redemptions;
     (redemptions.len(), redemptions.iter().filter(|spent| spent.reversal.is_some()).count())
 }
 
@@ -77,7 +83,7 @@ async fn a_reversal_that_comes_first_waits_and_is_done_once_when_its_redemption_
         assert_eq!(uses(&world, place).await, (1, 1));
     }
     assert_eq!(discrepancies(&world).await[0].settled_at, Some(world.now()));
-    assert!(world.store().waiting(place).await.unwrap().is_empty());
+    assert!(world.tables().messages.waiting(place).await.unwrap().is_empty());
     // Both reports again, under other ids: the redemption stands as it is, undone.
     redeemed(&world, place, "msg_3").await;
     reversed(&world, place, "msg_4").await;
@@ -92,7 +98,12 @@ async fn it_waits_for_a_redemption_by_api_as_well_and_for_one_that_is_named_by_i
     let id = world.deps.stack.ids.redemption_id(coupon.key, 0);
     report(&world, "coupon.reversed", "msg_1", json!({ "redemption_id": id, "reason": "退单" })).await;
     let campaign = world.campaign(1).await;
-    world.store().redeem(&campaign, coupon.key, coupon.key_version, &world.redemption(1)).await.unwrap();
+    world
+        .tables()
+        .members
+        .redeem(&world.tables().catalog, &campaign, coupon.key, coupon.key_version, &world.redemption(1))
+        .await
+        .unwrap();
     queue_all(&world).await;
     assert_eq!(uses(&world, coupon.key).await, (1, 1));
 }
@@ -109,7 +120,7 @@ async fn what_waits_for_another_order_or_another_coupon_goes_on_waiting() {
     queue_all(&world).await;
     assert_eq!((uses(&world, one.key).await, uses(&world, other.key).await), ((1, 0), (0, 0)));
     for place in [one.key, other.key] {
-        assert_eq!(world.store().waiting(place).await.unwrap().len(), 1);
+        assert_eq!(world.tables().messages.waiting(place).await.unwrap().len(), 1);
     }
 }
 
@@ -128,6 +139,6 @@ async fn a_report_that_names_no_redemption_waits_for_none() {
         report(&world, "coupon.reversed", id, data).await;
     }
     assert_eq!(discrepancies(&world).await.len(), 5);
-    assert!(world.store().waiting(place).await.unwrap().is_empty());
+    assert!(world.tables().messages.waiting(place).await.unwrap().is_empty());
     queue(&world, &records(&world)).await;
 }

@@ -36,7 +36,7 @@ async fn deliveries_are_found_by_what_they_tell_what_they_came_to_and_when() {
     queue_all(&world).await;
     work(&world, &picky()).await;
     let later: Timestamp = begins.plus_seconds(3_600);
-    world.store().clock().set(later);
+    world.clock().set(later);
     coupon(&world, 2, false).await;
     queue_all(&world).await;
     work(&world, &picky()).await;
@@ -73,7 +73,7 @@ async fn a_page_ends_where_the_next_begins_and_a_cursor_of_another_filter_does_n
     let world = World::new().await;
     let begins = world.now();
     for key in 1..=3 {
-        world.store().clock().set(begins.plus_seconds(i64::try_from(key).unwrap() * 60));
+        world.clock().set(begins.plus_seconds(i64::try_from(key).unwrap() * 60));
         coupon(&world, key, false).await;
     }
     queue_all(&world).await;

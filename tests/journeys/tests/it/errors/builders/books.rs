@@ -14,10 +14,11 @@ use serde_json::json;
 pub(super) async fn merchants(world: &World, method: &str, path: &str, has: &impl Fn(Code) -> bool) -> Attempt {
     redeemed(world, world.now()).await;
     post_all(world).await;
-    world.store().clock().set("2026-12-01T00:00:00Z".parse().unwrap());
+    world.clock().set("2026-12-01T00:00:00Z".parse().unwrap());
     fold(world).await;
     let id = "stm_luckytea202611";
-    let answer = |answer| async move { world.store().answer_statement(&id.parse().unwrap(), &answer).await.unwrap() };
+    let answer =
+        |answer| async move { world.tables().ledger.answer_statement(&id.parse().unwrap(), &answer).await.unwrap() };
     let at = world.now();
     if has(Code::StatementConfirmed) {
         answer(Answer::Confirmed { at, after: None }).await;
@@ -65,6 +66,6 @@ async fn put_aside(world: &World, id: &str, unreadable: bool) {
     let aside = SetAside::new(Some(id), "of a newer kind", raw.to_string());
     let content = Content::Unreadable(aside);
     let record = Record { seq: "7".parse().unwrap(), at: world.now(), content, entries: Vec::new() };
-    world.store().post(&"shardId-1".parse().unwrap(), vec![record]).await.unwrap();
+    world.tables().ledger.post(&"shardId-1".parse().unwrap(), vec![record]).await.unwrap();
     fold(world).await;
 }

@@ -4,10 +4,7 @@ use super::{TEA, redeemed};
 use crate::attempt::Attempt;
 use mealticket_api::{Code, auth::operator::Role};
 use mealticket_domain::webhook::{Answer, Endpoint, EndpointId, Failure, Message, MessageKind, endpoint_id};
-use mealticket_store::{
-    deliveries::{Attempt as Try, Delivery, Outcome},
-    messages::{Decision, Discrepancy},
-};
+use mealticket_store::messages::{Attempt as Try, Decision, Delivery, Discrepancy, Outcome};
 use mealticket_support::World;
 use serde_json::json;
 
@@ -34,9 +31,9 @@ pub(super) async fn about(world: &World, method: &str, path: &str, has: &impl Fn
     };
     if has(Code::EndpointExists) {
         let merchant = TEA.parse().unwrap();
-        let own = world.store().endpoints(&merchant).await.unwrap().remove(0);
+        let own = world.tables().catalog.endpoints(&merchant).await.unwrap().remove(0);
         let id = endpoint_id(&merchant, "new").unwrap();
-        world.store().add_endpoint(&merchant, &Endpoint { id, ..own }).await.unwrap();
+        world.tables().catalog.add_endpoint(&merchant, &Endpoint { id, ..own }).await.unwrap();
     }
     let body = match path {
         _ if path.ends_with("/endpoints") => {
@@ -69,17 +66,17 @@ async fn dead_letter(world: &World, attempts: usize) {
         next_at: None,
         revision: 0,
     };
-    world.store().put_dead_letter(&delivery, world.now()).await.unwrap();
-    world.store().settle_delivery(&delivery, world.now()).await.unwrap();
+    world.tables().messages.put_dead_letter(&delivery, world.now()).await.unwrap();
+    world.tables().messages.settle_delivery(&delivery, world.now()).await.unwrap();
 }
 
 /// As many endpoints as a merchant may have.
 async fn fill(world: &World) {
     let merchant = TEA.parse().unwrap();
-    let own = world.store().endpoints(&merchant).await.unwrap().remove(0);
+    let own = world.tables().catalog.endpoints(&merchant).await.unwrap().remove(0);
     for number in 2..=8 {
         let id: EndpointId = format!("end_luckytea{number}").parse().unwrap();
-        world.store().add_endpoint(&merchant, &Endpoint { id, ..own.clone() }).await.unwrap();
+        world.tables().catalog.add_endpoint(&merchant, &Endpoint { id, ..own.clone() }).await.unwrap();
     }
 }
 
@@ -100,12 +97,12 @@ async fn about_discrepancy(world: &World, method: &str, path: &str, has: &impl F
         settled_at: None,
         decision: None,
     };
-    world.store().put_discrepancy(&merchant, &found).await.unwrap();
+    world.tables().messages.put_discrepancy(&merchant, &found).await.unwrap();
     if has(Code::DiscrepancyDecided) {
         let accepted = path.ends_with("/reject");
         let decision =
             Decision { accepted, by: "somebody".to_owned(), at: world.now(), adjustment: None, is_posted: false };
-        world.store().decide_discrepancy(&merchant, "msg_1", &decision).await.unwrap();
+        world.tables().messages.decide_discrepancy(&merchant, "msg_1", &decision).await.unwrap();
     }
     let id = if has(Code::DiscrepancyNotFound) { "dsc_luckytea_none" } else { "dsc_luckytea_msg_1" };
     let path = path.replace("{discrepancy_id}", id);

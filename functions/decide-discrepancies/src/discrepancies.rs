@@ -1,0 +1,144 @@
+//! `/v1/admin/discrepancies…`: reports that broke a rule, what both sides say, and what the operator decides.
+//!
+//! What a merchant is owed for an accepted report is the rule of [`mealticket_domain::discrepancy`].
+
+use crate::{
+    Deps,
+    views::{DiscrepancyView, discrepancy_id, read_discrepancy_id},
+};
+use mealticket_api::{ApiError, Code, Request, Response, auth::operator::Operator, json, views::ListView};
+use mealticket_domain::{
+    Coupon, MerchantId,
+    discrepancy::{ClaimedUnder, Owed, Reported, adjustment_name},
+    journal::Entry,
+};
+use mealticket_store::{
+    StoreError,
+    messages::{Decided, Decision, Discrepancy},
+};
+use serde::Serialize;
+
+#[derive(Serialize)]
+struct DecidedView<'a> {
+    discrepancy_id: &'a str,
+    accepted: bool,
+    decided_at: String,
+    decided_by: String,
+}
+
+/// A merchant's discrepancies, decided or not, each with what we have of the coupon.
+pub(crate) async fn list_discrepancies(deps: &Deps, request: &Request) -> Result<Response, ApiError> {
+    request.only_query(&["merchant_id", "limit", "cursor"])?;
+    let merchant = request.query("merchant_id").ok_or_else(|| ApiError::malformed("merchant_id"))?;
+    let merchant: MerchantId = json::parsed("merchant_id", merchant)?;
+    let limit = usize::from(request.page_limit()?);
+    let after = request.query("cursor").map(read_discrepancy_id).transpose();
+    let after = after.map_err(|_| ApiError::malformed("cursor"))?.map(|(_, webhook_id)| webhook_id);
+    let (found, next) = deps.messages.discrepancies(&merchant, after.as_deref(), limit).await?;
+    let mut items = Vec::with_capacity(found.len());
+    for discrepancy in &found {
+        let coupon = load_coupon(deps, discrepancy).await?;
+        items.push(DiscrepancyView::new(deps, &merchant, discrepancy, coupon.as_ref()));
+    }
+    let next = next.map(|webhook_id| discrepancy_id(&merchant, &webhook_id));
+    Response::ok(&ListView { items, next })
+}
+
+/// A discrepancy that an operator decides about.
+struct Named {
+    merchant: MerchantId,
+    webhook_id: String,
+    found: Discrepancy,
+}
+
+/// The merchant gets its money. The same again is the same answer, and posts nothing twice.
+pub(crate) async fn accept_discrepancy(
+    deps: &Deps,
+    request: &Request,
+    operator: &Operator,
+    id: &str,
+) -> Result<Response, ApiError> {
+    json::read_empty(request.body()?)?;
+    let named = load_discrepancy(deps, id).await?;
+    let was_accepted = named.found.decision.as_ref().is_some_and(|decision| decision.accepted);
+    // One that is accepted already has its adjustment: what is worked out now would be of another time.
+    let adjustment = if was_accepted { None } else { Some(load_owed(deps, &named, id).await?) };
+    decide(deps, operator, id, named, Decision::of(true, &operator.subject, deps.now(), adjustment)).await
+}
+
+/// The merchant does not get its money. The same again is the same answer.
+pub(crate) async fn reject_discrepancy(
+    deps: &Deps,
+    request: &Request,
+    operator: &Operator,
+    id: &str,
+) -> Result<Response, ApiError> {
+    json::read_empty(request.body()?)?;
+    let named = load_discrepancy(deps, id).await?;
+    decide(deps, operator, id, named, Decision::of(false, &operator.subject, deps.now(), None)).await
+}
+
+async fn load_discrepancy(deps: &Deps, id: &str) -> Result<Named, ApiError> {
+    let unknown = || ApiError::from(Code::DiscrepancyNotFound);
+    let (merchant, webhook_id) = read_discrepancy_id(id).map_err(|_| unknown())?;
+    let found = deps.messages.discrepancy(&merchant, &webhook_id).await?.ok_or_else(unknown)?;
+    Ok(Named { merchant, webhook_id, found })
+}
+
+/// Writes the decision down, once, and posts what it owes.
+async fn decide(
+    deps: &Deps,
+    operator: &Operator,
+    id: &str,
+    Named { merchant, webhook_id, .. }: Named,
+    decision: Decision,
+) -> Result<Response, ApiError> {
+    let accepted = decision.accepted;
+    let Decision { at, by, adjustment, .. } =
+        match deps.messages.decide_discrepancy(&merchant, &webhook_id, &decision).await? {
+            Decided::Stands(decision) => decision,
+            Decided::Otherwise => return Err(Code::DiscrepancyDecided.into()),
+            Decided::NotFound => return Err(Code::DiscrepancyNotFound.into()),
+        };
+    if let Some(entry) = &adjustment {
+        // What was worked out when it was decided, under the order's name: asked again it is the same, and no order is adjusted twice.
+        deps.ledger.post_adjustment(&adjustment_name(entry), entry).await?;
+        deps.messages.discrepancy_is_posted(&merchant, &webhook_id, deps.now()).await?;
+    }
+    tracing::info!(discrepancy = id, by = operator.subject, accepted, "decided");
+    Response::ok(&DecidedView { discrepancy_id: id, accepted, decided_at: at.to_string(), decided_by: by })
+}
+
+async fn load_coupon(deps: &Deps, found: &Discrepancy) -> Result<Option<Coupon>, StoreError> {
+    match found.coupon_id.as_deref().and_then(|id| deps.stack.ids.coupon(id).ok()) {
+        Some(key) => deps.members.coupon(key).await,
+        None => Ok(None),
+    }
+}
+
+/// The entry that accepting posts, or the refusal that nothing is owed.
+async fn load_owed(deps: &Deps, named: &Named, id: &str) -> Result<Entry, ApiError> {
+    let found = &named.found;
+    let reported = Reported {
+        merchant: named.merchant.clone(),
+        reason: found.reason.clone(),
+        order_no: found.order_no.as_deref().and_then(|order_no| order_no.parse().ok()),
+        store: found.store_id.clone(),
+        amount: found.amount,
+    };
+    let coupon = load_coupon(deps, found).await?;
+    let (mut terms, mut settlement) = (None, None);
+    if let Some(coupon) = &coupon {
+        terms = Some(deps.catalog.terms(coupon.key.campaign, coupon.terms_version).await?);
+        settlement = deps.catalog.settlement_terms(coupon.key.campaign, coupon.settlement_version).await?;
+    }
+    let claimed_under =
+        terms.as_deref().zip(settlement.as_deref()).map(|(terms, settlement)| ClaimedUnder { terms, settlement });
+    match reported.owed(coupon.as_ref(), claimed_under, deps.now()) {
+        Owed::Entry(entry) => Ok(*entry),
+        Owed::Nothing(why) => {
+            tracing::info!(discrepancy = id, ?why, "nothing is owed");
+            Err(Code::DiscrepancyNotAcceptable.into())
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! What the records of the members' stream come to, by the catalog: whose coupon it is, and the money that it moves.
+
+use crate::{Catalog, members::stream, table::error::StoreError};
+use mealticket_domain::{
+    Coupon, IdCipher, MerchantId, Timestamp,
+    journal::{Content, CouponEvent, Entry, Record, SequenceNumber, SetAside, events_between},
+    webhook::{Message, messages_between},
+};
+use serde::Deserialize;
+use serde_json::Value;
+
+/// Why a batch cannot be read now.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// No record tells its place: there is nothing to remember the batch by.
+    #[error("no record of the batch has a sequence number")]
+    NoPlace,
+    /// The catalog did not answer.
+    #[error("the batch cannot be read now")]
+    Catalog(#[from] StoreError),
+}
+
+impl Catalog {
+    /// The records of a batch, with the money that they move. One without a place of its own stands with its neighbour. One
+    /// without a time counts as the latest: whoever looks for what was written since some time must not pass it by.
+    pub async fn read_batch(&self, batch: &[Value]) -> Result<Vec<Record>, ReadError> {
+        let places: Vec<Option<SequenceNumber>> = batch.iter().map(stream::sequence_number).collect();
+        let Some(first) = places.iter().flatten().next() else {
+            return if batch.is_empty() { Ok(Vec::new()) } else { Err(ReadError::NoPlace) };
+        };
+        let mut seq = first.clone();
+        let mut records = Vec::with_capacity(batch.len());
+        for (raw, place) in batch.iter().zip(places) {
+            let at = stream::time(raw).unwrap_or(Timestamp::MAX);
+            let read = match &place {
+                Some(_) => self.read(raw).await?,
+                None => Err("no sequence number".to_owned()),
+            };
+            seq = place.unwrap_or(seq);
+            let (content, entries) = read.unwrap_or_else(|reason| {
+                let event_id = raw.get("eventID").and_then(Value::as_str);
+                (Content::Unreadable(SetAside::new(event_id, &reason, raw.to_string())), Vec::new())
+            });
+            records.push(Record { seq: seq.clone(), at, content, entries });
+        }
+        Ok(records)
+    }
+
+    /// What a record says and moves; why that cannot be told, when it cannot.
+    async fn read(&self, raw: &Value) -> Result<Result<(Content, Vec<Entry>), String>, StoreError> {
+        let content = match stream::Raw::deserialize(raw) {
+            Ok(raw) => stream::content(raw.dynamodb.old_image, raw.dynamodb.new_image),
+            Err(_) => Err("not a record of a stream with both images".to_owned()),
+        };
+        Ok(match content {
+            Ok(Content::Coupon(change)) => {
+                let entries = self.entries(&change.coupon, &change.events).await?;
+                entries.map(|entries| (Content::Coupon(change), entries)).map_err(str::to_owned)
+            }
+            content => content.map(|content| (content, Vec::new())),
+        })
+    }
+
+    /// The money that a coupon's events move, by the settlement terms that the coupon names. Terms that are not there, or not
+    /// sound, are a reason to put the record aside; a catalog that does not answer is not.
+    pub async fn entries(
+        &self,
+        coupon: &Coupon,
+        events: &[CouponEvent],
+    ) -> Result<Result<Vec<Entry>, &'static str>, StoreError> {
+        if events.iter().all(|event| *event == CouponEvent::Claimed) {
+            return Ok(Ok(Vec::new()));
+        }
+        let known = |answer| match answer {
+            Err(StoreError::Corrupt { .. }) => Ok(None),
+            answer => answer,
+        };
+        let Some(campaign) = known(self.campaign(coupon.key.campaign).await)? else {
+            return Ok(Err("the catalog has no sound campaign of that number"));
+        };
+        let terms = self.settlement_terms(campaign.no, coupon.settlement_version).await;
+        let terms = match terms {
+            Err(StoreError::Corrupt { .. }) => None,
+            terms => terms?,
+        };
+        Ok(match terms.filter(|terms| terms.check().is_ok()) {
+            Some(terms) => {
+                let entry = |event: &CouponEvent| Entry::of(coupon, *event, &campaign.merchant_id, &terms);
+                Ok(events.iter().filter_map(entry).collect())
+            }
+            None => Err("the catalog has no sound settlement terms of that version"),
+        })
+    }
+
+    /// All entries that a coupon comes to; the reason when its settlement terms are not to be had.
+    pub async fn entries_of(&self, coupon: &Coupon) -> Result<Result<Vec<Entry>, &'static str>, StoreError> {
+        match events_between(None, coupon) {
+            Ok(events) => self.entries(coupon, &events).await,
+            Err(_) => Ok(Err("a coupon's past was rewritten")),
+        }
+    }
+
+    /// The messages that a record of the members' stream gives rise to, and the merchant whose campaign it is about. A record
+    /// that cannot be read gives none: it is put aside in the journal, and told of when it is posted from there.
+    pub async fn messages_of(
+        &self,
+        record: &Value,
+        ids: &IdCipher,
+    ) -> Result<Option<(MerchantId, Vec<Message>)>, StoreError> {
+        let Some(((before, after), written_at)) = stream::coupon_of(record) else { return Ok(None) };
+        let Ok(messages) = messages_between(before.as_ref(), &after, written_at, ids) else { return Ok(None) };
+        if messages.is_empty() {
+            return Ok(None);
+        }
+        match self.campaign(after.key.campaign).await {
+            Ok(Some(campaign)) => Ok(Some((campaign.merchant_id.clone(), messages))),
+            Ok(None) | Err(StoreError::Corrupt { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+}

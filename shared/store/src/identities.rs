@@ -1,0 +1,13 @@
+//! `identities`: which member a phone is, one-time codes, and sessions.
+
+mod challenges;
+pub(crate) mod keys;
+mod phones;
+mod quotas;
+mod sessions;
+
+pub use challenges::{Challenge, Guess};
+pub use keys::QuotaScope;
+pub use phones::SignedUp;
+pub use quotas::{Quota, Quotum};
+pub use sessions::Presented;

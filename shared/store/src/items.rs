@@ -1,3 +1,0 @@
-//! One file per kind of item: item ⇄ domain.
-
-pub(crate) mod coupon;

@@ -1,0 +1,138 @@
+//! Records that were put aside because nobody could read them, listed, and posted when somebody can.
+
+use crate::{
+    Catalog, Ledger,
+    catalog::ReadError,
+    ledger::keys,
+    table::{
+        attributes::{Item, Reader, instant, item, number, text},
+        clauses::IS_NEW,
+        error::StoreError,
+    },
+};
+use mealticket_domain::{
+    Timestamp,
+    journal::{Content, Page, SetAside, StreamShard},
+};
+
+/// A record that was put aside, as it is listed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListedAside {
+    /// Names it: the event's id, or its place when it has none.
+    pub id: String,
+    /// Its shard.
+    pub shard: StreamShard,
+    /// Its page.
+    pub page: u64,
+    /// What is wrong with it.
+    pub reason: String,
+    /// When its page's newest record was written.
+    pub at: Timestamp,
+    /// When it was posted all the same, and who had it posted.
+    pub posted: Option<(Timestamp, String)>,
+}
+
+/// What posting a record that was put aside came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PostedAside {
+    /// It is in the journal, once: the record as it came.
+    Posted(serde_json::Value),
+    /// There is none of that id.
+    NotFound,
+    /// It still cannot be read, for this reason.
+    StillUnreadable(String),
+}
+
+impl Ledger {
+    /// Lists a record that was put aside. Safe to repeat.
+    pub async fn list_aside(&self, listed: &ListedAside) -> Result<(), StoreError> {
+        let call = self.table.put_item();
+        self.table.put(call.set_item(Some(aside_item(listed))).condition_expression(IS_NEW)).await.map(drop)
+    }
+
+    /// The records that were put aside, by their ids, at most `limit` after `after`.
+    pub async fn set_asides(&self, after: Option<&str>, limit: usize) -> Result<Vec<ListedAside>, StoreError> {
+        let call = self.table.query_partition(keys::SET_ASIDE.to_owned());
+        let call = call.limit(i32::try_from(limit).unwrap_or(i32::MAX));
+        let call = call.set_exclusive_start_key(after.map(|id| keys::set_aside(id).attributes()));
+        self.table.query(call).await?.items.iter().map(read_aside).collect()
+    }
+
+    /// A record that was put aside, with the record itself.
+    pub async fn set_aside(&self, id: &str) -> Result<Option<(ListedAside, SetAside)>, StoreError> {
+        let call = self.table.get_item().consistent_read(true);
+        let Some(item) = self.table.get(call.set_key(Some(keys::set_aside(id).attributes()))).await? else {
+            return Ok(None);
+        };
+        let listed = read_aside(&item)?;
+        let before = listed.page.saturating_sub(1);
+        let pages = self.pages_after(&listed.shard, before, Some(listed.page), 1).await?;
+        let found = pages.iter().flat_map(|page| page.asides(&listed.shard)).find(|(known, _)| known == id);
+        let aside = found.map(|(_, aside)| aside.clone());
+        Ok(aside.map(|aside| (listed, aside)))
+    }
+
+    /// The page of a record that was put aside and is posted.
+    pub async fn posted_aside(&self, id: &str) -> Result<Option<Page>, StoreError> {
+        let Some(shard) = SetAside::own_shard(id) else { return Ok(None) };
+        Ok(self.pages_after(&shard, 0, None, 1).await?.into_iter().next())
+    }
+
+    /// Posts a record that was put aside, now that it can be read. Safe to repeat: it has a shard of its own, with one page.
+    /// Who asked first stands.
+    pub async fn post_aside(
+        &self,
+        catalog: &Catalog,
+        id: &str,
+        by: &str,
+        now: Timestamp,
+    ) -> Result<PostedAside, StoreError> {
+        let Some(shard) = SetAside::own_shard(id) else { return Ok(PostedAside::NotFound) };
+        let Some((listed, aside)) = self.set_aside(id).await? else { return Ok(PostedAside::NotFound) };
+        let raw = [serde_json::from_str(&aside.raw).unwrap_or_default()];
+        let records = match catalog.read_batch(&raw).await {
+            Ok(records) => records,
+            Err(ReadError::NoPlace) => return Ok(PostedAside::StillUnreadable("no sequence number".to_owned())),
+            Err(ReadError::Catalog(error)) => return Err(error),
+        };
+        if let Some(Content::Unreadable(aside)) = records.first().map(|record| &record.content) {
+            return Ok(PostedAside::StillUnreadable(aside.reason.clone()));
+        }
+        self.post(&shard, records).await.map_err(|not_posted| not_posted.source)?;
+        if listed.posted.is_none() {
+            let posted = ListedAside { posted: Some((now, by.to_owned())), ..listed };
+            let call = self.table.put_item();
+            // NOT_POSTED: two who ask at once are one.
+            let call = call.set_item(Some(aside_item(&posted))).condition_expression("attribute_not_exists(posted_at)");
+            self.table.put(call).await?;
+        }
+        let [raw] = raw;
+        Ok(PostedAside::Posted(raw))
+    }
+}
+
+fn aside_item(listed: &ListedAside) -> Item {
+    keys::set_aside(&listed.id).with(item([
+        ("shard", Some(text(listed.shard.as_str()))),
+        ("page", Some(number(listed.page))),
+        ("reason", Some(text(&listed.reason))),
+        ("at", Some(instant(listed.at))),
+        ("posted_at", listed.posted.as_ref().map(|(at, _)| instant(*at))),
+        ("posted_by", listed.posted.as_ref().map(|(_, by)| text(by))),
+    ]))
+}
+
+fn read_aside(item: &Item) -> Result<ListedAside, StoreError> {
+    let read = Reader::new(item, "listed record");
+    Ok(ListedAside {
+        id: read.str("sk")?.to_owned(),
+        shard: read.parsed("shard")?,
+        page: read.number("page")?,
+        reason: read.str("reason")?.to_owned(),
+        at: read.instant("at")?,
+        posted: match read.optional("posted_at", |read, name| read.instant(name))? {
+            Some(at) => Some((at, read.str("posted_by")?.to_owned())),
+            None => None,
+        },
+    })
+}

@@ -1,0 +1,126 @@
+//! Holding a coupon for an order (R2): one read for the facts, one conditional update for the effect.
+
+use crate::{
+    Catalog, Members,
+    members::clauses::{REDEMPTIONS_ARE_AS_SEEN, VALIDITY_IS_AS_SEEN, deactivation_is_as_seen, hold_is_as_seen},
+    members::item,
+    members::keys,
+    table::{
+        attributes::{Item, instant, item, number},
+        calls::Write,
+        clauses::{EXISTS, all},
+        error::StoreError,
+    },
+};
+use mealticket_domain::{
+    Coupon, CouponKey, Hold, HoldDecision, HoldRequest, HoldTag, RedeemRefusal, ReleaseDecision, Timestamp,
+    hold::{decide_hold, decide_release},
+};
+
+/// What placing a hold came to.
+#[derive(Debug)]
+pub enum HoldOutcome {
+    /// The coupon's newest hold is this order's.
+    Held(Box<Coupon>),
+    /// The same request has succeeded before.
+    Replayed(Box<Coupon>),
+    /// The same key has succeeded with another payload.
+    KeyReused,
+    /// A rule stands against it.
+    Refused(RedeemRefusal),
+    /// There is no such coupon, or its code was made with another key.
+    NotFound,
+}
+
+/// The units of use that are left are those that we saw: nothing was redeemed or undone in between.
+const USES_ARE_AS_SEEN: &str = "uses_left = :uses";
+/// The code leads here still.
+const KEY_VERSION_MATCHES: &str = "key_version = :key_version";
+/// It is the hold that was seen, and it counts.
+const SEEN_HOLD_COUNTS: &str = "held = :seen_hold AND hold_until > :now";
+
+/// Looks at the coupon at most this often: each lost race is another request's success on this one coupon.
+const LOOKS_MAX: usize = 8;
+
+impl Members {
+    /// Holds the coupon for the request's order. While the hold counts, the same order gets the same one again.
+    pub async fn hold(
+        &self,
+        catalog: &Catalog,
+        place: CouponKey,
+        key_version: u16,
+        request: &HoldRequest,
+    ) -> Result<HoldOutcome, StoreError> {
+        let mut seen = self.coupon(place).await?;
+        for _ in 0..LOOKS_MAX {
+            let Some(coupon) = seen.filter(|coupon| coupon.key_version == key_version) else {
+                return Ok(HoldOutcome::NotFound);
+            };
+            let terms = catalog.terms(place.campaign, coupon.terms_version).await?;
+            let hold = match decide_hold(&coupon, &terms, request) {
+                HoldDecision::Place(hold) => hold,
+                HoldDecision::Standing { replayed: true } => return Ok(HoldOutcome::Replayed(Box::new(coupon))),
+                HoldDecision::Standing { replayed: false } => return Ok(HoldOutcome::Held(Box::new(coupon))),
+                HoldDecision::KeyReused => return Ok(HoldOutcome::KeyReused),
+                HoldDecision::Refused(refusal) => return Ok(HoldOutcome::Refused(refusal)),
+            };
+            seen = match self.try_hold(&coupon, &hold).await? {
+                Write::Done(item) => return Ok(HoldOutcome::Held(Box::new(item::from_item(&item)?))),
+                Write::Refused(stands) => stands.as_ref().map(item::from_item).transpose()?,
+            };
+        }
+        Err(StoreError::busy())
+    }
+
+    async fn try_hold(&self, coupon: &Coupon, hold: &Hold) -> Result<Write, StoreError> {
+        let values: Item = item([
+            (":redemptions", Some(number(coupon.redemptions.len()))),
+            (":seen_until", Some(instant(coupon.valid_until))),
+            (":seen_hold", coupon.hold.as_ref().map(item::held)),
+            (":uses", Some(number(coupon.uses_left))),
+            (":key_version", Some(number(coupon.key_version))),
+            (":held", Some(item::held(hold))),
+            (":held_at", Some(instant(hold.at))),
+            (":until", Some(instant(hold.until))),
+        ]);
+        let call = self.table.update_item();
+        let call = call
+            .set_key(Some(keys::coupon(coupon.key).attributes()))
+            .condition_expression(all(&[
+                EXISTS,
+                USES_ARE_AS_SEEN,
+                REDEMPTIONS_ARE_AS_SEEN,
+                VALIDITY_IS_AS_SEEN,
+                KEY_VERSION_MATCHES,
+                deactivation_is_as_seen(coupon),
+                hold_is_as_seen(coupon),
+            ]))
+            .update_expression("SET held = :held, held_at = :held_at, held_to = :until, hold_until = :until")
+            .set_expression_attribute_values(Some(values));
+        self.table.update(call).await
+    }
+
+    /// Ends a hold before its deadline; `false` when the coupon's newest hold is none or another. A hold that has ended
+    /// already stays so: to release twice is to release. A write that lands late ends the hold that was seen, and no other: the
+    /// same order may have a new one by then.
+    pub async fn release(&self, place: CouponKey, tag: HoldTag, now: Timestamp) -> Result<bool, StoreError> {
+        let Some(coupon) = self.coupon(place).await? else { return Ok(false) };
+        match (decide_release(&coupon, tag, now), &coupon.hold) {
+            (ReleaseDecision::Release, Some(seen)) => {
+                let call = self.table.update_item();
+                let call = call
+                    .set_key(Some(keys::coupon(place).attributes()))
+                    .condition_expression(all(&[EXISTS, SEEN_HOLD_COUNTS]))
+                    .update_expression("REMOVE hold_until")
+                    .set_expression_attribute_values(Some(item([
+                        (":seen_hold", Some(item::held(seen))),
+                        (":now", Some(instant(now))),
+                    ])));
+                // Refused: it has ended since it was seen, by ourselves perhaps, when an answer was lost.
+                Ok(!matches!(self.table.update(call).await?, Write::Refused(None)))
+            }
+            (ReleaseDecision::Ended, _) => Ok(true),
+            (ReleaseDecision::NotFound | ReleaseDecision::Release, _) => Ok(false),
+        }
+    }
+}

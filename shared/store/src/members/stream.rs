@@ -1,0 +1,87 @@
+//! The members' stream: what a record says. A record that cannot be read is put aside, never guessed at and never in the way.
+
+use crate::{
+    members::item,
+    members::keys,
+    table::{attributes::Item, error::StoreError},
+};
+use mealticket_domain::{
+    Coupon, CouponKey, Timestamp,
+    journal::{Change, Content, SequenceNumber},
+};
+use serde::Deserialize;
+use serde_json::Value;
+use std::collections::BTreeSet;
+
+/// A record as Lambda hands it over.
+#[derive(Deserialize)]
+pub(crate) struct Raw {
+    pub(crate) dynamodb: Images,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct Images {
+    #[serde(default)]
+    pub(crate) old_image: Option<serde_dynamo::Item>,
+    #[serde(default)]
+    pub(crate) new_image: Option<serde_dynamo::Item>,
+}
+
+pub(crate) fn sequence_number(raw: &Value) -> Option<SequenceNumber> {
+    raw.pointer("/dynamodb/SequenceNumber")?.as_str()?.parse().ok()
+}
+
+/// DynamoDB tells the time to the second, in some regions as a number with a fraction.
+pub(crate) fn time(raw: &Value) -> Option<Timestamp> {
+    let seconds = raw.pointer("/dynamodb/ApproximateCreationDateTime")?;
+    let seconds = seconds.as_i64().or_else(|| seconds.as_f64().map(|seconds| seconds as i64))?;
+    Timestamp::from_unix_seconds(seconds)
+}
+
+/// A coupon as it was, if it was there, and as it is.
+pub type Became = (Option<Coupon>, Coupon);
+
+/// The coupon that a record is about, before and after, and when it was written; `None` when it is about something else, or
+/// tells of it what cannot be read: that is in the journal, put aside, and told of when it is posted from there.
+pub fn coupon_of(record: &Value) -> Option<(Became, Timestamp)> {
+    let images = Raw::deserialize(record).ok()?.dynamodb;
+    let became = became(images.old_image.map(Item::from), images.new_image.map(Item::from)).ok()??;
+    let at = time(record).unwrap_or(became.1.claimed_at);
+    Some((became, at))
+}
+
+/// What happened when an item of `members` became another; why it cannot be told, when it cannot.
+pub fn content(old: Option<serde_dynamo::Item>, new: Option<serde_dynamo::Item>) -> Result<Content, String> {
+    let Some((before, after)) = became(old.map(Item::from), new.map(Item::from))? else { return Ok(Content::Nothing) };
+    let change = Change::between(before.as_ref(), after).map_err(|error| error.to_string())?;
+    Ok(if change.is_empty() { Content::Nothing } else { Content::Coupon(Box::new(change)) })
+}
+
+/// The coupon that an item was and is; none when it is a member's profile.
+fn became(old: Option<Item>, new: Option<Item>) -> Result<Option<Became>, String> {
+    let image = new.as_ref().or(old.as_ref()).ok_or("no image")?;
+    let key = |name: &str| image.get(name).and_then(|value| value.as_s().ok()).map_or("", String::as_str);
+    if key("sk") == keys::PROFILE {
+        return Ok(None);
+    }
+    if !key("sk").starts_with(keys::COUPONS) {
+        return Err("an unknown kind of item".to_owned());
+    }
+    let coupon = |item: &Item| -> Result<Coupon, String> {
+        item::from_item(item).map_err(|error: StoreError| error.to_string())
+    };
+    let after = coupon(new.as_ref().ok_or("a coupon was deleted")?)?;
+    let before = old.as_ref().map(coupon).transpose()?;
+    Ok(Some((before, after)))
+}
+
+/// The coupons that were redeemed in these records of the members' stream.
+pub fn redeemed_in(records: &[Value]) -> BTreeSet<CouponKey> {
+    let redeemed = records.iter().filter_map(|record| {
+        let ((before, after), _) = coupon_of(record)?;
+        let known = before.map_or(0, |before| before.redemptions.len());
+        (after.redemptions.len() > known).then_some(after.key)
+    });
+    redeemed.collect()
+}

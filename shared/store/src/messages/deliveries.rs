@@ -1,0 +1,339 @@
+//! Webhooks on their way: what is due, what became of it, and what nobody took.
+//!
+//! A **due entry** is a few messages for one endpoint at one time; it stands until each of them is settled. A **delivery** is a
+//! message to an endpoint with its attempts, written when the first has been made. It alone says how many there were, so a due
+//! entry that is there twice, or late, does nothing: messages are queued, settled and given up in an order in which every
+//! crash leaves one entry too many and never one too few.
+
+use crate::{
+    Messages,
+    messages::Due,
+    messages::keys,
+    table::{
+        attributes::{Item, Reader, instant, item, number, text},
+        clauses::IS_NEW,
+        error::StoreError,
+    },
+};
+use aws_sdk_dynamodb::types::AttributeValue;
+use mealticket_domain::{
+    MerchantId, Timestamp,
+    webhook::{Answer, EndpointId, Message, MessageId, MessageKind},
+};
+
+/// A delivery is remembered for 30 days after it arrived, so that it can be looked up and sent again.
+const DELIVERED_SECONDS: i64 = 30 * 86_400;
+/// A dead letter waits 90 days for somebody to send it again.
+const DEAD_SECONDS: i64 = 90 * 86_400;
+
+/// Nobody has written it since it was read.
+const REVISION_IS_AS_SEEN: &str = "revision = :seen";
+
+/// The letter is not one of a later death: a delete whose answer was lost may land late.
+const DIED_BEFORE: &str = "dead_at < :now";
+
+/// What a delivery has come to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// It is tried again.
+    Pending,
+    /// It arrived.
+    Delivered,
+    /// It was given up.
+    Dead,
+}
+
+impl Outcome {
+    /// The name in the table and on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Outcome::Pending => "pending",
+            Outcome::Delivered => "delivered",
+            Outcome::Dead => "dead",
+        }
+    }
+}
+
+impl std::str::FromStr for Outcome {
+    type Err = mealticket_domain::ids::IdError;
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let all = [Outcome::Pending, Outcome::Delivered, Outcome::Dead];
+        all.into_iter().find(|known| known.as_str() == text).ok_or(mealticket_domain::ids::IdError)
+    }
+}
+
+/// One attempt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Attempt {
+    /// When it began.
+    pub at: Timestamp,
+    /// How it ended.
+    pub answer: Answer,
+    /// Milliseconds until then.
+    pub duration_ms: u32,
+}
+
+/// A message to an endpoint, with its attempts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Delivery {
+    /// Whose endpoint.
+    pub merchant: MerchantId,
+    /// The endpoint.
+    pub endpoint: EndpointId,
+    /// What is sent.
+    pub message: Message,
+    /// What it has come to.
+    pub outcome: Outcome,
+    /// Why it was given up without an attempt, if it was.
+    pub given_up: Option<String>,
+    /// Every attempt, in order.
+    pub attempts: Vec<Attempt>,
+    /// Attempts that were made before it was last sent again by hand: the schedule begins after them.
+    pub schedule_from: u8,
+    /// When the next attempt is due.
+    pub next_at: Option<Timestamp>,
+    /// Counts what was written of it, from 1: a write that lands late finds another.
+    pub revision: u32,
+}
+
+/// Which deliveries are asked for; all of them by default.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct DeliveryFilter {
+    /// What they have come to.
+    pub outcome: Option<Outcome>,
+    /// What they tell.
+    pub kind: Option<MessageKind>,
+    /// From when on it happened.
+    pub since: Option<Timestamp>,
+    /// Before when it happened.
+    pub until: Option<Timestamp>,
+}
+
+impl DeliveryFilter {
+    /// The names of messages between which they are, the second of them excluded.
+    fn span(&self) -> (String, String) {
+        (
+            MessageId::least_of(self.since.unwrap_or(Timestamp::MIN)),
+            MessageId::least_of(self.until.unwrap_or(Timestamp::MAX)),
+        )
+    }
+
+    /// Whether a delivery is one of them.
+    pub fn passes(&self, delivery: &Delivery) -> bool {
+        let (first, end) = self.span();
+        let name = delivery.message.id.as_str();
+        self.outcome.is_none_or(|outcome| outcome == delivery.outcome)
+            && self.kind.is_none_or(|kind| kind == delivery.message.kind)
+            && (first.as_str()..end.as_str()).contains(&name)
+    }
+}
+
+/// A page of deliveries, and after which message the next begins.
+pub type DeliveryPage = (Vec<Delivery>, Option<MessageId>);
+
+/// What a dead letter is of.
+pub type Letter = (EndpointId, MessageId);
+
+impl Delivery {
+    /// How many attempts there were.
+    pub fn made(&self) -> u8 {
+        u8::try_from(self.attempts.len()).unwrap_or(u8::MAX)
+    }
+}
+
+impl Messages {
+    /// A delivery, if an attempt was made or it was given up.
+    pub async fn delivery(&self, endpoint: &EndpointId, message: &MessageId) -> Result<Option<Delivery>, StoreError> {
+        let call = self.table.get_item().consistent_read(true);
+        let found = self.table.get(call.set_key(Some(keys::delivery(endpoint, message).attributes()))).await?;
+        found.as_ref().map(|item| read_delivery(endpoint, item)).transpose()
+    }
+
+    /// Writes what a delivery has come to, if nobody was quicker: it is still in the revision that was read, or not there when
+    /// that is 0. Whoever was quicker has left what follows.
+    pub async fn settle_delivery(&self, delivery: &Delivery, now: Timestamp) -> Result<(), StoreError> {
+        let seen = delivery.revision;
+        let next = Delivery { revision: seen.saturating_add(1), ..delivery.clone() };
+        let call = self.table.put_item();
+        let call = call.set_item(Some(delivery_item(&next, now)));
+        let call = match seen {
+            0 => call.condition_expression(IS_NEW),
+            _ => call.condition_expression(REVISION_IS_AS_SEEN).expression_attribute_values(":seen", number(seen)),
+        };
+        self.table.put(call).await.map(drop)
+    }
+
+    /// Lists a delivery as a dead letter. Before it is settled as one: a letter too many is found out when it is read.
+    pub async fn put_dead_letter(&self, delivery: &Delivery, now: Timestamp) -> Result<(), StoreError> {
+        let attributes = item([
+            ("merchant_id", Some(text(delivery.merchant.as_str()))),
+            ("dead_at", Some(instant(now))),
+            ("expires_at", Some(instant(now.plus_seconds(DEAD_SECONDS)))),
+        ]);
+        let call = self.table.put_item();
+        let item = keys::dead_letter(&delivery.endpoint, &delivery.message.id).with(attributes);
+        self.table.put(call.set_item(Some(item))).await.map(drop)
+    }
+
+    /// Dead letters after `after`, of one endpoint or of all: `limit` at the most. The last of them is where the next page begins, if
+    /// there is one.
+    pub async fn dead_letters(
+        &self,
+        endpoint: Option<&EndpointId>,
+        after: Option<&Letter>,
+        limit: usize,
+    ) -> Result<(Vec<Letter>, Option<Letter>), StoreError> {
+        let partition = keys::DEAD_LETTERS.to_owned();
+        let call = match endpoint {
+            Some(endpoint) => self.table.query_prefix(partition, &keys::dead_letters_of(endpoint)),
+            None => self.table.query_partition(partition),
+        };
+        let from = after.map(|(endpoint, message)| keys::dead_letter(endpoint, message).attributes());
+        let page =
+            self.table.query(call.consistent_read(true).limit(bounded(limit)).set_exclusive_start_key(from)).await?;
+        let letters: Vec<Letter> = page.items.iter().map(read_letter).collect::<Result<_, _>>()?;
+        let next = page.next.and_then(|_| letters.last().cloned());
+        Ok((letters, next))
+    }
+
+    /// A page of an endpoint's deliveries, newest first.
+    pub async fn deliveries(
+        &self,
+        endpoint: &EndpointId,
+        filter: &DeliveryFilter,
+        after: Option<&MessageId>,
+        limit: usize,
+    ) -> Result<DeliveryPage, StoreError> {
+        let (first, end) = filter.span();
+        // Where a page of another filter ended may be outside of this one's span.
+        if after.is_some_and(|after| after.as_str() < first.as_str()) || first >= end {
+            return Ok((Vec::new(), None));
+        }
+        let after = after.filter(|after| after.as_str() < end.as_str());
+        let from = after.map(|message| keys::delivery(endpoint, message).attributes());
+        let call = self.table.query_items();
+        let mut call = call
+            .key_condition_expression("pk = :pk AND sk BETWEEN :first AND :end")
+            .expression_attribute_values(":pk", text(keys::deliveries(endpoint)))
+            .expression_attribute_values(":first", text(first))
+            .expression_attribute_values(":end", text(end))
+            .scan_index_forward(false)
+            .limit(bounded(limit))
+            .set_exclusive_start_key(from);
+        let asked = [
+            ("outcome = :outcome", ":outcome", filter.outcome.map(Outcome::as_str)),
+            ("kind = :kind", ":kind", filter.kind.map(MessageKind::as_str)),
+        ];
+        let clauses: Vec<&str> =
+            asked.iter().filter(|(_, _, value)| value.is_some()).map(|(clause, ..)| *clause).collect();
+        if !clauses.is_empty() {
+            call = call.filter_expression(clauses.join(" AND "));
+        }
+        for (_, name, value) in asked {
+            if let Some(value) = value {
+                call = call.expression_attribute_values(name, text(value));
+            }
+        }
+        let page = self.table.query(call).await?;
+        let found = page.items.iter().map(|item| read_delivery(endpoint, item)).collect::<Result<_, _>>()?;
+        // A page may hold nothing that passes the filter, and yet not be the last.
+        let next = page.next.map(|key| Reader::new(&key, "delivery").parsed("sk")).transpose()?;
+        Ok((found, next))
+    }
+
+    /// Takes a delivery from the list of dead letters: it is not dead any more. A delete that lands late leaves a letter of a
+    /// later death.
+    pub async fn remove_dead_letter(&self, delivery: &Delivery, now: Timestamp) -> Result<(), StoreError> {
+        let call = self.table.delete_item();
+        let call = call
+            .set_key(Some(keys::dead_letter(&delivery.endpoint, &delivery.message.id).attributes()))
+            .condition_expression(DIED_BEFORE)
+            .expression_attribute_values(":now", instant(now));
+        self.table.delete(call).await
+    }
+
+    /// Has a delivery attempted again now, whatever it has come to, and its schedule begin anew with that attempt. One entry, which
+    /// may be repeated: the first that is worked makes the attempt, and the others find it made.
+    pub async fn replay(&self, delivery: &Delivery, now: Timestamp) -> Result<(), StoreError> {
+        let due = Due {
+            merchant: delivery.merchant.clone(),
+            endpoint: delivery.endpoint.clone(),
+            attempt: delivery.made().saturating_add(1),
+            begins_anew: true,
+            messages: vec![delivery.message.clone()],
+        };
+        self.put_due(&due, now).await
+    }
+}
+
+fn read_letter(item: &Item) -> Result<Letter, StoreError> {
+    let read = Reader::new(item, "dead letter");
+    let (endpoint, message) = read.str("sk")?.split_once('#').ok_or_else(|| read.corrupt("sk"))?;
+    let named = (endpoint.parse(), message.parse());
+    let (Ok(endpoint), Ok(message)) = named else { return Err(read.corrupt("sk")) };
+    Ok((endpoint, message))
+}
+
+pub(super) fn bounded(limit: usize) -> i32 {
+    i32::try_from(limit).unwrap_or(i32::MAX)
+}
+
+fn delivery_item(delivery: &Delivery, now: Timestamp) -> Item {
+    let attempts = delivery.attempts.iter().map(|attempt| {
+        let (status, failure, retry_after) = match &attempt.answer {
+            Answer::Status { status, retry_after } => (Some(number(status)), None, retry_after.map(number)),
+            Answer::Failed(failure) => (None, Some(text(failure.as_str())), None),
+        };
+        AttributeValue::M(item([
+            ("at", Some(instant(attempt.at))),
+            ("status", status),
+            ("failure", failure),
+            ("retry_after", retry_after),
+            ("ms", Some(number(attempt.duration_ms))),
+        ]))
+    });
+    let kept = match delivery.outcome {
+        Outcome::Pending => None,
+        Outcome::Delivered => Some(DELIVERED_SECONDS),
+        Outcome::Dead => Some(DEAD_SECONDS),
+    };
+    keys::delivery(&delivery.endpoint, &delivery.message.id).with(item([
+        ("merchant_id", Some(text(delivery.merchant.as_str()))),
+        ("kind", Some(text(delivery.message.kind.as_str()))),
+        ("body", Some(text(&delivery.message.body))),
+        ("outcome", Some(text(delivery.outcome.as_str()))),
+        ("given_up", delivery.given_up.as_ref().map(text)),
+        ("attempts", Some(AttributeValue::L(attempts.collect()))),
+        ("schedule_from", Some(number(delivery.schedule_from))),
+        ("next_at", delivery.next_at.map(instant)),
+        ("revision", Some(number(delivery.revision))),
+        ("expires_at", kept.map(|seconds| instant(now.plus_seconds(seconds)))),
+    ]))
+}
+
+fn read_delivery(endpoint: &EndpointId, item: &Item) -> Result<Delivery, StoreError> {
+    let read = Reader::new(item, "delivery");
+    let attempt = |item: &Item| -> Result<Attempt, StoreError> {
+        let read = Reader::new(item, "attempt");
+        let answer = match read.optional("status", Reader::number)? {
+            Some(status) => Answer::Status { status, retry_after: read.optional("retry_after", Reader::number)? },
+            None => Answer::Failed(read.parsed("failure")?),
+        };
+        Ok(Attempt { at: read.instant("at")?, answer, duration_ms: read.number("ms")? })
+    };
+    Ok(Delivery {
+        merchant: read.parsed("merchant_id")?,
+        endpoint: endpoint.clone(),
+        message: Message {
+            id: read.parsed("sk")?,
+            kind: read.parsed::<MessageKind>("kind")?,
+            body: read.str("body")?.to_owned(),
+        },
+        outcome: read.parsed("outcome")?,
+        given_up: read.optional("given_up", Reader::str)?.map(str::to_owned),
+        attempts: read.maps("attempts")?.into_iter().map(attempt).collect::<Result<_, _>>()?,
+        schedule_from: read.number("schedule_from")?,
+        next_at: read.optional("next_at", Reader::instant)?,
+        revision: read.number("revision")?,
+    })
+}

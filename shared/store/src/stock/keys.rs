@@ -1,0 +1,23 @@
+//! Every key of `stock`. The only file with a prefix of them.
+
+use crate::table::key::Key;
+use mealticket_domain::CampaignNo;
+
+pub(crate) fn stock_partition(no: CampaignNo) -> String {
+    format!("CAMPAIGN#{}", no.get())
+}
+
+pub(crate) const SHARD: &str = "SHARD#";
+
+pub(crate) fn stock_shard(no: CampaignNo, shard: u16) -> Key {
+    Key::new(stock_partition(no), format!("{SHARD}{shard:03}"))
+}
+
+/// The shard that a sort key names, if it names one.
+pub(crate) fn read_stock_shard(sk: &str) -> Option<u16> {
+    sk.strip_prefix(SHARD)?.parse().ok()
+}
+
+pub(crate) fn member_numbers() -> Key {
+    Key::new("NUMBERS#MEMBER", "NEXT")
+}
