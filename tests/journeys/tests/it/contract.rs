@@ -3,21 +3,69 @@
 use crate::{
     attempt::{Attempt, Reply},
     errors::{builders::build, documented},
+    journal::claim,
+};
+use mealticket_api::{Code, webhook::WebhookSecret};
+use mealticket_domain::{
+    Coupon, Fingerprint,
+    statement::StatementId,
+    webhook::{Message, MessageKind, messages_between, statement_closed},
 };
 use mealticket_local::{workspace, yaml};
-use mealticket_support::World;
+use mealticket_store::reverse::ReverseRequest;
+use mealticket_testing::{World, world::key_hash};
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 
-struct Contract(Value);
+struct Contract {
+    document: Value,
+    /// The components as we keep to them: an object has no property that its schema does not describe. To a client they are open.
+    closed: Value,
+}
+
+/// Closes the parts of a schema. A schema of which others are composed stays open itself: whoever refers to the whole closes it.
+fn close_parts(schema: &mut Value) {
+    if let Some(properties) = schema.get_mut("properties").and_then(Value::as_object_mut) {
+        properties.values_mut().for_each(close);
+    }
+    for name in ["items", "additionalProperties"] {
+        if let Some(part) = schema.get_mut(name) {
+            close(part);
+        }
+    }
+    for name in ["allOf", "oneOf", "anyOf"] {
+        if let Some(variants) = schema.get_mut(name).and_then(Value::as_array_mut) {
+            variants.iter_mut().for_each(close_parts);
+        }
+    }
+}
+
+/// Closes a schema with its parts. Where it says that any property may be there (`additionalProperties: true`), that stays so.
+fn close(schema: &mut Value) {
+    close_parts(schema);
+    if let Some(schema) = schema.as_object_mut() {
+        schema.insert("unevaluatedProperties".to_owned(), Value::Bool(false));
+    }
+}
+
+/// What is wrong with a value under a schema that refers to these components.
+fn defects(schema: &Value, components: &Value, value: &Value) -> Vec<String> {
+    let whole = json!({ "allOf": [schema], "components": components });
+    let validator = jsonschema::draft202012::new(&whole).unwrap();
+    validator.iter_errors(value).map(|error| format!("{} at {}", error, error.instance_path())).collect()
+}
 
 impl Contract {
     fn read() -> Self {
-        Contract(yaml::read(&workspace::openapi()).unwrap())
+        let document = yaml::read(&workspace::openapi()).unwrap();
+        let mut closed = document["components"].clone();
+        closed["schemas"].as_object_mut().unwrap().values_mut().for_each(close_parts);
+        Contract { document, closed }
     }
 
     fn operation(&self, route: &str) -> &Value {
         let (method, path) = route.split_once(' ').unwrap();
-        let operation = &self.0["paths"][path][method.to_lowercase()];
+        let operation = &self.document["paths"][path][method.to_lowercase()];
         assert!(operation.is_object(), "{route} is not in the contract");
         operation
     }
@@ -25,16 +73,42 @@ impl Contract {
     /// A part of the contract, its reference followed.
     fn followed<'a>(&'a self, part: &'a Value) -> &'a Value {
         match part["$ref"].as_str() {
-            Some(reference) => self.0.pointer(reference.trim_start_matches('#')).unwrap(),
+            Some(reference) => self.document.pointer(reference.trim_start_matches('#')).unwrap(),
             None => part,
         }
     }
 
-    /// What is wrong with a value under a schema of the contract.
+    /// What a client finds wrong with a value under a schema of the contract.
     fn defects(&self, schema: &Value, value: &Value) -> Vec<String> {
-        let whole = json!({ "allOf": [schema], "components": self.0["components"] });
-        let validator = jsonschema::draft202012::new(&whole).unwrap();
-        validator.iter_errors(value).map(|error| format!("{} at {}", error, error.instance_path())).collect()
+        defects(schema, &self.document["components"], value)
+    }
+
+    /// What we find wrong with an answer or a message of ours: also a property that the contract does not describe.
+    fn defects_of_ours(&self, schema: &Value, value: &Value) -> Vec<String> {
+        let mut schema = schema.clone();
+        close(&mut schema);
+        defects(&schema, &self.closed, value)
+    }
+
+    /// The schemas of everything that we answer and send.
+    fn schemas_of_ours(&self) -> Vec<&Value> {
+        let operations = self.document["paths"].as_object().unwrap().values().flat_map(|path| {
+            path.as_object()
+                .unwrap()
+                .values()
+                .flat_map(|operation| operation["responses"].as_object().unwrap().values())
+        });
+        let answers = operations.map(|response| &self.followed(response)["content"]);
+        let sent = self.document["webhooks"].as_object().unwrap().values();
+        let sent = sent.map(|message| &message["post"]["requestBody"]["content"]);
+        let contents = answers.chain(sent).filter_map(Value::as_object);
+        contents.flat_map(|content| content.values().map(|media| &media["schema"])).collect()
+    }
+
+    /// The words that a schema lists.
+    fn listed(&self, schema: &str) -> Vec<&str> {
+        let words = self.document["components"]["schemas"][schema]["enum"].as_array().unwrap();
+        words.iter().map(|word| word.as_str().unwrap()).collect()
     }
 
     fn check_reply(&self, route: &str, reply: &Reply) {
@@ -50,7 +124,7 @@ impl Contract {
         let schema = &content[media]["schema"];
         assert!(schema.is_object(), "{route} {}: {}", reply.status, reply.headers["content-type"]);
         let body = if media.starts_with("text/") { reply.text.clone().into() } else { reply.json.clone() };
-        let defects = self.defects(schema, &body);
+        let defects = self.defects_of_ours(schema, &body);
         assert!(defects.is_empty(), "{route} {}: {defects:?} in {}", reply.status, reply.text);
     }
 
@@ -70,8 +144,7 @@ impl Contract {
 #[test]
 fn the_channels_of_the_contract_are_the_templates_default() {
     let contract = Contract::read();
-    let listed = contract.0["components"]["schemas"]["Channel"]["enum"].as_array().unwrap();
-    let listed: Vec<&str> = listed.iter().map(|channel| channel.as_str().unwrap()).collect();
+    let listed = contract.listed("Channel");
     let template = yaml::read(&workspace::template()).unwrap();
     assert_eq!(listed.join(","), template["Parameters"]["Channels"]["Default"].as_str().unwrap());
 }
@@ -107,5 +180,100 @@ fn the_contract_refuses_what_is_not_in_it() {
         let mut bad = good.clone();
         bad[name] = value;
         assert!(!contract.defects(schema, &bad).is_empty(), "{bad}");
+    }
+}
+
+#[test]
+fn the_contract_lists_every_code_of_a_refusal_and_every_type_of_a_message() {
+    let contract = Contract::read();
+    let codes: Vec<&str> = Code::ALL.iter().map(|code| code.as_str()).collect();
+    assert_eq!(contract.listed("ProblemCode"), codes);
+    let kinds: Vec<&str> = MessageKind::ALL.iter().map(|kind| kind.as_str()).collect();
+    assert_eq!(contract.listed("MessageType"), kinds);
+    let described: BTreeSet<&str> =
+        contract.document["webhooks"].as_object().unwrap().keys().map(String::as_str).collect();
+    assert_eq!(described, kinds.into_iter().collect());
+}
+
+/// Follows a schema and what it refers to; gives the first part that takes no property that it does not describe.
+fn closed_part<'a>(contract: &'a Contract, schema: &'a Value, seen: &mut BTreeSet<&'a str>) -> Option<&'a Value> {
+    if let Some(reference) = schema["$ref"].as_str()
+        && !seen.insert(reference)
+    {
+        return None;
+    }
+    let schema = contract.followed(schema);
+    if schema["additionalProperties"] == json!(false) || !schema["unevaluatedProperties"].is_null() {
+        return Some(schema);
+    }
+    let members = schema["properties"].as_object().into_iter().flat_map(|properties| properties.values());
+    let variants = ["allOf", "oneOf", "anyOf"].into_iter().filter_map(|name| schema[name].as_array()).flatten();
+    let items = ["items", "additionalProperties"].into_iter().filter_map(|name| schema.get(name));
+    members.chain(variants).chain(items).find_map(|part| closed_part(contract, part, seen))
+}
+
+#[test]
+fn answers_and_messages_may_gain_fields_for_a_client_and_not_for_us() {
+    let contract = Contract::read();
+    let ours = contract.schemas_of_ours();
+    assert!(ours.len() > 50, "{}", ours.len());
+    for schema in ours {
+        assert_eq!(closed_part(&contract, schema, &mut BTreeSet::new()), None, "{schema}");
+    }
+    let refusal = json!({ "type": "x", "title": "x", "status": 409, "detail": "x", "code": "code_held", "retry": "after",
+        "request_id": "x" });
+    let schema = json!({ "$ref": "#/components/schemas/Validation" });
+    let mut answer = json!({ "valid": false, "refusal": refusal });
+    assert_eq!(contract.defects_of_ours(&schema, &answer), Vec::<String>::new());
+    answer["refusal"]["later"] = json!(1);
+    assert_eq!(contract.defects(&schema, &answer), Vec::<String>::new());
+    assert!(!contract.defects_of_ours(&schema, &answer).is_empty());
+}
+
+/// One message of each kind: what happened to a coupon that was redeemed, reversed and taken back, and a statement.
+async fn one_of_each(world: &World) -> Vec<Message> {
+    let (store, campaign) = (world.store(), world.campaign(1).await);
+    let claimed = claim(world, store, &campaign).await;
+    store.redeem(&campaign, claimed.key, claimed.key_version, &world.redemption(1)).await.unwrap();
+    let (fingerprint, reason) = (Fingerprint([3; 16]), "退单".parse().unwrap());
+    let request = ReverseRequest { key: key_hash(2), fingerprint, reason, now: world.now() };
+    store.reverse(claimed.key, 0, &request).await.unwrap();
+    let reversed = store.coupon(claimed.key).await.unwrap().unwrap();
+    let taken = Coupon { deactivated_at: Some(world.now()), ..reversed };
+    let mut messages = messages_between(None, &taken, world.now(), &world.deps.stack.ids).unwrap();
+    let statement = StatementId { merchant: "mch_luckytea".parse().unwrap(), month: "2026-11".parse().unwrap() };
+    messages.push(statement_closed(&statement, 1, -5, world.now()));
+    messages
+}
+
+#[tokio::test]
+async fn a_message_of_each_kind_is_what_the_contract_says() {
+    let contract = Contract::read();
+    let world = World::new().await;
+    let messages = one_of_each(&world).await;
+    let kinds: Vec<MessageKind> = messages.iter().map(|message| message.kind).collect();
+    assert_eq!(kinds, MessageKind::ALL);
+    let secret = WebhookSecret::read("whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=").unwrap();
+    for message in messages {
+        let sent = &contract.document["webhooks"][message.kind.as_str()]["post"];
+        let schema = &sent["requestBody"]["content"]["application/json"]["schema"];
+        let body: Value = serde_json::from_str(&message.body).unwrap();
+        let defects = contract.defects_of_ours(schema, &body);
+        assert!(defects.is_empty(), "{defects:?} in {body}");
+        // During a rotation there are two signatures.
+        let (id, at) = (message.id.as_str(), world.now().unix_seconds());
+        let signature = secret.sign(id, at, message.body.as_bytes());
+        let headers = [
+            ("webhook-id", id.to_owned()),
+            ("webhook-timestamp", at.to_string()),
+            ("webhook-signature", format!("{signature} {signature}")),
+        ];
+        let parameters = sent["parameters"].as_array().unwrap();
+        assert_eq!(parameters.len(), headers.len());
+        for (parameter, (name, value)) in parameters.iter().zip(headers) {
+            let parameter = contract.followed(parameter);
+            assert_eq!(parameter["name"], name);
+            assert_eq!(contract.defects(&parameter["schema"], &json!(value)), Vec::<String>::new());
+        }
     }
 }

@@ -60,6 +60,8 @@ async fn the_demo_tells_the_story_of_webhooks() {
 async fn every_route_of_openapi_refuses_a_stranger_and_the_gateway_knows_no_other() {
     let province = Province::up(&[]).await;
     let text = std::fs::read_to_string(workspace::openapi()).unwrap();
+    // What comes before are the document's own words, and what comes after is what we send.
+    let text = text.split_once("\npaths:\n").unwrap().1.split_once("\nwebhooks:\n").unwrap().0;
     let open = ["POST /v1/otp-challenges", "POST /v1/members", "POST /v1/sessions"];
     let mut swept = 0;
     let mut path = String::new();
