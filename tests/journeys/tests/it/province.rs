@@ -1,6 +1,7 @@
 //! A whole province over HTTP: the real binaries under cargo-lambda behind the gateway. Ignored unless `cargo stack test`
 //! runs them, because cargo builds no other package's binaries for a test.
 
+mod clients;
 pub(crate) mod process;
 mod quickstart;
 
