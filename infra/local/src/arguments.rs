@@ -39,6 +39,8 @@ pub(crate) enum Task {
         #[arg(long)]
         release: bool,
     },
+    /// Write what follows from the template: plain cargo-lambda's routes, and the tables of functions/README.md.
+    Generate,
     /// Serve the tables alone, with the seed and filled samples, for plain `cargo lambda watch`.
     Tables {
         /// The port of the tables.

@@ -9,6 +9,7 @@ pub mod demo;
 pub mod engine;
 pub mod environment;
 pub mod gateway;
+pub mod generated;
 pub mod guard;
 pub mod issuer;
 pub mod key_file;

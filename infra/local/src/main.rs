@@ -8,12 +8,14 @@ use mealticket_domain::Timestamp;
 use mealticket_local::{
     Result, StackError, binaries, cargo_lambda,
     credentials::{self, Credentials},
-    demo, guard, measure,
+    demo, generated, guard, measure,
     ready::session,
     runtime::Runtime,
     stack::{Options, Stack},
     state::StateDir,
-    tables, tick, workspace,
+    tables,
+    template::Template,
+    tick, workspace,
 };
 use serde_json::json;
 use std::{
@@ -34,6 +36,7 @@ fn main() -> ExitCode {
         Task::Prove { arguments } => prove(&arguments),
         Task::Measure { members, release } => in_runtime(measure_stack(members, release)),
         Task::Tables { port } => in_runtime(tables_until_signal(port)),
+        Task::Generate => generate(),
         Task::Watch { arguments } => watch(&arguments),
         Task::Invoke { function, sample, arguments } => invoke(&function, &sample, &arguments),
         Task::Tick { at, data } => in_runtime(tick_schedules(at, data)),
@@ -124,6 +127,16 @@ async fn tables_until_signal(port: u16) -> Result<()> {
     tokio::select! {
         _ = interrupt.recv() => {}
         _ = terminate.recv() => {}
+    }
+    Ok(())
+}
+
+/// Writes what follows from the template.
+fn generate() -> Result<()> {
+    let template = Template::read(&workspace::template())?;
+    for part in generated::parts(&template)? {
+        let outcome = if part.write()? { "written" } else { "is as the template says" };
+        print(&format!("{} {outcome}\n", part.file));
     }
     Ok(())
 }

@@ -2,6 +2,10 @@
 //!
 //! The file is the one truth. What it does not say is not there; what it says wrongly stops the stack with one line.
 
+mod roles;
+
+pub use roles::Grants;
+
 use crate::{Result, StackError, yaml};
 use serde_json::{Map, Value, json};
 use std::{
@@ -37,6 +41,10 @@ pub struct FunctionSpec {
     pub environment: BTreeMap<String, String>,
     /// Its timeout.
     pub timeout_seconds: u64,
+    /// Who calls it: `CalledBy` in its metadata.
+    pub called_by: String,
+    /// What it does, in a sentence.
+    pub description: String,
 }
 
 /// A route.
@@ -198,11 +206,17 @@ impl Template {
                 environment.insert(variable.clone(), text);
             }
         }
+        let text = |pointer: &str| {
+            let text = resource.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
+            text.ok_or_else(|| self.broken(id, pointer))
+        };
         let timeout = at(resource, &["Properties"]).get("Timeout").unwrap_or(at(globals, &["Timeout"]));
         Ok(FunctionSpec {
             name: name.ok_or_else(|| self.broken(id, "Metadata.BuildProperties.Binary"))?.to_owned(),
             environment,
             timeout_seconds: timeout.as_u64().ok_or_else(|| self.broken(id, "Timeout"))?,
+            called_by: text("/Metadata/CalledBy")?,
+            description: text("/Properties/Description")?,
         })
     }
 

@@ -12,8 +12,8 @@ use mealticket_domain::{
     webhook::{Message, MessageKind, messages_between, statement_closed},
 };
 use mealticket_local::{workspace, yaml};
-use mealticket_store::reverse::ReverseRequest;
-use mealticket_testing::{World, world::key_hash};
+use mealticket_store::members::ReverseRequest;
+use mealticket_support::{World, world::key_hash};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
@@ -232,13 +232,17 @@ fn answers_and_messages_may_gain_fields_for_a_client_and_not_for_us() {
 
 /// One message of each kind: what happened to a coupon that was redeemed, reversed and taken back, and a statement.
 async fn one_of_each(world: &World) -> Vec<Message> {
-    let (store, campaign) = (world.store(), world.campaign(1).await);
-    let claimed = claim(world, store, &campaign).await;
-    store.redeem(&campaign, claimed.key, claimed.key_version, &world.redemption(1)).await.unwrap();
+    let (tables, campaign) = (world.tables(), world.campaign(1).await);
+    let claimed = claim(world, tables, &campaign).await;
+    tables
+        .members
+        .redeem(&tables.catalog, &campaign, claimed.key, claimed.key_version, &world.redemption(1))
+        .await
+        .unwrap();
     let (fingerprint, reason) = (Fingerprint([3; 16]), "退单".parse().unwrap());
     let request = ReverseRequest { key: key_hash(2), fingerprint, reason, now: world.now() };
-    store.reverse(claimed.key, 0, &request).await.unwrap();
-    let reversed = store.coupon(claimed.key).await.unwrap().unwrap();
+    tables.members.reverse(&tables.catalog, claimed.key, 0, &request).await.unwrap();
+    let reversed = tables.members.coupon(claimed.key).await.unwrap().unwrap();
     let taken = Coupon { deactivated_at: Some(world.now()), ..reversed };
     let mut messages = messages_between(None, &taken, world.now(), &world.deps.stack.ids).unwrap();
     let statement = StatementId { merchant: "mch_luckytea".parse().unwrap(), month: "2026-11".parse().unwrap() };

@@ -33,24 +33,11 @@ fn function(file: &Path) -> String {
 
 /// What a function's role in the template allows: operation and table.
 fn allowed(template: &Template, function: &str) -> BTreeSet<Seen> {
-    let resources = template.document()["Resources"].as_object().unwrap();
-    let is_function = |resource: &&Value| resource["Metadata"]["BuildProperties"]["Binary"] == function;
-    let resource = resources.values().find(is_function).unwrap();
-    let role = resource["Properties"]["Role"]["Fn::GetAtt"].as_str().unwrap().strip_suffix(".Arn").unwrap();
-    let mut allowed = BTreeSet::new();
-    for policy in resources[role]["Properties"]["Policies"].as_array().unwrap() {
-        for statement in policy["PolicyDocument"]["Statement"].as_array().unwrap() {
-            let actions = statement["Action"].as_array().cloned().unwrap_or_else(|| vec![statement["Action"].clone()]);
-            let operations = actions.iter().filter_map(|action| action.as_str().unwrap().strip_prefix("dynamodb:"));
-            for operation in operations {
-                let resource = statement["Resource"]["Fn::GetAtt"].as_str().unwrap();
-                let table = resource.split_once("Table.").unwrap().0;
-                let table = format!("mealticket-local-{}", table.to_lowercase());
-                allowed.insert(Seen { operation: operation.to_owned(), table });
-            }
-        }
-    }
-    allowed
+    let seen = |(table, actions): (String, BTreeSet<String>)| {
+        let table = format!("mealticket-local-{table}");
+        actions.into_iter().map(move |operation| Seen { operation, table: table.clone() })
+    };
+    template.grants(function).unwrap().into_iter().flat_map(seen).collect()
 }
 
 /// What Lambda needs to poll a stream in a function's name (Lambda developer guide, "Process DynamoDB records").
@@ -181,4 +168,43 @@ async fn a_sample_of_the_stream_is_posted_once_however_often_it_comes() {
         }
     }
     assert_eq!(pages, 2);
+}
+
+/// A function declares the tables that it reaches; its role allows it to reach those and no others. The stream of a table is no handle.
+#[test]
+fn the_handles_of_a_function_are_the_tables_of_its_role() {
+    let template = Template::read(&workspace::template()).unwrap();
+    macro_rules! handles {
+        ($($name:literal: $function:ident),+ $(,)?) => {
+            [$(($name, <$function::Handles as mealticket_store::Handles>::TABLES)),+]
+        };
+    }
+    let declared = handles! {
+        "sign-up-member": sign_up_member,
+        "issue-coupon": issue_coupon,
+        "read-wallet": read_wallet,
+        "redeem-code": redeem_code,
+        "accept-merchant-callback": accept_merchant_callback,
+        "read-statements": read_statements,
+        "read-deliveries": read_deliveries,
+        "read-books": read_books,
+        "manage-webhooks": manage_webhooks,
+        "decide-discrepancies": decide_discrepancies,
+        "post-ledger": post_ledger,
+        "queue-webhooks": queue_webhooks,
+        "sweep-stock": sweep_stock,
+        "fold-books": fold_books,
+        "deliver-webhooks": deliver_webhooks,
+        "rebuild-ledger": rebuild_ledger,
+    };
+    let named: BTreeSet<String> = declared.iter().map(|(name, _)| (*name).to_owned()).collect();
+    let all: BTreeSet<String> = template.functions().unwrap().into_iter().map(|function| function.name).collect();
+    assert_eq!(named, all);
+    for (name, tables) in declared {
+        let of_items = |action: &String| action.ends_with("Item") || action == "Query" || action == "Scan";
+        let grants = template.grants(name).unwrap().into_iter();
+        let granted: BTreeSet<String> =
+            grants.filter(|(_, actions)| actions.iter().any(of_items)).map(|(table, _)| table).collect();
+        assert_eq!(tables.iter().map(|table| (*table).to_owned()).collect::<BTreeSet<_>>(), granted, "{name}");
+    }
 }

@@ -2,7 +2,7 @@
 
 use crate::attempt::{Attempt, Reply, callers, routes};
 use mealticket_api::{Who, auth::operator::Role, route::Reach};
-use mealticket_local::{key_file::Employee, workspace};
+use mealticket_local::{key_file::Employee, template::Template, workspace};
 use mealticket_support::World;
 use serde_json::json;
 use std::collections::BTreeSet;
@@ -117,6 +117,22 @@ fn the_tables_of_routes_are_those_of_the_template() {
     let known: BTreeSet<(String, String)> =
         callers().into_iter().map(|(route, function, _)| (route.to_owned(), function.to_owned())).collect();
     assert_eq!(known, routes().iter().cloned().collect());
+}
+
+/// The template says who calls a function; its routes are for those callers.
+#[test]
+fn a_function_is_called_by_whom_its_routes_let_in() {
+    let template = Template::read(&workspace::template()).unwrap();
+    for (route, name, who) in callers() {
+        let called_by = template.functions().unwrap().into_iter().find(|function| function.name == name);
+        let fits = match who {
+            Who::Anybody | Who::Member => &["member"][..],
+            Who::Merchant => &["till", "merchant"],
+            Who::Reporter => &["merchant"],
+            Who::Operator(..) => &["operator"],
+        };
+        assert!(fits.contains(&called_by.unwrap().called_by.as_str()), "{route}");
+    }
 }
 
 /// Run with `UPDATE_DOCS=1` to write the table down.
