@@ -1,32 +1,19 @@
 //! A province on one machine: the tables of the template in an embedded engine, the functions under cargo-lambda, a gateway
 //! before them, and a seed to play with. `cargo stack` is its command line.
 
-pub mod binaries;
-pub mod cargo_lambda;
-pub mod client;
-pub mod credentials;
-pub mod demo;
-pub mod engine;
-pub mod environment;
-pub mod gateway;
+mod command_line;
+mod fixtures;
 pub mod generated;
-pub mod guard;
-pub mod issuer;
-pub mod key_file;
-pub mod measure;
-pub mod ready;
-pub mod receiver;
-pub mod runtime;
-pub mod samples;
-pub mod seed;
-pub mod stack;
-pub mod state;
-pub mod tables;
+mod province;
+mod stories;
 pub mod template;
-pub mod tick;
-pub mod triggers;
 pub mod workspace;
 pub mod yaml;
+
+pub use command_line::{binaries, cargo_lambda, credentials, ready, tick};
+pub use fixtures::{key_file, samples, seed};
+pub use province::{engine, environment, gateway, guard, issuer, receiver, runtime, stack, state, tables, triggers};
+pub use stories::{client, demo, measure};
 
 /// What stops the local stack: one line that says what is wrong and what to do.
 #[derive(Debug, thiserror::Error)]

@@ -1,5 +1,6 @@
 //! `cargo stack`: a province on one machine.
 
+#[path = "command_line/arguments.rs"]
 mod arguments;
 
 use arguments::{Cli, Demo, MerchantChoice, Speaker, Task, Up};

@@ -1,0 +1,5 @@
+//! What goes through a province from outside: the demo, and the measurement.
+
+pub mod client;
+pub mod demo;
+pub mod measure;
