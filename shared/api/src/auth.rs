@@ -7,6 +7,9 @@ pub mod member;
 pub mod merchant;
 pub mod operator;
 pub mod refresh;
+mod role;
+
+pub use role::Role;
 
 use crate::{codes::Code, problem::ApiError};
 use jsonwebtoken::{Algorithm, DecodingKey, Header, TokenData, Validation, decode_header};

@@ -3,7 +3,7 @@
 //! The statuses are chosen by what the caller does next: 401 get a token, 400 mend the request, 404 check the id, 409 tell
 //! the person, 410 tell the person that it is over, 422 use another key, 429 wait, 503 send the same again.
 
-use crate::wording::Language;
+use crate::language::Language;
 use http::StatusCode;
 
 /// Whether the same request may succeed when it is sent again.

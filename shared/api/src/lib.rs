@@ -5,6 +5,7 @@ pub mod codes;
 pub mod config;
 pub mod deps;
 pub mod json;
+pub mod language;
 pub mod lists;
 pub mod locate;
 pub mod problem;

@@ -1,9 +1,6 @@
 //! A refusal on its way to the client: a problem document (RFC 9457), and, apart from it, what the log needs.
 
-use crate::{
-    codes::Code,
-    wording::{self, Language},
-};
+use crate::{codes::Code, language::Language, wording};
 use mealticket_domain::Timestamp;
 use mealticket_store::StoreError;
 use serde_json::{Map, Value, json};

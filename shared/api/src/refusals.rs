@@ -1,6 +1,6 @@
 //! From the domain's and the store's refusals to codes: the facts that go with each.
 
-use crate::{codes::Code, deps::Stack, problem::ApiError, wording::Language};
+use crate::{codes::Code, deps::Stack, language::Language, problem::ApiError};
 use mealticket_domain::{ClaimRefusal, Province, RedeemRefusal, ReverseRefusal, Timestamp};
 use mealticket_domain::{FailedClause, MemberLimit};
 use mealticket_store::stock::NoUnit;

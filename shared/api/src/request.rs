@@ -2,9 +2,9 @@
 
 use crate::{
     codes::Code,
+    language::Language,
     problem::ApiError,
     route::{Asked, Route},
-    wording::Language,
 };
 use aws_lambda_events::apigw::ApiGatewayV2httpRequest;
 use base64::{Engine, engine::general_purpose::STANDARD};

@@ -1,6 +1,6 @@
 //! What a function answers.
 
-use crate::{problem::ApiError, wording::Language};
+use crate::{language::Language, problem::ApiError};
 use aws_lambda_events::apigw::ApiGatewayV2httpResponse;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use serde::Serialize;

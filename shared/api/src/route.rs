@@ -1,7 +1,7 @@
 //! Routes: what a function answers, and who may ask. The table of a function is data, so that a test can try every role and scope on
 //! every route, and `docs/SECURITY-MODEL.md` can print it.
 
-use crate::{auth::operator::Role, codes::Code, problem::ApiError};
+use crate::{auth::Role, codes::Code, problem::ApiError};
 use std::str::FromStr;
 
 /// A route of a function.

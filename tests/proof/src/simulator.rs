@@ -7,6 +7,7 @@ mod clients;
 mod closing;
 pub(crate) mod environment;
 mod mapping;
+mod people;
 pub(crate) mod reports;
 pub(crate) mod scenario;
 pub(crate) mod webhooks;
@@ -105,7 +106,7 @@ async fn simulate(province: &'static Province, seed: u64) -> Outcome {
     let heard = tokio::select! {
         // Else who goes first when two wake at one instant follows from no seed.
         biased;
-        heard = clients::run(&run.scenario, &run.campaign, &run.environments) => heard,
+        heard = people::run(&run.scenario, &run.campaign, &run.environments) => heard,
         () = mapping.run(), if !run.scenario.is_stuck() => Vec::new(),
         () = second_reader.queue(), if run.scenario.reports() => Vec::new(),
     };

@@ -4,6 +4,7 @@
 //! key that is not in it: a provider that rotates its keys is followed at once, and nobody can make us ask it more than once
 //! in half a minute.
 
+pub use super::role::Role;
 use super::{Rules, Times, header, unauthenticated, verify};
 use crate::{
     codes::Code,
@@ -46,48 +47,6 @@ const ASK_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Bytes of a key set: a hundred keys of RSA 4096 have 80 KB.
 const KEY_SET_BYTES_MAX: usize = 256 * 1024;
-
-macro_rules! roles {
-    ($($(#[$doc:meta])* $role:ident = $name:literal,)*) => {
-        /// What an operator's employee, or a system of the operator's, may be.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
-        #[serde(rename_all = "snake_case")]
-        pub enum Role {
-            $($(#[$doc])* $role,)*
-        }
-
-        impl Role {
-            /// Every role.
-            pub const ALL: &[Role] = &[$(Role::$role),*];
-
-            /// The name in tokens.
-            pub const fn as_str(self) -> &'static str {
-                match self { $(Role::$role => $name,)* }
-            }
-        }
-    };
-}
-
-roles! {
-    /// Runs the province's programme.
-    ProvinceAdmin = "province_admin",
-    /// Runs a city's part of it.
-    CityOperator = "city_operator",
-    /// Runs a department's part of it.
-    Department = "department",
-    /// Approves campaigns.
-    Reviewer = "reviewer",
-    /// Keeps the books.
-    Finance = "finance",
-    /// Looks at the books, and changes nothing.
-    Auditor = "auditor",
-    /// Works through jobs.
-    Clerk = "clerk",
-    /// Works for an outside company that operates a part of the programme.
-    Outside = "outside",
-    /// A system of the operator's, and no person.
-    System = "system",
-}
 
 /// Who an operator's token speaks for.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,13 +1,6 @@
-//! Members' apps and merchants' tills. They ask, lose their patience, ask again with the same key, and remember what they
-//! were told.
+//! Clients: they ask, lose their patience, ask again with the same key, and write down every answer.
 
-use super::{
-    environment::{Call, Environments, Reply, Who},
-    reports,
-    scenario::Scenario,
-};
-use mealticket_domain::{Campaign, MemberNo};
-use serde_json::json;
+use super::environment::{Call, Environments, Reply, Who};
 use std::{
     sync::{Arc, Mutex},
     time::Duration,
@@ -49,7 +42,18 @@ pub(super) struct Client {
     pub(super) random: fastrand::Rng,
 }
 
+/// A request of a till under this key.
+pub(super) fn at_the_till(path: &str, key: &str, body: serde_json::Value) -> Call {
+    let key = format!("{key}-0123456789abcdef");
+    Call { method: "POST", path: path.to_owned(), who: Who::Merchant, key, body }
+}
+
 impl Client {
+    /// A client that writes down what it hears.
+    pub(super) fn new(environments: &Environments, heard: &Arc<Mutex<Vec<Heard>>>, random: fastrand::Rng) -> Self {
+        Client { environments: environments.clone(), heard: Arc::clone(heard), random }
+    }
+
     /// Asks until there is an answer that is not "try again", or patience ends.
     pub(super) async fn ask(&mut self, call: Call) -> Option<Reply> {
         let mut last = None;
@@ -64,102 +68,5 @@ impl Client {
         }
         self.heard.lock().unwrap().push(Heard { call, reply: last.clone() });
         last
-    }
-}
-
-pub(crate) async fn run(scenario: &Scenario, campaign: &Arc<Campaign>, environments: &Environments) -> Vec<Heard> {
-    let heard = Arc::new(Mutex::new(Vec::new()));
-    let tasks: Vec<_> = (0..scenario.members)
-        .map(|index| {
-            let random = fastrand::Rng::with_seed(scenario.seed.wrapping_mul(31).wrapping_add(index as u64));
-            let client = Client { environments: environments.clone(), heard: Arc::clone(&heard), random };
-            let member = scenario.member(index);
-            let person = Person { campaign: Arc::clone(campaign), member, index, reports: scenario.reports() };
-            tokio::spawn(person.live(client))
-        })
-        .collect();
-    for task in tasks {
-        task.await.unwrap();
-    }
-    std::mem::take(&mut *heard.lock().unwrap())
-}
-
-pub(super) struct Person {
-    campaign: Arc<Campaign>,
-    member: MemberNo,
-    pub(super) index: usize,
-    /// Whether the merchant's own system reports what happens to this person's coupons.
-    reports: bool,
-}
-
-impl Person {
-    fn claim(&self, key: usize) -> Call {
-        Call {
-            method: "POST",
-            path: format!("/v1/campaigns/{}/claims", self.campaign.no),
-            who: Who::Member(self.member),
-            key: format!("claim-{}-{key}-0123456789", self.index),
-            body: json!({ "channel": "app" }),
-        }
-    }
-
-    pub(super) fn at_the_till(&self, path: &str, key: &str, body: serde_json::Value) -> Call {
-        let key = format!("{key}-0123456789abcdef");
-        Call { method: "POST", path: path.to_owned(), who: Who::Merchant, key, body }
-    }
-
-    /// Claims, some of it twice at once; redeems what it got at two tills at once; holds and undoes now and then.
-    async fn live(self, mut client: Client) {
-        sleep(Duration::from_millis(client.random.u64(..3_000))).await;
-        let claims = client.random.usize(1..=2);
-        for key in 0..claims {
-            let call = self.claim(key);
-            let reply = if client.random.bool() {
-                let (mut one, mut other) = (client.clone(), client.clone());
-                other.random.seed(key as u64 + 7);
-                let (first, second) = tokio::join!(one.ask(call.clone()), other.ask(call));
-                first.filter(|reply| reply.status == 201).or(second)
-            } else {
-                client.ask(call).await
-            };
-            let Some(coupon) = reply.filter(|reply| reply.status == 201) else { continue };
-            let coupon = coupon.json();
-            if self.reports {
-                let is_all = client.random.bool();
-                reports::live(&self, &mut client, &coupon, key, is_all).await;
-                if is_all {
-                    continue;
-                }
-            }
-            let code = coupon["code"].as_str().unwrap_or_default().to_owned();
-            self.spend(&mut client, &code, key).await;
-        }
-    }
-
-    async fn spend(&self, client: &mut Client, code: &str, key: usize) {
-        let order = |till: usize| format!("O-{}-{key}-{till}", self.index);
-        let body = |till: usize| {
-            let order = json!({ "order_no": order(till), "amount_fen": 2_500 });
-            json!({ "code": code, "store_id": "sto_luckytea01", "order": order })
-        };
-        if client.random.u8(..3) == 0 {
-            let mut held = body(0);
-            held["hold_seconds"] = 20.into();
-            client.ask(self.at_the_till("/v1/holds", &format!("hold-{}-{key}", self.index), held)).await;
-        }
-        let redeem = |till: usize| {
-            self.at_the_till("/v1/redemptions", &format!("redeem-{}-{key}-{till}", self.index), body(till))
-        };
-        let (mut one, mut other) = (client.clone(), client.clone());
-        other.random.seed(key as u64 + 99);
-        let (first, second) = tokio::join!(one.ask(redeem(0)), other.ask(redeem(1)));
-        let done = [first, second].into_iter().flatten().find(|reply| reply.status == 201);
-        if let Some(redemption) = done.filter(|_| client.random.bool()) {
-            let id = redemption.json()["redemption_id"].as_str().unwrap_or_default().to_owned();
-            let path = format!("/v1/redemptions/{id}/reversals");
-            let reverse = self.at_the_till(&path, &format!("reverse-{}-{key}", self.index), json!({ "reason": "r" }));
-            client.ask(reverse).await;
-            client.ask(redeem(2)).await;
-        }
     }
 }

@@ -3,7 +3,7 @@
 
 use super::{
     Run,
-    clients::{Client, Heard, Person},
+    clients::{Client, Heard, at_the_till},
     environment::{Call, MERCHANT, Who},
     mapping::Mapping,
 };
@@ -59,16 +59,16 @@ impl Reported<'_> {
 
 /// What happens to a coupon at a merchant whose system reports. Nobody but `may_hold` holds it: a hold's key counts while its hold is
 /// the newest.
-pub(super) async fn live(person: &Person, client: &mut Client, coupon: &Value, key: usize, may_hold: bool) {
+pub(super) async fn live(person: usize, client: &mut Client, coupon: &Value, key: usize, may_hold: bool) {
     let text = |name: &str| coupon[name].as_str().unwrap_or_default();
     let at = text("claimed_at").to_owned();
-    let reported = Reported { name: format!("{}-{key}", person.index), code: text("code"), at };
+    let reported = Reported { name: format!("{person}-{key}"), code: text("code"), at };
     let [order, other_order] = [0, 1].map(|number| format!("R-{}-{number}", reported.name));
     let till = |path: &str, hold_seconds: Option<u32>| {
         let order = json!({ "order_no": order, "amount_fen": 2_500 });
         let mut body = json!({ "code": reported.code, "store_id": "sto_luckytea01", "order": order });
         hold_seconds.into_iter().for_each(|seconds| body["hold_seconds"] = seconds.into());
-        person.at_the_till(path, &format!("till{}-{}", path.replace('/', "-"), reported.name), body)
+        at_the_till(path, &format!("till{}-{}", path.replace('/', "-"), reported.name), body)
     };
     match client.random.u8(..7) {
         0 => both(client, reported.redeemed(0, &order), reported.redeemed(0, &order)).await,
