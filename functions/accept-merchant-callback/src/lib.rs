@@ -4,6 +4,8 @@
 //! answered: a sender that hears 202 need not send again, and one that sends again changes nothing. A report that breaks a
 //! rule is accepted, recorded as a discrepancy, and never changes a coupon wrongly.
 
+#![warn(clippy::wildcard_enum_match_arm)]
+
 mod effect;
 mod event;
 

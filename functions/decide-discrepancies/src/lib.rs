@@ -1,5 +1,7 @@
 //! 差异处理: the operator's finance looks at reports that broke a rule, and decides whether the merchant gets its money all the same.
 
+#![warn(clippy::wildcard_enum_match_arm)]
+
 mod discrepancies;
 mod views;
 

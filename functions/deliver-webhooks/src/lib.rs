@@ -5,6 +5,8 @@
 //! What became of an attempt is written before its due entry is taken out, so a run that is cut off leaves an attempt that
 //! is made again, and never one that is forgotten.
 
+#![warn(clippy::wildcard_enum_match_arm)]
+
 mod attempt;
 pub mod courier;
 mod hand;

@@ -3,6 +3,8 @@
 //! The rule is [`mealticket_domain::books`]: numbered folds, each written down before it touches anything, so that a run that
 //! is cut off goes on where it was, and two runs at once do what one does.
 
+#![warn(clippy::wildcard_enum_match_arm)]
+
 mod fold;
 mod statements;
 

@@ -1,6 +1,9 @@
 //! 领券: a member claims a coupon of a campaign.
 //!
-//! The rule and its one write are [`mealticket_store::claim`]; here the request is read and the outcome told.
+//! The rule is [`mealticket_domain::claim`], and its one write [`mealticket_store::Members::claim`]. Here the request is read and the outcome
+//! answered.
+
+#![warn(clippy::wildcard_enum_match_arm)]
 
 use mealticket_api::{ApiError, Code, Request, Response, Route, Who, json, refusals, vault::Vault, views::CouponView};
 use mealticket_domain::{Campaign, CampaignNo, Channel, ClaimRequest, Coupon, Fingerprint, ShareCode};

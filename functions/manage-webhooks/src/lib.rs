@@ -2,6 +2,8 @@
 //!
 //! Nothing here sends anything. What is to be sent again is put into the due index, and `deliver-webhooks` finds it there.
 
+#![warn(clippy::wildcard_enum_match_arm)]
+
 mod deliveries;
 mod endpoints;
 mod views;

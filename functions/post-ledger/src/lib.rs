@@ -1,7 +1,9 @@
 //! 记账: what happens to coupons, posted to the journal from the stream of `members`.
 //!
-//! The rule and its one write are [`mealticket_store::ledger`]; here a batch is read and its outcome told. Whatever is
+//! The rule is [`mealticket_domain::journal`], and its one write [`mealticket_store::Ledger::post`]; here a batch is read and its outcome told. Whatever is
 //! delivered again has no second effect, so the mapping may retry without end, bisect and overlap.
+
+#![warn(clippy::wildcard_enum_match_arm)]
 
 use aws_lambda_events::{dynamodb::TimeWindowEventResponse, streams::DynamoDbBatchItemFailure};
 use lambda_runtime::Error;

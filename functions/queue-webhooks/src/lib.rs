@@ -3,6 +3,8 @@
 //! A batch that is delivered again is queued again, under the same names, and whoever sends looks first whether it was sent.
 //! So nothing is remembered here, and the mapping may retry without end, bisect and overlap.
 
+#![warn(clippy::wildcard_enum_match_arm)]
+
 mod waiting;
 
 use lambda_runtime::Error;

@@ -44,7 +44,10 @@ async fn undo_one(deps: &Deps, waiting: &Waiting) -> Result<(), StoreError> {
             deps.messages.settle_discrepancy(&waiting.merchant, &waiting.webhook_id, deps.now()).await?;
         }
         // It stays a discrepancy, for the operator to look at.
-        other => tracing::warn!(merchant = %waiting.merchant, outcome = ?other, "an early reversal does not stand"),
+        other @ (ReverseOutcome::KeyReused
+        | ReverseOutcome::Refused(ReverseRefusal::NotFound | ReverseRefusal::WindowClosed)) => {
+            tracing::warn!(merchant = %waiting.merchant, outcome = ?other, "an early reversal does not stand")
+        }
     }
     deps.messages.end_waiting(waiting).await
 }

@@ -3,6 +3,8 @@
 //! Nothing here moves money. What is shown was folded by `fold-books`. One thing can be said: that a record that was set aside be
 //! posted after all, which is one guarded write.
 
+#![warn(clippy::wildcard_enum_match_arm)]
+
 mod journal;
 mod metrics;
 mod statements;

@@ -1,5 +1,7 @@
 //! 看通知: merchants see what was sent to their own endpoints.
 
+#![warn(clippy::wildcard_enum_match_arm)]
+
 mod deliveries;
 
 use mealticket_api::{ApiError, Request, Response, Route, Who};

@@ -2,6 +2,8 @@
 //!
 //! Nothing here moves money. What is shown was folded by `fold-books`. A merchant's answer is one guarded write.
 
+#![warn(clippy::wildcard_enum_match_arm)]
+
 mod bills;
 mod spreadsheet;
 mod statements;

@@ -1,5 +1,7 @@
 //! What a member sees: the wallet in one call (一点看全), coupons, campaigns, and who the member is.
 
+#![warn(clippy::wildcard_enum_match_arm)]
+
 mod campaigns;
 mod coupons;
 mod wallet;

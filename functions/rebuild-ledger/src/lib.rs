@@ -4,6 +4,8 @@
 //! that the journal has had the longer time. What happened in the last quarter of an hour may still be on its way through the
 //! stream, and is not held against it.
 
+#![warn(clippy::wildcard_enum_match_arm)]
+
 use mealticket_domain::{
     Timestamp,
     journal::{CountKey, Counts, Entry, EntryKind},
@@ -145,7 +147,10 @@ async fn compare(
         let is_new = |entry: &Entry| now.seconds_since(entry.at) < UNDER_WAY_SECONDS;
         match &difference {
             Difference::Missing(entry) | Difference::Unfounded(entry) if is_new(entry) => rebuilt.under_way += 1,
-            _ => {
+            Difference::Missing(_)
+            | Difference::Unfounded(_)
+            | Difference::Repeated(_)
+            | Difference::Different { .. } => {
                 rebuilt.differences_in_all += 1;
                 if rebuilt.differences.len() < TOLD_MAX {
                     rebuilt.differences.push(told);

@@ -1,7 +1,9 @@
 //! 核销: a merchant's till validates a code, holds it for an order, redeems it, undoes a redemption, and asks what became of one.
 //!
 //! A code says where its coupon is, so redeeming is one write and no read. The rule itself is
-//! [`mealticket_domain::redemption`]; the write that makes it true is [`mealticket_store::redeem`].
+//! [`mealticket_domain::redemption`]; the write that makes it true is [`mealticket_store::Members::redeem`].
+
+#![warn(clippy::wildcard_enum_match_arm)]
 
 mod hold;
 mod lookup;

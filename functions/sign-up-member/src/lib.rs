@@ -1,5 +1,7 @@
 //! Sign-up and sign-in: a phone proves itself by a one-time code, and gets a session that survives lost answers.
 
+#![warn(clippy::wildcard_enum_match_arm)]
+
 mod challenge;
 mod proof;
 mod session;

@@ -4,6 +4,8 @@
 //! how many of its units are coupons: each coupon carries its lease, the journal counts them, and every shard of the stream
 //! has been read from its mark to the tip. Without proof a lease waits: its units stay spent.
 
+#![warn(clippy::wildcard_enum_match_arm)]
+
 mod proof;
 
 use aws_config::{SdkConfig, retry::RetryConfig};

@@ -59,7 +59,7 @@ fn path_of(value: &Value, is_unwanted: &impl Fn(&Value) -> bool) -> Option<Strin
             let inner = path_of(member, is_unwanted)?;
             Some(if inner == "." { name.clone() } else { format!("{name}.{inner}") })
         }),
-        _ => None,
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => None,
     }
 }
 

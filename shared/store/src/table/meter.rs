@@ -14,7 +14,7 @@ pub(crate) struct Meter {
     write_tenths: AtomicU64,
 }
 
-/// A reading of a [`Meter`]. A refused condition consumes a write unit that DynamoDB does not report; it is counted as one
+/// A reading of a meter. A refused condition consumes a write unit that DynamoDB does not report; it is counted as one
 /// request here and as one unit in `docs/DATA-MODEL.md`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Capacity {

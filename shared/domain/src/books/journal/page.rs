@@ -3,7 +3,7 @@
 use super::{Content, Counts, Entry, Record, SequenceNumber, SetAside, StreamShard, Tally};
 use crate::{settlement::Postings, timestamp::Timestamp};
 
-/// Bytes that a page holds at the most, by [`Record::bytes`]: three quarters of DynamoDB's 400 KB item.
+/// Bytes that a page holds at the most, by `Record::bytes`: three quarters of DynamoDB's 400 KB item.
 pub const PAGE_BYTES_MAX: usize = 300_000;
 /// A page of a shard's journal: never changed once it is there.
 #[derive(Debug, Clone, PartialEq, Eq)]
