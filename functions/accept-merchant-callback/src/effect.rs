@@ -55,8 +55,8 @@ async fn redeemed(deps: &Deps, webhook: &Webhook<'_>, report: &RedeemedReport) -
         Ok(()) => true,
         Err(broken) => {
             record(deps, webhook, REDEEMED, &broken, Some(report)).await?;
-            match broken.place {
-                Some(place) => is_redeemed(deps, place, &report.order).await?,
+            match broken.key {
+                Some(key) => is_redeemed(deps, key, &report.order).await?,
                 None => false,
             }
         }
@@ -71,10 +71,10 @@ async fn redeemed(deps: &Deps, webhook: &Webhook<'_>, report: &RedeemedReport) -
 /// cut off before it looked again. Nothing else is done: what is reported may be days old by now.
 pub(crate) async fn settle_if_done(deps: &Deps, webhook: &Webhook<'_>, event: &Event) -> Result<(), ApiError> {
     let own = &webhook.merchant.merchant.id;
-    let found = deps.messages.discrepancy(own, webhook.id).await?.filter(|found| found.settled_at.is_none());
-    let place = found.and_then(|found| found.coupon_id).and_then(|id| deps.stack.ids.coupon(&id).ok());
-    let is_done = match (place, event) {
-        (Some(place), Event::Redeemed(report)) => is_redeemed(deps, place, &report.order).await?,
+    let found = deps.messages.read_discrepancy(own, webhook.id).await?.filter(|found| found.settled_at.is_none());
+    let key = found.and_then(|found| found.coupon_id).and_then(|id| deps.stack.ids.coupon(&id).ok());
+    let is_done = match (key, event) {
+        (Some(key), Event::Redeemed(report)) => is_redeemed(deps, key, &report.order).await?,
         (Some(_), Event::Reversed(report)) => reversal::is_undone(deps, webhook, report).await?,
         _ => false,
     };
@@ -85,8 +85,8 @@ pub(crate) async fn settle_if_done(deps: &Deps, webhook: &Webhook<'_>, event: &E
 }
 
 /// Whether the coupon has the redemption that is reported.
-async fn is_redeemed(deps: &Deps, place: CouponKey, report: &OrderReport) -> Result<bool, ApiError> {
-    let coupon = deps.members.coupon(place).await?;
+async fn is_redeemed(deps: &Deps, key: CouponKey, report: &OrderReport) -> Result<bool, ApiError> {
+    let coupon = deps.members.read_coupon(key).await?;
     let is_it =
         |spent: &Redemption| spent.order_no.as_str() == report.order_no && spent.amount.get() == report.amount_fen;
     Ok(coupon.is_some_and(|coupon| coupon.redemptions.iter().any(is_it)))
@@ -106,7 +106,7 @@ async fn record(
         webhook_id: (*id).to_owned(),
         event_type: event_type.to_owned(),
         reason: broken.reason.to_owned(),
-        coupon_id: broken.place.map(|place| deps.stack.ids.coupon_id(place)),
+        coupon_id: broken.key.map(|key| deps.stack.ids.coupon_id(key)),
         order_no: order_no.map(|order_no| order_no.to_string()),
         redeemed_at: report.and_then(|report| report.redeemed_at.parse().ok()),
         received_at: *received_at,
@@ -122,11 +122,11 @@ async fn record(
 /// A rule that a report broke, and the coupon if it is known.
 struct Broken {
     reason: Reason,
-    place: Option<CouponKey>,
+    key: Option<CouponKey>,
 }
 
 fn broken(reason: Reason) -> Broken {
-    Broken { reason, place: None }
+    Broken { reason, key: None }
 }
 
 /// The inner result is the report's; the outer one is ours.
@@ -137,24 +137,21 @@ async fn redeem(deps: &Deps, webhook: &Webhook<'_>, report: &RedeemedReport) -> 
     };
     let located = match presented(deps, webhook, report, &asked).await? {
         Presented::Shown(located) => located,
-        Presented::NotShown(place, key_version) => {
-            let found = deps.members.would_redeem(&deps.catalog, place, key_version, &asked).await?;
+        Presented::NotShown(key, key_version) => {
+            let found = deps.members.would_redeem(&deps.catalog, key, key_version, &asked).await?;
             let confirmed = confirm(found.map(|(_, decision)| decision), CODE_REQUIRED);
-            return Ok(confirmed.map_err(|reason| Broken { reason, place: Some(place) }));
+            return Ok(confirmed.map_err(|reason| Broken { reason, key: Some(key) }));
         }
         Presented::Unknown(reason) => return Ok(Err(broken(reason))),
     };
-    let place = located.place;
+    let key = located.key;
     let judged = if webhook.received_at.seconds_since(asked.at) > LATE_REPORT_SECONDS_MAX {
-        let found = deps.members.would_redeem(&deps.catalog, place, located.key_version, &asked).await?;
+        let found = deps.members.would_redeem(&deps.catalog, key, located.key_version, &asked).await?;
         confirm(found.map(|(_, decision)| decision), "too_late")
     } else {
-        judge(
-            deps.members.redeem(&deps.catalog, &located.campaign, place, located.key_version, &asked).await?,
-            asked.at,
-        )
+        judge(deps.members.redeem(&deps.catalog, &located.campaign, key, located.key_version, &asked).await?, asked.at)
     };
-    Ok(judged.map_err(|reason| Broken { reason, place: Some(place) }))
+    Ok(judged.map_err(|reason| Broken { reason, key: Some(key) }))
 }
 
 /// What a report shows of its coupon. A merchant is sent the ids of its coupons, so an id says which coupon is meant, and no more.
@@ -182,11 +179,11 @@ async fn presented(
     if report.code.is_some() {
         return Ok(Presented::Shown(located));
     }
-    let subject = Subject { merchant: own, coupon: located.place, order_no: &asked.order.order_no };
+    let subject = Subject { merchant: own, coupon: located.key, order_no: &asked.order.order_no };
     let shown = report.proof.as_deref().and_then(|proof| deps.stack.vault.read_proof(subject, proof));
     Ok(match shown.filter(|shown| shown.proves(asked.at, webhook.received_at)) {
         Some(shown) => Presented::Shown(Located { key_version: shown.key_version, ..located }),
-        None => Presented::NotShown(located.place, located.key_version),
+        None => Presented::NotShown(located.key, located.key_version),
     })
 }
 
@@ -225,7 +222,7 @@ async fn locate(
     merchant: &MerchantRecord,
     named: (Option<&str>, Option<&str>),
 ) -> Result<Result<Located, Reason>, ApiError> {
-    let places = match named {
+    let keys = match named {
         (Some(typed), _) => match typed.parse::<CouponCode>() {
             Ok(code) if code.province() != deps.stack.codes.province() => {
                 return Ok(Err(refusals::other_province(&deps.stack, code.province()).code().as_str()));
@@ -236,15 +233,15 @@ async fn locate(
         (None, Some(coupon_id)) => by_id(deps, coupon_id).await?,
         (None, None) => return Ok(Err(Code::MalformedRequest.as_str())),
     };
-    let located = locate::locate(&deps.catalog, &merchant.merchant.id, places).await?;
+    let located = locate::locate(&deps.catalog, &merchant.merchant.id, keys).await?;
     Ok(located.ok_or(Code::CodeNotFound.as_str()))
 }
 
 /// A coupon named by its id is taken with the key its code has now: the merchant holds no code that could be old.
 async fn by_id(deps: &Deps, coupon_id: &str) -> Result<Vec<(CouponKey, u16)>, ApiError> {
-    let Ok(place) = deps.stack.ids.coupon(coupon_id) else { return Ok(Vec::new()) };
-    let coupon = deps.members.coupon(place).await?;
-    Ok(coupon.map(|coupon| (place, coupon.key_version)).into_iter().collect())
+    let Ok(key) = deps.stack.ids.coupon(coupon_id) else { return Ok(Vec::new()) };
+    let coupon = deps.members.read_coupon(key).await?;
+    Ok(coupon.map(|coupon| (key, coupon.key_version)).into_iter().collect())
 }
 
 fn asked(at: Timestamp, store: &Store, order: Order) -> RedeemRequest {

@@ -92,7 +92,7 @@ async fn signed_by(
 ) -> Result<(Arc<MerchantRecord>, String), ApiError> {
     let invalid = || ApiError::from(Code::SignatureInvalid);
     let id: MerchantId = merchant_id.parse().map_err(|_| invalid())?;
-    let merchant = deps.catalog.merchant(&id).await?.ok_or_else(invalid)?;
+    let merchant = deps.catalog.read_merchant(&id).await?.ok_or_else(invalid)?;
     let keys = keys(deps, &merchant)?;
     let headers = Headers {
         id: request.header(ID_HEADER),

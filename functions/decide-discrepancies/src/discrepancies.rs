@@ -34,7 +34,7 @@ pub(crate) async fn list_discrepancies(deps: &Deps, request: &Request) -> Result
     let limit = usize::from(request.page_limit()?);
     let after = request.query("cursor").map(read_discrepancy_id).transpose();
     let after = after.map_err(|_| ApiError::malformed("cursor"))?.map(|(_, webhook_id)| webhook_id);
-    let (found, next) = deps.messages.discrepancies(&merchant, after.as_deref(), limit).await?;
+    let (found, next) = deps.messages.list_discrepancies(&merchant, after.as_deref(), limit).await?;
     let mut items = Vec::with_capacity(found.len());
     for discrepancy in &found {
         let coupon = load_coupon(deps, discrepancy).await?;
@@ -81,7 +81,7 @@ pub(crate) async fn reject_discrepancy(
 async fn load_discrepancy(deps: &Deps, id: &str) -> Result<Named, ApiError> {
     let unknown = || ApiError::from(Code::DiscrepancyNotFound);
     let (merchant, webhook_id) = read_discrepancy_id(id).map_err(|_| unknown())?;
-    let found = deps.messages.discrepancy(&merchant, &webhook_id).await?.ok_or_else(unknown)?;
+    let found = deps.messages.read_discrepancy(&merchant, &webhook_id).await?.ok_or_else(unknown)?;
     Ok(Named { merchant, webhook_id, found })
 }
 
@@ -103,7 +103,7 @@ async fn decide(
     if let Some(entry) = &adjustment {
         // What was worked out when it was decided, under the order's name: asked again it is the same, and no order is adjusted twice.
         deps.ledger.post_adjustment(&adjustment_name(entry), entry).await?;
-        deps.messages.discrepancy_is_posted(&merchant, &webhook_id, deps.now()).await?;
+        deps.messages.note_discrepancy_posted(&merchant, &webhook_id, deps.now()).await?;
     }
     tracing::info!(discrepancy = id, by = operator.subject, accepted, "decided");
     Response::ok(&DecidedView { discrepancy_id: id, accepted, decided_at: at.to_string(), decided_by: by })
@@ -111,7 +111,7 @@ async fn decide(
 
 async fn load_coupon(deps: &Deps, found: &Discrepancy) -> Result<Option<Coupon>, StoreError> {
     match found.coupon_id.as_deref().and_then(|id| deps.stack.ids.coupon(id).ok()) {
-        Some(key) => deps.members.coupon(key).await,
+        Some(key) => deps.members.read_coupon(key).await,
         None => Ok(None),
     }
 }
@@ -129,8 +129,8 @@ async fn load_owed(deps: &Deps, named: &Named, id: &str) -> Result<Entry, ApiErr
     let coupon = load_coupon(deps, found).await?;
     let (mut terms, mut settlement) = (None, None);
     if let Some(coupon) = &coupon {
-        terms = Some(deps.catalog.terms(coupon.key.campaign, coupon.terms_version).await?);
-        settlement = deps.catalog.settlement_terms(coupon.key.campaign, coupon.settlement_version).await?;
+        terms = Some(deps.catalog.read_terms(coupon.key.campaign, coupon.terms_version).await?);
+        settlement = deps.catalog.read_settlement_terms(coupon.key.campaign, coupon.settlement_version).await?;
     }
     let claimed_under =
         terms.as_deref().zip(settlement.as_deref()).map(|(terms, settlement)| ClaimedUnder { terms, settlement });

@@ -131,7 +131,7 @@ impl<C: Courier> Attempts<C> {
     /// it attempted.
     async fn settle_one(&self, due: &Due, message: &Message, settled: &mut Settled) -> Result<bool, StoreError> {
         let _in_flight = InFlight::alone(&self.sending, (due.endpoint.clone(), message.id.clone())).await;
-        let known = self.deps.messages.delivery(&due.endpoint, &message.id).await?;
+        let known = self.deps.messages.read_delivery(&due.endpoint, &message.id).await?;
         let made = known.as_ref().map_or(0, Delivery::made);
         let is_over = known.as_ref().is_some_and(|known| known.outcome != Outcome::Pending);
         // Attempted already; or the entry was written for an attempt whose own entry is still there.
@@ -265,7 +265,7 @@ impl<C: Courier> Attempts<C> {
         {
             return Ok(endpoint.clone());
         }
-        let endpoint = self.deps.catalog.endpoint(merchant, id).await?;
+        let endpoint = self.deps.catalog.read_endpoint(merchant, id).await?;
         self.remember(id, endpoint.clone());
         Ok(endpoint)
     }

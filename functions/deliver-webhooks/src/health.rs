@@ -19,15 +19,15 @@ pub(crate) async fn note(
     match verdict {
         Verdict::Delivered if endpoint.failing_since.is_none() => return Ok(false),
         Verdict::Delivered => {
-            tables.catalog.endpoint_works(merchant, id).await?;
-            tables.messages.list_no_more(id, now).await?;
+            tables.catalog.note_endpoint_works(merchant, id).await?;
+            tables.messages.unlist_in_trouble(id, now).await?;
         }
         Verdict::Again { .. } if !endpoint.has_failed_too_long(now) => {
             if endpoint.failing_since.is_some() {
                 return Ok(false);
             }
             tables.messages.list_in_trouble(merchant, id, now).await?;
-            tables.catalog.endpoint_fails(merchant, id, now).await?;
+            tables.catalog.note_endpoint_fails(merchant, id, now).await?;
         }
         Verdict::Gone | Verdict::Again { .. } => {
             let reason = if verdict == Verdict::Gone { OffReason::Gone } else { OffReason::Failing };

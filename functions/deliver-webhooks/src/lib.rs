@@ -173,7 +173,8 @@ impl<C: Courier> Run<C> {
         let mut after = begin.clone();
         let (mut taken, mut has_turned) = (0, begin.is_none());
         while !self.hand.is_full() {
-            let Some((endpoint, first_at)) = tables.messages.next_endpoint_queued(shard, after.as_ref()).await? else {
+            let Some((endpoint, first_at)) = tables.messages.find_next_endpoint_queued(shard, after.as_ref()).await?
+            else {
                 if has_turned {
                     return Ok(taken);
                 }
@@ -199,7 +200,7 @@ impl<C: Courier> Run<C> {
         }
         let mut taken = 0;
         let limit = self.hand.known(endpoint) + room;
-        for (key, due) in tables.messages.due(shard, endpoint, tables.messages.clock().now(), limit).await? {
+        for (key, due) in tables.messages.list_due(shard, endpoint, tables.messages.clock().now(), limit).await? {
             if self.hand.room(endpoint) > 0 && self.hand.take(&key, endpoint) {
                 taken += 1;
                 let Some(due) = due else {

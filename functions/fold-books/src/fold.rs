@@ -26,13 +26,13 @@ pub(crate) async fn plan(tables: &Handles, last: Option<&Fold>) -> Result<Option
     let look_from = last.map_or(Timestamp::MIN.province_day(), |last| last.look_from);
     let mut pages = Pages::new();
     // A shard is noted on each day on which it is posted to, by a clock that may be a little ahead.
-    for shard in tables.ledger.active_shards(look_from, today.plus_days(1)).await? {
+    for shard in tables.ledger.list_active_shards(look_from, today.plus_days(1)).await? {
         let room = PAGES_MAX - pages.len();
         if room == 0 {
             break;
         }
-        let after = tables.ledger.folded_mark(&shard).await?;
-        let found = tables.ledger.pages_after(&shard, after, None, room).await?;
+        let after = tables.ledger.read_folded_mark(&shard).await?;
+        let found = tables.ledger.read_pages_after(&shard, after, None, room).await?;
         // Without gaps from the mark: what is behind a gap waits.
         let next = found.into_iter().zip(after + 1..).take_while(|(page, no)| page.no == *no);
         pages.extend(next.map(|(page, _)| (shard.clone(), page)));
@@ -64,7 +64,7 @@ fn yesterday(today: ProvinceDay) -> ProvinceDay {
 pub(crate) async fn pages_of(tables: &Handles, fold: &Fold) -> Result<Pages, StoreError> {
     let mut pages = Pages::new();
     for (shard, (first, last)) in &fold.pages {
-        let found = tables.ledger.pages_after(shard, first.saturating_sub(1), Some(*last), usize::MAX).await?;
+        let found = tables.ledger.read_pages_after(shard, first.saturating_sub(1), Some(*last), usize::MAX).await?;
         pages.extend(found.into_iter().map(|page| (shard.clone(), page)));
     }
     Ok(pages)
@@ -99,7 +99,7 @@ pub(crate) async fn fold(tables: &Handles, fold: &Fold, pages: &Pages) -> Result
         tables.ledger.mark_folded(shard, *last).await?;
     }
     for month in fold.months_closed() {
-        tables.ledger.month_is_due(month, fold.no).await?;
+        tables.ledger.note_month_due(month, fold.no).await?;
     }
     tables.ledger.end_fold(fold).await
 }
@@ -123,7 +123,7 @@ async fn merchants(tables: &Handles, pages: &Pages) -> Result<Merchants, StoreEr
     let counted: BTreeSet<CampaignNo> =
         pages.iter().flat_map(|(_, page)| page.counts.iter().map(|(key, _)| key.campaign)).collect();
     for no in counted {
-        match tables.catalog.campaign(no).await {
+        match tables.catalog.read_campaign(no).await {
             Ok(Some(campaign)) => drop(merchants.known.insert(no, campaign.merchant_id.clone())),
             Ok(None) | Err(StoreError::Corrupt { .. }) => {
                 tracing::error!(campaign = %no, "counted, and not in the catalog in a form that can be read");

@@ -49,7 +49,7 @@ pub async fn work(tables: &Handles) -> Result<Worked, StoreError> {
     let until = Instant::now() + WORK_FOR;
     let mut worked = Worked::default();
     loop {
-        let newest = tables.ledger.newest_fold().await?;
+        let newest = tables.ledger.read_newest_fold().await?;
         worked.closed = newest.as_ref().and_then(|fold| fold.closed_by_now()).map(|day| day.to_string());
         if Instant::now() >= until {
             worked.unfinished = true;
@@ -93,7 +93,7 @@ impl Worked {
     }
 
     async fn make_statements(&mut self, tables: &Handles, until: Instant) -> Result<(), StoreError> {
-        let due: Vec<(ProvinceMonth, u64)> = tables.ledger.months_due().await?;
+        let due: Vec<(ProvinceMonth, u64)> = tables.ledger.list_months_due().await?;
         for (month, cut) in due {
             let made = statements::make(tables, month, cut, until).await?;
             self.statements += made.statements;
@@ -104,7 +104,7 @@ impl Worked {
             }
             // A month of which a statement is missing stays due, and is told each time.
             if made.unreadable == 0 {
-                tables.ledger.month_is_done(month, cut).await?;
+                tables.ledger.note_month_done(month, cut).await?;
             }
         }
         Ok(())

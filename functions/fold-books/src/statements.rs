@@ -30,7 +30,7 @@ pub(crate) async fn make(tables: &Handles, month: ProvinceMonth, cut: u64, until
     let mut made = Made::default();
     let mut after: Option<MerchantId> = None;
     loop {
-        let merchants = tables.ledger.booked_merchants(after.as_ref(), MERCHANTS).await?;
+        let merchants = tables.ledger.list_booked_merchants(after.as_ref(), MERCHANTS).await?;
         for merchant in &merchants {
             if Instant::now() >= until {
                 made.unfinished = true;
@@ -55,12 +55,12 @@ pub(crate) async fn make(tables: &Handles, month: ProvinceMonth, cut: u64, until
 /// Makes a merchant's statement, if it is missing and there is anything to state. The month is added up sheet by sheet: of a
 /// large merchant it does not fit into memory.
 async fn make_one(tables: &Handles, id: StatementId, cut: u64) -> Result<bool, StoreError> {
-    if let Some(standing) = tables.ledger.statement_head(&id).await? {
+    if let Some(standing) = tables.ledger.read_statement_head(&id).await? {
         // Whoever made it may have been cut off before the merchant was told; told twice it is one message.
         tell(tables, &standing.statement, standing.closing).await?;
         return Ok(false);
     }
-    let before = tables.ledger.statement_before(&id.merchant, id.month).await?;
+    let before = tables.ledger.read_statement_before(&id.merchant, id.month).await?;
     let mut lines: BTreeMap<LineKey, _> = BTreeMap::new();
     let (first, last) = (id.month.first_day(), id.month.last_day());
     tables
@@ -74,7 +74,7 @@ async fn make_one(tables: &Handles, id: StatementId, cut: u64) -> Result<bool, S
     let statement = Statement { id, no, opening, lines, closed_at: tables.ledger.clock().now(), cut };
     tables.ledger.put_statement(&statement).await?;
     // What stands, and not what was meant: another run may have been first.
-    if let Some(standing) = tables.ledger.statement_head(&statement.id).await? {
+    if let Some(standing) = tables.ledger.read_statement_head(&statement.id).await? {
         tell(tables, &standing.statement, standing.closing).await?;
     }
     Ok(true)

@@ -74,12 +74,12 @@ pub async fn handle(deps: Deps, request: Request) -> Result<Response, ApiError> 
 
 async fn public_campaign(deps: &Deps, no: CampaignNo) -> Result<Arc<Campaign>, ApiError> {
     let missing = || ApiError::from(Code::CampaignNotFound);
-    let campaign = deps.catalog.campaign(no).await?;
+    let campaign = deps.catalog.read_campaign(no).await?;
     campaign.filter(|campaign| campaign.state.is_public()).ok_or_else(missing)
 }
 
 /// 201 with the coupon as it was claimed: a repeat shows the first answer, whatever has happened to the coupon since.
 async fn answer(deps: &Deps, coupon: &Coupon, replayed: bool) -> Result<Response, ApiError> {
-    let terms = deps.catalog.terms(coupon.key.campaign, coupon.terms_version).await?;
+    let terms = deps.catalog.read_terms(coupon.key.campaign, coupon.terms_version).await?;
     Ok(Response::created(&CouponView::as_claimed(&deps.stack, coupon, &terms))?.replayed_if(replayed))
 }

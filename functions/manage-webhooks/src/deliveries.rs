@@ -62,7 +62,7 @@ async fn dead_letters(
 ) -> Result<Response, ApiError> {
     let limit = usize::from(request.page_limit()?);
     let after = lists::delivery_cursor(request.query("cursor"))?;
-    let (letters, next) = deps.messages.dead_letters(None, after.as_ref(), limit).await?;
+    let (letters, next) = deps.messages.list_dead_letters(None, after.as_ref(), limit).await?;
     let mut dead = dead(deps, letters).await?;
     dead.retain(|letter| merchant.is_none_or(|merchant| *merchant == letter.merchant) && filter.passes(letter));
     Response::ok(&ListView { items: dead.iter().map(DeliveryView::new).collect(), next: next.map(named) })
@@ -76,7 +76,7 @@ fn named((endpoint, message): Letter) -> String {
 async fn dead(deps: &Deps, letters: Vec<Letter>) -> Result<Vec<Delivery>, ApiError> {
     let mut found = Vec::with_capacity(letters.len());
     for (endpoint, message) in letters {
-        found.extend(deps.messages.delivery(&endpoint, &message).await?);
+        found.extend(deps.messages.read_delivery(&endpoint, &message).await?);
     }
     found.retain(|delivery| delivery.outcome == Outcome::Dead);
     Ok(found)
@@ -92,7 +92,7 @@ pub(crate) async fn replay(
     json::read_empty(request.body()?)?;
     let unknown = || ApiError::from(Code::DeliveryNotFound);
     let (endpoint, message) = read_delivery_id(id).map_err(|_| unknown())?;
-    let delivery = deps.messages.delivery(&endpoint, &message).await?.ok_or_else(unknown)?;
+    let delivery = deps.messages.read_delivery(&endpoint, &message).await?.ok_or_else(unknown)?;
     if delivery.made() >= ATTEMPTS_OF_DELIVERY_MAX {
         return Err(Code::ReplayLimit.into());
     }
@@ -110,7 +110,7 @@ pub(crate) async fn replay_dead_letters(
     let asked: ReplayDeadLettersRequest = json::read(request.body()?)?;
     let endpoint: EndpointId = json::parsed("endpoint_id", &asked.endpoint_id)?;
     let after = lists::delivery_cursor(asked.cursor.as_deref())?;
-    let (letters, next) = deps.messages.dead_letters(Some(&endpoint), after.as_ref(), REPLAYED_AT_ONCE).await?;
+    let (letters, next) = deps.messages.list_dead_letters(Some(&endpoint), after.as_ref(), REPLAYED_AT_ONCE).await?;
     let mut queued = 0;
     for delivery in dead(deps, letters).await? {
         if delivery.made() < ATTEMPTS_OF_DELIVERY_MAX {

@@ -48,7 +48,7 @@ pub(crate) enum Switch {
 pub(crate) async fn list(deps: &Deps, request: &Request, merchant: &str) -> Result<Response, ApiError> {
     request.only_query(&[])?;
     let merchant = known(deps, merchant).await?;
-    let endpoints = deps.catalog.endpoints(&merchant).await?;
+    let endpoints = deps.catalog.list_endpoints(&merchant).await?;
     Response::ok(&ListView { items: endpoints.iter().map(EndpointView::new).collect(), next: None })
 }
 
@@ -57,7 +57,7 @@ pub(crate) async fn list_in_trouble(deps: &Deps, request: &Request) -> Result<Re
     request.only_query(&["limit", "cursor"])?;
     let limit = usize::from(request.page_limit()?);
     let after: Option<EndpointId> = json::parsed_if("cursor", request.query("cursor"))?;
-    let (found, next) = deps.messages.endpoints_in_trouble(&deps.catalog, after.as_ref(), limit).await?;
+    let (found, next) = deps.messages.list_endpoints_in_trouble(&deps.catalog, after.as_ref(), limit).await?;
     let items = found.iter().map(|(merchant, endpoint)| EndpointInTroubleView::new(merchant, endpoint)).collect();
     Response::ok(&ListView { items, next: next.map(|id| id.to_string()) })
 }
@@ -83,7 +83,7 @@ pub(crate) async fn add(
     }
     let merchant = known(deps, merchant).await?;
     let id = endpoint_id(&merchant, &asked.name).ok_or_else(|| ApiError::malformed("name"))?;
-    let others = deps.catalog.endpoints(&merchant).await?;
+    let others = deps.catalog.list_endpoints(&merchant).await?;
     if others.len() >= ENDPOINTS_MAX && others.iter().all(|other| other.id != id) {
         return Err(ApiError::from(Code::EndpointLimit));
     }
@@ -153,7 +153,7 @@ pub(crate) async fn switch(
     for _ in 0..LOOKS_MAX {
         if endpoint.off.is_none() == on {
             if on && endpoint.failing_since.is_none() {
-                deps.messages.list_no_more(&endpoint.id, deps.now()).await?;
+                deps.messages.unlist_in_trouble(&endpoint.id, deps.now()).await?;
             }
             return Response::ok(&EndpointView::new(&endpoint));
         }
@@ -174,7 +174,7 @@ pub(crate) async fn switch(
 async fn known(deps: &Deps, merchant: &str) -> Result<MerchantId, ApiError> {
     let unknown = || ApiError::from(Code::MerchantNotFound);
     let id: MerchantId = merchant.parse().map_err(|_| unknown())?;
-    let record = deps.catalog.merchant(&id).await?.ok_or_else(unknown)?;
+    let record = deps.catalog.read_merchant(&id).await?.ok_or_else(unknown)?;
     Ok(record.merchant.id.clone())
 }
 
@@ -182,7 +182,7 @@ async fn found(deps: &Deps, merchant: &str, id: &str) -> Result<(MerchantId, End
     let merchant = known(deps, merchant).await?;
     let unknown = || ApiError::from(Code::EndpointNotFound);
     let id: EndpointId = id.parse().map_err(|_| unknown())?;
-    let endpoint = deps.catalog.endpoint(&merchant, &id).await?.ok_or_else(unknown)?;
+    let endpoint = deps.catalog.read_endpoint(&merchant, &id).await?.ok_or_else(unknown)?;
     Ok((merchant, endpoint))
 }
 

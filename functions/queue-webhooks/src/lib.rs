@@ -39,7 +39,7 @@ pub struct Queued {
 pub async fn handle(deps: &Deps, batch: Batch) -> Result<Queued, Error> {
     let mut by_merchant: BTreeMap<MerchantId, Vec<Message>> = BTreeMap::new();
     for record in &batch.records {
-        if let Some((merchant, messages)) = deps.catalog.messages_of(record, &deps.stack.ids).await? {
+        if let Some((merchant, messages)) = deps.catalog.read_messages(record, &deps.stack.ids).await? {
             by_merchant.entry(merchant).or_default().extend(messages);
         }
     }

@@ -11,8 +11,8 @@ use serde_json::Value;
 
 /// Undoes what waited for these records. Nothing is asked when none of them is a redemption.
 pub(crate) async fn undo(deps: &Deps, records: &[Value]) -> Result<(), StoreError> {
-    for place in redeemed_in(records) {
-        for waiting in deps.messages.waiting(place).await? {
+    for key in redeemed_in(records) {
+        for waiting in deps.messages.list_waiting(key).await? {
             match undo_one(deps, &waiting).await {
                 // Of one coupon that cannot be read the others must not wait.
                 Err(error @ StoreError::Corrupt { .. }) => {
@@ -26,7 +26,7 @@ pub(crate) async fn undo(deps: &Deps, records: &[Value]) -> Result<(), StoreErro
 }
 
 async fn undo_one(deps: &Deps, waiting: &Waiting) -> Result<(), StoreError> {
-    let Some(coupon) = deps.members.coupon(waiting.place).await? else { return Ok(()) };
+    let Some(coupon) = deps.members.read_coupon(waiting.key).await? else { return Ok(()) };
     let index = match waiting.undone.find(&coupon) {
         Found::NotYet => return Ok(()),
         Found::Ambiguous => return deps.messages.end_waiting(waiting).await,
@@ -34,10 +34,10 @@ async fn undo_one(deps: &Deps, waiting: &Waiting) -> Result<(), StoreError> {
     };
     // The merchant said so when its report came, and not before it redeemed.
     let redeemed_at = coupon.redemptions.get(index).map_or(waiting.received_at, |spent| spent.at);
-    let id = deps.stack.ids.redemption_id(waiting.place, index);
+    let id = deps.stack.ids.redemption_id(waiting.key, index);
     let at = waiting.received_at.max(redeemed_at);
     let request = ReverseRequest::reported(&id, index, waiting.reason.clone(), at);
-    match deps.members.reverse(&deps.catalog, waiting.place, index, &request).await? {
+    match deps.members.reverse(&deps.catalog, waiting.key, index, &request).await? {
         ReverseOutcome::Reversed(_)
         | ReverseOutcome::Replayed(_)
         | ReverseOutcome::Refused(ReverseRefusal::AlreadyReversed) => {

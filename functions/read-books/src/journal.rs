@@ -24,7 +24,7 @@ pub(crate) async fn read_journal(deps: &Deps, request: &Request) -> Result<Respo
     let day: ProvinceDay = json::parsed("date", required("date")?)?;
     let limit = usize::from(request.page_limit()?);
     let from: Option<BillCursor> = json::parsed_if("cursor", request.query("cursor"))?;
-    let found = deps.ledger.bill(&merchant, day, from, limit).await?;
+    let found = deps.ledger.read_bill(&merchant, day, from, limit).await?;
     let items = found.lines.iter().map(|entry| EntryView::new(&deps.stack, entry)).collect();
     Response::ok(&ListView { items, next: found.next.map(|next| next.to_string()) })
 }
@@ -37,7 +37,7 @@ pub(crate) async fn list_set_asides(deps: &Deps, request: &Request) -> Result<Re
     if after.is_some_and(|id| id.is_empty() || SetAside::own_shard(id).is_none()) {
         return Err(ApiError::malformed("cursor"));
     }
-    let listed = deps.ledger.set_asides(after, limit).await?;
+    let listed = deps.ledger.list_set_asides(after, limit).await?;
     let next = listed.last().filter(|_| listed.len() == limit).map(|last| last.id.clone());
     Response::ok(&ListView { items: listed.iter().map(SetAsideView::new).collect(), next })
 }
@@ -62,7 +62,7 @@ pub(crate) async fn post_set_aside(
 
 /// Tells the merchant's systems what the record is about: nobody could when it came by.
 async fn tell(deps: &Deps, record: &Value) -> Result<(), ApiError> {
-    if let Some((merchant, messages)) = deps.catalog.messages_of(record, &deps.stack.ids).await? {
+    if let Some((merchant, messages)) = deps.catalog.read_messages(record, &deps.stack.ids).await? {
         deps.messages.queue_messages(&deps.catalog, &merchant, &messages).await?;
     }
     Ok(())

@@ -45,7 +45,7 @@ pub(crate) async fn read_metrics(deps: &Deps, request: &Request) -> Result<Respo
     let last = to.min(day.plus_days(DAYS_MAX - 1));
     let missing = || ApiError::from(Code::CampaignNotFound);
     let no: CampaignNo = campaign.parse().map_err(|_| missing())?;
-    let campaign = deps.catalog.campaign(no).await?.ok_or_else(missing)?;
+    let campaign = deps.catalog.read_campaign(no).await?.ok_or_else(missing)?;
     if from > to {
         return Response::ok(&ListView { items: Vec::<MetricView>::new(), next: None });
     }
@@ -87,7 +87,7 @@ async fn rows(
     };
     deps.ledger.for_each_sheet(&campaign.merchant_id, from, to, &mut take).await?;
     let (first, last) = (ProvinceMonth::of(from), ProvinceMonth::of(to));
-    for (key, coupons) in deps.ledger.lapses(&campaign.merchant_id, first, last).await? {
+    for (key, coupons) in deps.ledger.read_lapses(&campaign.merchant_id, first, last).await? {
         let is_shown = key.campaign == campaign.no && (from..=to).contains(&key.day) && key.day < today;
         if is_shown && coupons != 0 {
             let of = CellKey { campaign: key.campaign, store: None, channel: key.channel };

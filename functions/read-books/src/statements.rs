@@ -17,11 +17,11 @@ pub(crate) async fn list_statements(deps: &Deps, request: &Request) -> Result<Re
     let month = month.ok_or_else(|| ApiError::malformed("month"))?;
     let limit = usize::from(request.page_limit()?);
     let after: Option<MerchantId> = json::parsed_if("cursor", request.query("cursor"))?;
-    let merchants = deps.ledger.booked_merchants(after.as_ref(), limit).await?;
+    let merchants = deps.ledger.list_booked_merchants(after.as_ref(), limit).await?;
     let next = merchants.last().filter(|_| merchants.len() == limit).map(ToString::to_string);
     let mut items = Vec::new();
     for merchant in merchants {
-        let head = deps.ledger.statement_head(&StatementId { merchant, month }).await?;
+        let head = deps.ledger.read_statement_head(&StatementId { merchant, month }).await?;
         items.extend(head.as_ref().map(StatementView::listed));
     }
     Response::ok(&ListView { items, next })

@@ -17,6 +17,6 @@ pub(crate) async fn list_deliveries(
     let unknown = || ApiError::from(Code::EndpointNotFound);
     let endpoint: EndpointId = endpoint.parse().map_err(|_| unknown())?;
     // One of another merchant is as one that is not there.
-    deps.catalog.endpoint(&merchant.merchant.id, &endpoint).await?.ok_or_else(unknown)?;
+    deps.catalog.read_endpoint(&merchant.merchant.id, &endpoint).await?.ok_or_else(unknown)?;
     lists::deliveries(&deps.messages, request, &endpoint, None, &filter).await
 }

@@ -33,7 +33,7 @@ pub(crate) async fn read_bill(reader: &Reader<'_>, request: &Request, date: &str
     let limit = usize::from(request.page_limit()?);
     let (day, from) = asked(request, date)?;
     is_closed(reader, day).await?;
-    let found = reader.deps.ledger.bill(&reader.merchant.merchant.id, day, from, limit).await?;
+    let found = reader.deps.ledger.read_bill(&reader.merchant.merchant.id, day, from, limit).await?;
     let items = found.lines.iter().map(|entry| BillLineView::new(&reader.deps.stack, entry)).collect();
     Response::ok(&ListView { items, next: found.next.map(|next| next.to_string()) })
 }
@@ -43,7 +43,7 @@ pub(crate) async fn export_bill(reader: &Reader<'_>, request: &Request, date: &s
     request.only_query(&["cursor"])?;
     let (day, from) = asked(request, date)?;
     is_closed(reader, day).await?;
-    let found = reader.deps.ledger.bill(&reader.merchant.merchant.id, day, from, LINES_MAX).await?;
+    let found = reader.deps.ledger.read_bill(&reader.merchant.merchant.id, day, from, LINES_MAX).await?;
     let next = found.next.map(|next| format!("/v1/daily-bills/{day}/csv?cursor={next}"));
     let name = from.map_or_else(|| format!("bill-{day}.csv"), |from| format!("bill-{day}-{from}.csv"));
     Response::csv(spreadsheet(reader, &found.lines)?, &name, next.as_deref())
@@ -54,7 +54,7 @@ fn asked(request: &Request, date: &str) -> Result<(ProvinceDay, Option<BillCurso
 }
 
 async fn is_closed(reader: &Reader<'_>, day: ProvinceDay) -> Result<(), ApiError> {
-    if reader.deps.ledger.closed_day().await?.is_some_and(|closed| closed >= day) {
+    if reader.deps.ledger.read_closed_day().await?.is_some_and(|closed| closed >= day) {
         return Ok(());
     }
     let now = reader.deps.now();

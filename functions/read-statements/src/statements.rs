@@ -83,14 +83,14 @@ impl Reader<'_> {
         if id.merchant != self.merchant.merchant.id {
             return Err(missing());
         }
-        self.deps.ledger.statement_head(&id).await?.ok_or_else(missing)
+        self.deps.ledger.read_statement_head(&id).await?.ok_or_else(missing)
     }
 
     async fn with_lines(&self, request: &Request, id: &str) -> Result<(StatementHead, StatementLines), ApiError> {
         request.only_query(&["cursor"])?;
         let part: u16 = json::parsed_if("cursor", request.query("cursor"))?.unwrap_or(0);
         let head = self.own(id).await?;
-        let lines = self.deps.ledger.statement_lines(&head.statement.id, part).await?;
+        let lines = self.deps.ledger.read_statement_lines(&head.statement.id, part).await?;
         Ok((head, lines))
     }
 
@@ -124,7 +124,7 @@ impl Reader<'_> {
             "本期应结（元）",
         ])?;
         for (key, sums) in &lines.lines {
-            let campaign = self.deps.catalog.campaign(key.campaign).await?;
+            let campaign = self.deps.catalog.read_campaign(key.campaign).await?;
             let name = campaign.as_ref().map_or("", |campaign| &campaign.terms.name);
             let names = [&key.campaign.to_string(), name, key.store.as_str(), self.store_name(&key.store)];
             file.row(names.into_iter().map(text).chain(amounts(sums)))?;

@@ -12,7 +12,7 @@ pub(crate) async fn list_campaigns(reader: &Reader<'_>, request: &Request) -> Re
     request.only_query(&["limit", "cursor"])?;
     let limit = usize::from(request.page_limit()?);
     let after: Option<CampaignNo> = json::parsed_if("cursor", request.query("cursor"))?;
-    let all = reader.deps.catalog.campaigns().await?;
+    let all = reader.deps.catalog.list_campaigns().await?;
     let public = all.iter().filter(|campaign| campaign.state.is_public());
     let mut rest = public.filter(|campaign| after.is_none_or(|after| campaign.no > after));
     let mut items = Vec::new();
@@ -28,12 +28,12 @@ pub(crate) async fn list_campaigns(reader: &Reader<'_>, request: &Request) -> Re
 /// One public campaign.
 pub(crate) async fn read_campaign(reader: &Reader<'_>, no: CampaignNo) -> Result<Response, ApiError> {
     let missing = || ApiError::from(Code::CampaignNotFound);
-    let campaign = reader.deps.catalog.campaign(no).await?;
+    let campaign = reader.deps.catalog.read_campaign(no).await?;
     let campaign = campaign.filter(|campaign| campaign.state.is_public()).ok_or_else(missing)?;
     Response::ok(&view(reader, &campaign).await?)
 }
 
 pub(crate) async fn view(reader: &Reader<'_>, campaign: &Campaign) -> Result<CampaignView, ApiError> {
-    let remaining = reader.deps.stock.remaining_hint(campaign.no).await?;
+    let remaining = reader.deps.stock.hint_remaining(campaign.no).await?;
     Ok(CampaignView::new(campaign, remaining))
 }

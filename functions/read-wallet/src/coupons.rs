@@ -15,7 +15,7 @@ pub(crate) async fn list_coupons(reader: &Reader<'_>, request: &Request) -> Resu
     let status: Option<CouponStatus> = json::parsed_if("status", request.query("status"))?;
     let from = request.query("cursor").map(|cursor| own_coupon(reader, cursor)).transpose();
     let from = from.map_err(|_| ApiError::malformed("cursor"))?;
-    let page = reader.deps.members.coupons(reader.principal.member, from, limit).await?;
+    let page = reader.deps.members.list_coupons(reader.principal.member, from, limit).await?;
     let mut items = Vec::new();
     for coupon in &page.coupons {
         if status.is_none_or(|status| coupon.status(reader.now) == status) {
@@ -28,7 +28,7 @@ pub(crate) async fn list_coupons(reader: &Reader<'_>, request: &Request) -> Resu
 /// One coupon of the member's own; anyone else's is not found.
 pub(crate) async fn read_coupon(reader: &Reader<'_>, id: &str) -> Result<Response, ApiError> {
     let key = own_coupon(reader, id)?;
-    let coupon = reader.deps.members.coupon(key).await?;
+    let coupon = reader.deps.members.read_coupon(key).await?;
     let coupon = coupon.ok_or_else(|| ApiError::from(Code::CouponNotFound))?;
     Response::ok(&view(reader, &coupon).await?)
 }
@@ -39,6 +39,6 @@ fn own_coupon(reader: &Reader<'_>, id: &str) -> Result<CouponKey, ApiError> {
 }
 
 pub(crate) async fn view(reader: &Reader<'_>, coupon: &Coupon) -> Result<CouponView, ApiError> {
-    let terms = reader.deps.catalog.terms(coupon.key.campaign, coupon.terms_version).await?;
+    let terms = reader.deps.catalog.read_terms(coupon.key.campaign, coupon.terms_version).await?;
     Ok(CouponView::new(&reader.deps.stack, coupon, &terms, reader.now))
 }

@@ -68,7 +68,7 @@ pub async fn handle(deps: Deps, request: Request) -> Result<Response, ApiError> 
 }
 
 async fn read_member(reader: &Reader<'_>) -> Result<Response, ApiError> {
-    let profile = reader.deps.members.profile(reader.principal.member).await?;
+    let profile = reader.deps.members.read_profile(reader.principal.member).await?;
     let profile = profile.ok_or_else(|| ApiError::from(Code::MemberNotFound))?;
     Response::ok(&MemberView::new(&reader.deps.stack, &profile)?)
 }

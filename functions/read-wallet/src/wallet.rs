@@ -53,7 +53,7 @@ pub(crate) async fn read_wallet(reader: &Reader<'_>, request: &Request) -> Resul
 async fn held(reader: &Reader<'_>) -> Result<Held, ApiError> {
     let mut held = Held { usable: Vec::new(), counts: HashMap::new(), next: None };
     for _ in 0..PAGES_MAX {
-        let page = reader.deps.members.coupons(reader.principal.member, held.next, PAGE).await?;
+        let page = reader.deps.members.list_coupons(reader.principal.member, held.next, PAGE).await?;
         held.next = page.next;
         for coupon in page.coupons {
             *held.counts.entry(coupon.key.campaign).or_default() += 1;
@@ -75,9 +75,9 @@ async fn held(reader: &Reader<'_>) -> Result<Held, ApiError> {
 /// Campaigns that are open, free, not used up by this member, and not known to be sold out.
 async fn claimable(reader: &Reader<'_>, counts: &HashMap<CampaignNo, u8>) -> Result<Vec<CampaignView>, ApiError> {
     let mut views = Vec::new();
-    for campaign in reader.deps.catalog.campaigns().await?.iter() {
+    for campaign in reader.deps.catalog.list_campaigns().await?.iter() {
         let mine = counts.get(&campaign.no).copied().unwrap_or(0);
-        if is_claimable(campaign, mine, reader.now) && reader.deps.stock.remaining_hint(campaign.no).await? > 0 {
+        if is_claimable(campaign, mine, reader.now) && reader.deps.stock.hint_remaining(campaign.no).await? > 0 {
             views.push(campaigns::view(reader, campaign).await?);
         }
     }

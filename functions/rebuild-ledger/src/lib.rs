@@ -186,7 +186,7 @@ async fn for_every_coupon(
         scanned.unreadable.into_iter().for_each(|key| rebuilt.unreadable(key));
         for coupon in &scanned.coupons {
             rebuilt.coupons += 1;
-            match tables.catalog.entries_of(coupon).await? {
+            match tables.catalog.read_all_entries(coupon).await? {
                 Ok(entries) => take(&entries, &Counts::between(None, coupon)),
                 Err(reason) => rebuilt.unreadable(format!("{:?}: {reason}", coupon.key)),
             }
@@ -201,10 +201,10 @@ async fn for_every_page(
     mut take: impl FnMut(&[Entry], &Counts),
 ) -> Result<(), StoreError> {
     let now = tables.ledger.clock().now();
-    for shard in tables.ledger.all_shards().await? {
+    for shard in tables.ledger.list_all_shards().await? {
         let mut after = 0;
         loop {
-            let pages = tables.ledger.pages_after(&shard, after, None, PAGES).await?;
+            let pages = tables.ledger.read_pages_after(&shard, after, None, PAGES).await?;
             let Some(last) = pages.last() else { break };
             after = last.no;
             for page in &pages {
@@ -213,7 +213,7 @@ async fn for_every_page(
                 rebuilt.pages += 1;
                 rebuilt.is_quiet &= now.seconds_since(page.last_at) >= UNDER_WAY_SECONDS;
                 for (id, _) in page.asides(&shard) {
-                    rebuilt.set_aside += u64::from(tables.ledger.posted_aside(&id).await?.is_none());
+                    rebuilt.set_aside += u64::from(tables.ledger.read_posted_aside(&id).await?.is_none());
                 }
             }
         }

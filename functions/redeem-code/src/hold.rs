@@ -12,11 +12,11 @@ use mealticket_store::members::HoldOutcome;
 /// Holds a code for an order. The same order gets the same hold again.
 pub(crate) async fn hold_code(till: &Till<'_>, request: &Request) -> Result<Response, ApiError> {
     let (presented, seconds) = Presented::read_hold(request.body()?)?;
-    let key = request.idempotency_key()?.hash(till.principal(), "hold");
+    let request_key = request.idempotency_key()?.hash(till.principal(), "hold");
     let store = till.store(&presented.store)?;
-    let Located { place, key_version, campaign: _ } = till.locate(&presented.typed).await?;
+    let Located { key, key_version, campaign: _ } = till.locate(&presented.typed).await?;
 
-    let mut redemption = asked(till, presented, store, place, key);
+    let mut redemption = asked(till, presented, store, key, request_key);
     redemption.fingerprint = Fingerprint::of(&[
         Some(store.store_id.as_str()),
         Some(redemption.order.order_no.as_str()),
@@ -24,7 +24,7 @@ pub(crate) async fn hold_code(till: &Till<'_>, request: &Request) -> Result<Resp
         Some(&seconds.to_string()),
     ]);
     let order_no = redemption.order.order_no.clone();
-    match till.deps.members.hold(&till.deps.catalog, place, key_version, &HoldRequest { redemption, seconds }).await? {
+    match till.deps.members.hold(&till.deps.catalog, key, key_version, &HoldRequest { redemption, seconds }).await? {
         HoldOutcome::Held(coupon) => HoldView::answer(till, &coupon, key_version, &order_no, false),
         HoldOutcome::Replayed(coupon) => HoldView::answer(till, &coupon, key_version, &order_no, true),
         HoldOutcome::KeyReused => Err(Code::IdempotencyKeyReused.into()),
@@ -36,7 +36,7 @@ pub(crate) async fn hold_code(till: &Till<'_>, request: &Request) -> Result<Resp
 /// Gives a held coupon free before the deadline. To release twice is to release.
 pub(crate) async fn release_hold(till: &Till<'_>, id: &str) -> Result<Response, ApiError> {
     let missing = || ApiError::from(Code::HoldNotFound);
-    let (place, tag) = till.deps.stack.ids.hold(id).map_err(|_| missing())?;
-    till.own_campaign(place).await?.ok_or_else(missing)?;
-    if till.deps.members.release(place, tag, till.now).await? { Ok(Response::no_content()) } else { Err(missing()) }
+    let (key, tag) = till.deps.stack.ids.hold(id).map_err(|_| missing())?;
+    till.own_campaign(key).await?.ok_or_else(missing)?;
+    if till.deps.members.release(key, tag, till.now).await? { Ok(Response::no_content()) } else { Err(missing()) }
 }

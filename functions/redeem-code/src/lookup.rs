@@ -16,9 +16,9 @@ struct SearchRequest {
 /// One redemption by its id.
 pub(crate) async fn read_redemption(till: &Till<'_>, id: &str) -> Result<Response, ApiError> {
     let missing = || ApiError::from(Code::RedemptionNotFound);
-    let (place, index) = till.deps.stack.ids.redemption(id).map_err(|_| missing())?;
-    till.own_campaign(place).await?.ok_or_else(missing)?;
-    let coupon = till.deps.members.coupon(place).await?.ok_or_else(missing)?;
+    let (key, index) = till.deps.stack.ids.redemption(id).map_err(|_| missing())?;
+    till.own_campaign(key).await?.ok_or_else(missing)?;
+    let coupon = till.deps.members.read_coupon(key).await?.ok_or_else(missing)?;
     Response::ok(&RecordView::new(till, &coupon, index).ok_or_else(missing)?)
 }
 
@@ -26,8 +26,8 @@ pub(crate) async fn read_redemption(till: &Till<'_>, id: &str) -> Result<Respons
 pub(crate) async fn find_redemption(till: &Till<'_>, request: &Request) -> Result<Response, ApiError> {
     let SearchRequest { code, order_no } = json::read(request.body()?)?;
     let order_no: OrderNo = json::parsed("order_no", &order_no)?;
-    let Located { place, key_version, .. } = till.locate(&code).await?;
-    let coupon = till.deps.members.coupon(place).await?.filter(|coupon| coupon.key_version == key_version);
+    let Located { key, key_version, .. } = till.locate(&code).await?;
+    let coupon = till.deps.members.read_coupon(key).await?.filter(|coupon| coupon.key_version == key_version);
     let coupon = coupon.ok_or_else(|| ApiError::from(Code::CodeNotFound))?;
     Response::ok(&ListView { items: records(till, &coupon, &order_no), next: None })
 }

@@ -11,12 +11,12 @@ use mealticket_store::members::RedeemOutcome;
 /// Redeems one unit of use, once, however often the same request comes.
 pub(crate) async fn redeem_code(till: &Till<'_>, request: &Request) -> Result<Response, ApiError> {
     let presented = Presented::read(request.body()?)?;
-    let key = request.idempotency_key()?.hash(till.principal(), "redeem");
+    let request_key = request.idempotency_key()?.hash(till.principal(), "redeem");
     let store = till.store(&presented.store)?;
-    let Located { place, key_version, campaign } = till.locate(&presented.typed).await?;
+    let Located { key, key_version, campaign } = till.locate(&presented.typed).await?;
 
-    let asked = asked(till, presented, store, place, key);
-    match till.deps.members.redeem(&till.deps.catalog, &campaign, place, key_version, &asked).await? {
+    let asked = asked(till, presented, store, key, request_key);
+    match till.deps.members.redeem(&till.deps.catalog, &campaign, key, key_version, &asked).await? {
         RedeemOutcome::Redeemed(coupon, index) => RedemptionView::answer(till, &coupon, index, false),
         RedeemOutcome::Replayed(coupon, index) => RedemptionView::answer(till, &coupon, index, true),
         RedeemOutcome::KeyReused => Err(Code::IdempotencyKeyReused.into()),
@@ -30,8 +30,8 @@ pub(crate) fn asked(
     till: &Till<'_>,
     presented: Presented,
     store: &Store,
-    place: CouponKey,
-    key: KeyHash,
+    key: CouponKey,
+    request_key: KeyHash,
 ) -> RedeemRequest {
     let fingerprint = Fingerprint::of(&[
         Some(store.store_id.as_str()),
@@ -41,14 +41,14 @@ pub(crate) fn asked(
         presented.cashier.as_ref().map(|cashier| cashier.as_str()),
     ]);
     RedeemRequest {
-        key,
+        key: request_key,
         fingerprint,
         source: RedemptionSource::Api,
         at: till.now,
         store_id: store.store_id.clone(),
         city: store.city.clone(),
         order: presented.order,
-        hold: presented.hold_id.map(|hold| till.named(&hold, place)),
+        hold: presented.hold_id.map(|hold| till.named(&hold, key)),
         cashier: presented.cashier,
     }
 }

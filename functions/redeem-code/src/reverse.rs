@@ -16,15 +16,15 @@ struct ReverseRedemptionRequest {
 pub(crate) async fn reverse_redemption(till: &Till<'_>, request: &Request, id: &str) -> Result<Response, ApiError> {
     let raw: ReverseRedemptionRequest = json::read(request.body()?)?;
     let reason: Reason = json::parsed("reason", &raw.reason)?;
-    let key = request.idempotency_key()?.hash(till.principal(), "reverse");
-    let (place, index) = till.deps.stack.ids.redemption(id).map_err(|_| ApiError::from(Code::RedemptionNotFound))?;
-    if till.own_campaign(place).await?.is_none() {
+    let request_key = request.idempotency_key()?.hash(till.principal(), "reverse");
+    let (key, index) = till.deps.stack.ids.redemption(id).map_err(|_| ApiError::from(Code::RedemptionNotFound))?;
+    if till.own_campaign(key).await?.is_none() {
         return Err(Code::RedemptionNotFound.into());
     }
 
     let fingerprint = Fingerprint::of(&[Some(id), Some(reason.as_str())]);
-    let asked = ReverseRequest { key, fingerprint, reason, now: till.now };
-    match till.deps.members.reverse(&till.deps.catalog, place, index, &asked).await? {
+    let asked = ReverseRequest { key: request_key, fingerprint, reason, now: till.now };
+    match till.deps.members.reverse(&till.deps.catalog, key, index, &asked).await? {
         ReverseOutcome::Reversed(coupon) => ReversalView::answer(till, &coupon, index, false),
         ReverseOutcome::Replayed(coupon) => ReversalView::answer(till, &coupon, index, true),
         ReverseOutcome::KeyReused => Err(Code::IdempotencyKeyReused.into()),

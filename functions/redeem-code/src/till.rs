@@ -133,16 +133,16 @@ impl Till<'_> {
     }
 
     /// The hold that an id names, of the coupon that the code leads to.
-    pub(crate) fn named(&self, hold: &HoldId, place: CouponKey) -> NamedHold {
+    pub(crate) fn named(&self, hold: &HoldId, key: CouponKey) -> NamedHold {
         match self.deps.stack.ids.hold(hold.as_str()) {
-            Ok((of, tag)) if of == place => NamedHold::OfThisCoupon(tag),
+            Ok((of, tag)) if of == key => NamedHold::OfThisCoupon(tag),
             _ => NamedHold::OfNone,
         }
     }
 
     /// The campaign of a coupon, when this merchant redeems it.
-    pub(crate) async fn own_campaign(&self, place: CouponKey) -> Result<Option<Arc<Campaign>>, ApiError> {
-        own_campaign(&self.deps.catalog, &self.merchant.merchant.id, place).await
+    pub(crate) async fn own_campaign(&self, key: CouponKey) -> Result<Option<Arc<Campaign>>, ApiError> {
+        own_campaign(&self.deps.catalog, &self.merchant.merchant.id, key).await
     }
 
     /// The proof that a code of this coupon was presented to this merchant for this order.

@@ -34,10 +34,10 @@ pub(crate) async fn validate_code(till: &Till<'_>, request: &Request) -> Result<
 
 async fn would_redeem(till: &Till<'_>, presented: Presented) -> Result<ValidView, ApiError> {
     let store = till.store(&presented.store)?;
-    let Located { place, key_version, campaign: _ } = till.locate(&presented.typed).await?;
+    let Located { key, key_version, campaign: _ } = till.locate(&presented.typed).await?;
     // A validation has no idempotency key; this one belongs to nobody.
-    let asked = asked(till, presented, store, place, KeyHash([0; 16]));
-    match till.deps.members.would_redeem(&till.deps.catalog, place, key_version, &asked).await? {
+    let asked = asked(till, presented, store, key, KeyHash([0; 16]));
+    match till.deps.members.would_redeem(&till.deps.catalog, key, key_version, &asked).await? {
         Some((coupon, RedeemDecision::Redeem(redemption))) => view(till, &coupon, &redemption).await,
         // The merchant's own system has reported this order: a till that asks for it makes that redemption its own.
         Some((coupon, RedeemDecision::Adopt { index })) => match coupon.redemptions.get(index) {
@@ -53,7 +53,7 @@ async fn would_redeem(till: &Till<'_>, presented: Presented) -> Result<ValidView
 }
 
 async fn view(till: &Till<'_>, coupon: &Coupon, redemption: &Redemption) -> Result<ValidView, ApiError> {
-    let terms = till.deps.catalog.terms(coupon.key.campaign, coupon.terms_version).await?;
+    let terms = till.deps.catalog.read_terms(coupon.key.campaign, coupon.terms_version).await?;
     let shown = Presentation { key_version: coupon.key_version, at: till.now, held_until: None };
     let proof = till.proof(coupon.key, &redemption.order_no, &shown);
     Ok(ValidView {

@@ -48,7 +48,7 @@ pub(crate) async fn send_challenge(deps: &Deps, request: &Request) -> Result<Res
         let source = vault.source_hash(&request.source(config.front.as_ref()));
         within_limits(deps, limits, (&source, &phone_hash), &id, now).await?;
     }
-    let failed = deps.identities.failed_challenges(&phone_hash, now).await?;
+    let failed = deps.identities.count_failed_challenges(&phone_hash, now).await?;
     let challenge = Challenge {
         otp_hash: vault.otp_hash(&id, &otp),
         phone_sealed: vault.seal_phone(&AttributePath::phone_of_challenge(&id), &phone)?,

@@ -34,7 +34,7 @@ pub(crate) async fn check(deps: &Deps, proof: &ProofRequest) -> Result<Proven, A
     }
     let vault = &deps.stack.vault;
     let path = AttributePath::phone_of_challenge(challenge_id);
-    match deps.identities.guess(challenge_id, vault.otp_hash(challenge_id, otp), deps.now()).await? {
+    match deps.identities.judge_guess(challenge_id, vault.otp_hash(challenge_id, otp), deps.now()).await? {
         Guess::Right { phone_sealed, failed_before } => {
             let phone = vault.open_phone(&path, &phone_sealed)?;
             if failed_before {

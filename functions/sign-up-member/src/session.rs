@@ -66,7 +66,7 @@ async fn refresh(deps: &Deps, text: &str) -> Result<SessionView, ApiError> {
     match deps.identities.present_refresh(&token.family_id, token.generation, deps.now()).await? {
         Presented::Revoked => Err(revoked()),
         Presented::Accepted(family) => {
-            let profile = deps.members.profile(family.member).await?.ok_or_else(revoked)?;
+            let profile = deps.members.read_profile(family.member).await?.ok_or_else(revoked)?;
             if family.is_ended_by(profile.sessions_valid_from) {
                 return Err(revoked());
             }
@@ -77,9 +77,9 @@ async fn refresh(deps: &Deps, text: &str) -> Result<SessionView, ApiError> {
 
 async fn sign_in(deps: &Deps, proof: &ProofRequest) -> Result<SessionView, ApiError> {
     let proven = proof::check(deps, proof).await?;
-    let member = deps.identities.member_of_phone(&deps.stack.vault.phone_hash(&proven.phone)).await?;
+    let member = deps.identities.find_member_of_phone(&deps.stack.vault.phone_hash(&proven.phone)).await?;
     let unknown = || ApiError::from(Code::MemberNotFound);
-    let profile = deps.members.profile(member.ok_or_else(unknown)?).await?.ok_or_else(unknown)?;
+    let profile = deps.members.read_profile(member.ok_or_else(unknown)?).await?.ok_or_else(unknown)?;
     first(deps, &profile, proven.family_id).await
 }
 

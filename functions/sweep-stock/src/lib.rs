@@ -60,8 +60,8 @@ pub async fn sweep(tables: &Handles, stream: &Stream) -> Result<Swept, SweepErro
     let now = tables.stock.clock().now();
     let mut swept = Swept::default();
     let mut fenced: Vec<Fenced> = Vec::new();
-    for campaign in tables.catalog.campaigns().await?.iter() {
-        fenced.extend(tables.stock.fenced_leases(campaign.no, now).await?);
+    for campaign in tables.catalog.list_campaigns().await?.iter() {
+        fenced.extend(tables.stock.list_fenced_leases(campaign.no, now).await?);
     }
     let provable = |lease: &Fenced| now.seconds_since(lease.lease.from) <= PROVABLE_SECONDS;
     swept.too_old = fenced.iter().filter(|lease| !provable(lease)).count() as u64;

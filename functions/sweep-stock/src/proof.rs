@@ -34,10 +34,10 @@ impl Proof {
         for of_stream in stream.shards().await? {
             let shard = &of_stream.shard;
             // The mark belongs to these pages: one of a later question would hide what was posted in between.
-            let journal = ledger.tallies(shard, since).await?;
+            let journal = ledger.read_tallies(shard, since).await?;
             let asides = journal.pages.iter().flat_map(|page| page.asides(shard));
             for (id, _) in asides.filter(|(_, aside)| aside.may_be_a_claim()) {
-                match ledger.posted_aside(&id).await? {
+                match ledger.read_posted_aside(&id).await? {
                     Some(page) => tally.add(&page.tally),
                     None => return Err(NoProof::SetAside(shard.clone())),
                 }

@@ -27,10 +27,10 @@ pub async fn statements(
     let limit = usize::from(request.page_limit()?);
     let before: Option<ProvinceMonth> = json::parsed_if("cursor", request.query("cursor"))?;
     if let Some(month) = month {
-        let head = ledger.statement_head(&StatementId { merchant: merchant.clone(), month }).await?;
+        let head = ledger.read_statement_head(&StatementId { merchant: merchant.clone(), month }).await?;
         return Response::ok(&ListView { items: head.iter().map(StatementView::listed).collect(), next: None });
     }
-    let heads = ledger.statements(merchant, before, limit).await?;
+    let heads = ledger.list_statements(merchant, before, limit).await?;
     let next = heads.last().filter(|_| heads.len() == limit).map(|last| last.statement.id.month.to_string());
     Response::ok(&ListView { items: heads.iter().map(StatementView::listed).collect(), next })
 }
@@ -55,7 +55,7 @@ pub async fn deliveries(
 ) -> Result<Response, ApiError> {
     let limit = usize::from(request.page_limit()?);
     let after = delivery_cursor(request.query("cursor"))?.map(|(_, message)| message);
-    let (mut found, next) = messages.deliveries(endpoint, filter, after.as_ref(), limit).await?;
+    let (mut found, next) = messages.list_deliveries(endpoint, filter, after.as_ref(), limit).await?;
     found.retain(|delivery| merchant.is_none_or(|merchant| *merchant == delivery.merchant));
     let next = next.map(|message| delivery_id(endpoint, &message));
     Response::ok(&ListView { items: found.iter().map(DeliveryView::new).collect(), next })

@@ -8,7 +8,7 @@ use std::sync::Arc;
 /// Where a code or an id leads.
 pub struct Located {
     /// The coupon's place.
-    pub place: CouponKey,
+    pub key: CouponKey,
     /// The key that the code was made with.
     pub key_version: u16,
     /// The coupon's campaign.
@@ -19,11 +19,11 @@ pub struct Located {
 pub async fn locate(
     catalog: &Catalog,
     merchant: &MerchantId,
-    places: Vec<(CouponKey, u16)>,
+    keys: Vec<(CouponKey, u16)>,
 ) -> Result<Option<Located>, ApiError> {
-    for (place, key_version) in places {
-        if let Some(campaign) = own_campaign(catalog, merchant, place).await? {
-            return Ok(Some(Located { place, key_version, campaign }));
+    for (key, key_version) in keys {
+        if let Some(campaign) = own_campaign(catalog, merchant, key).await? {
+            return Ok(Some(Located { key, key_version, campaign }));
         }
     }
     Ok(None)
@@ -33,8 +33,8 @@ pub async fn locate(
 pub async fn own_campaign(
     catalog: &Catalog,
     merchant: &MerchantId,
-    place: CouponKey,
+    key: CouponKey,
 ) -> Result<Option<Arc<Campaign>>, ApiError> {
-    let campaign = catalog.campaign(place.campaign).await?;
+    let campaign = catalog.read_campaign(key.campaign).await?;
     Ok(campaign.filter(|campaign| campaign.merchant_id == *merchant))
 }

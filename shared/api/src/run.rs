@@ -111,10 +111,10 @@ impl WarmUp {
     /// Whatever is answered is of no interest: the first request will meet what is wrong.
     async fn ask(self, tables: &Tables) {
         match self {
-            WarmUp::Identities => drop(tables.identities.member_of_phone(&[0; 32]).await),
+            WarmUp::Identities => drop(tables.identities.find_member_of_phone(&[0; 32]).await),
             WarmUp::Catalog | WarmUp::CatalogAndStock => {
                 if let Ok(no) = CampaignNo::try_from(0) {
-                    drop(tables.catalog.campaign(no).await);
+                    drop(tables.catalog.read_campaign(no).await);
                 }
             }
         }

@@ -265,7 +265,7 @@ async fn close(books: &mut Ledgered, made: &Made, folder: &Tables, clock: &Clock
     books.closing = began.elapsed();
     for (merchant, owed) in made.owed().into_iter().enumerate() {
         let id = StatementId { merchant: Made::merchant(merchant as u64), month };
-        let head = folder.ledger.statement(&id).await.unwrap();
+        let head = folder.ledger.read_statement(&id).await.unwrap();
         let said = head.as_ref().map(|head| {
             let total = head.statement.total();
             let own_share = total.discount - due(&total.postings);
@@ -289,7 +289,7 @@ async fn rebuild(books: &mut Ledgered, made: &Made, tables: &Tables) {
     let mut journal = Cell::default();
     for merchant in 0..made.merchants {
         let (first, last) = ("2026-01-01".parse().unwrap(), "2027-12-31".parse().unwrap());
-        let sheets = tables.ledger.sheets(&Made::merchant(merchant), first, last).await.unwrap();
+        let sheets = tables.ledger.read_sheets(&Made::merchant(merchant), first, last).await.unwrap();
         sheets.values().flat_map(|sheet| sheet.values()).for_each(|cell| journal.add(cell));
     }
     let truth: i64 = made.owed().iter().map(|owed| owed.discount - owed.own_share).sum();

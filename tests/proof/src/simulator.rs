@@ -226,7 +226,7 @@ impl Run {
     pub(crate) async fn sweep_until_done(&self) -> Option<String> {
         for _ in 0..mapping::ATTEMPTS {
             if self.environments.sweep(0).await.is_some() {
-                let open = self.observer.tables().stock.leased(self.campaign.no).await.unwrap();
+                let open = self.observer.tables().stock.count_leased(self.campaign.no).await.unwrap();
                 return (open > 0).then(|| format!("{open} units are leased after the sweep"));
             }
             sleep(Duration::from_secs(1)).await;

@@ -235,12 +235,12 @@ impl World {
     /// Units left of a campaign when this environment has returned what it did not spend.
     pub async fn remaining(&self, campaign: CampaignNo) -> Result<Option<u64>, StoreError> {
         self.tables().stock.return_unspent().await;
-        self.tables().stock.remaining(campaign).await
+        self.tables().stock.count_remaining(campaign).await
     }
 
     /// A campaign of the seed.
     pub async fn campaign(&self, no: u32) -> Arc<Campaign> {
-        self.tables().catalog.campaign(CampaignNo::try_from(no).unwrap()).await.unwrap().unwrap()
+        self.tables().catalog.read_campaign(CampaignNo::try_from(no).unwrap()).await.unwrap().unwrap()
     }
 
     /// A campaign like one of the seed, with a number, stock and limit of its own, laid out in the tables.
@@ -253,7 +253,7 @@ impl World {
         campaign.terms_sha256 = campaign.terms.hash(campaign.no).unwrap();
         self.tables().stock.lay_out_stock(&campaign).await.unwrap();
         self.tables().catalog.put_campaign(&campaign, &settlement_terms()).await.unwrap();
-        self.tables().catalog.campaign(campaign.no).await.unwrap().unwrap()
+        self.tables().catalog.read_campaign(campaign.no).await.unwrap().unwrap()
     }
 
     /// A claim by `member` under the key `key`.

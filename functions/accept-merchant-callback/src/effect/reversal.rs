@@ -32,22 +32,22 @@ pub(super) async fn reverse(
     let Ok(reason) = report.reason.parse::<Reason>() else {
         return Ok(Err(broken(Code::MalformedRequest.as_str())));
     };
-    let (place, undone) = match named(deps, merchant, report).await? {
+    let (key, undone) = match named(deps, merchant, report).await? {
         Ok(named) => named,
         Err(reason) => return Ok(Err(broken(reason))),
     };
-    let missing = Broken { reason: Code::RedemptionNotFound.as_str(), place: Some(place) };
-    let Some(coupon) = deps.members.coupon(place).await? else { return Ok(Err(missing)) };
+    let missing = Broken { reason: Code::RedemptionNotFound.as_str(), key: Some(key) };
+    let Some(coupon) = deps.members.read_coupon(key).await? else { return Ok(Err(missing)) };
     match undone.find(&coupon) {
         Found::Index(index) => {
-            let undone = undo(deps, place, index, reason).await?;
+            let undone = undo(deps, key, index, reason).await?;
             if undone.is_ok() {
                 // Another delivery may have found nothing.
                 deps.messages.settle_discrepancy(own, webhook_id, deps.now()).await?;
             }
             return Ok(undone);
         }
-        Found::Ambiguous => return Ok(Err(Broken { reason: "ambiguous_order", place: Some(place) })),
+        Found::Ambiguous => return Ok(Err(Broken { reason: "ambiguous_order", key: Some(key) })),
         Found::NotYet => {}
     }
     // First what the operator sees, then what waits, then another look: whoever redeems meanwhile sees it, or is seen.
@@ -55,15 +55,15 @@ pub(super) async fn reverse(
     let waiting = Waiting {
         merchant: own.clone(),
         webhook_id: webhook_id.to_owned(),
-        place,
+        key,
         undone,
         reason: reason.clone(),
         received_at: deps.now(),
     };
     deps.messages.put_waiting(&waiting).await?;
-    let coupon = deps.members.coupon(place).await?;
+    let coupon = deps.members.read_coupon(key).await?;
     if let Some(Found::Index(index)) = coupon.map(|coupon| waiting.undone.find(&coupon))
-        && undo(deps, place, index, reason).await?.is_ok()
+        && undo(deps, key, index, reason).await?.is_ok()
     {
         deps.messages.settle_discrepancy(own, webhook_id, deps.now()).await?;
     }
@@ -72,8 +72,8 @@ pub(super) async fn reverse(
 
 /// Whether the redemption that a report names is undone.
 pub(super) async fn is_undone(deps: &Deps, webhook: &Webhook<'_>, report: &ReversedReport) -> Result<bool, ApiError> {
-    let Ok((place, undone)) = named(deps, webhook.merchant, report).await? else { return Ok(false) };
-    let Some(coupon) = deps.members.coupon(place).await? else { return Ok(false) };
+    let Ok((key, undone)) = named(deps, webhook.merchant, report).await? else { return Ok(false) };
+    let Some(coupon) = deps.members.read_coupon(key).await? else { return Ok(false) };
     let Found::Index(index) = undone.find(&coupon) else { return Ok(false) };
     Ok(coupon.redemptions.get(index).is_some_and(|spent| spent.reversal.is_some()))
 }
@@ -86,25 +86,25 @@ async fn named(
 ) -> Result<Result<(CouponKey, Undone), &'static str>, ApiError> {
     if let Some(id) = &report.redemption_id {
         let missing = Code::RedemptionNotFound.as_str();
-        let Ok((place, index)) = deps.stack.ids.redemption(id) else { return Ok(Err(missing)) };
-        let is_own = own_campaign(&deps.catalog, &merchant.merchant.id, place).await?.is_some();
-        return Ok(if is_own && index < REDEMPTIONS_MAX { Ok((place, Undone::Index(index))) } else { Err(missing) });
+        let Ok((key, index)) = deps.stack.ids.redemption(id) else { return Ok(Err(missing)) };
+        let is_own = own_campaign(&deps.catalog, &merchant.merchant.id, key).await?.is_some();
+        return Ok(if is_own && index < REDEMPTIONS_MAX { Ok((key, Undone::Index(index))) } else { Err(missing) });
     }
     let Some(order_no) = report.order_no.as_deref().and_then(|order_no| order_no.parse().ok()) else {
         return Ok(Err(Code::MalformedRequest.as_str()));
     };
     let located = locate(deps, merchant, (report.code.as_deref(), report.coupon_id.as_deref())).await?;
-    Ok(located.map(|located| (located.place, Undone::Order(order_no))))
+    Ok(located.map(|located| (located.key, Undone::Order(order_no))))
 }
 
-async fn undo(deps: &Deps, place: CouponKey, index: usize, reason: Reason) -> Result<Result<(), Broken>, ApiError> {
-    let id = deps.stack.ids.redemption_id(place, index);
+async fn undo(deps: &Deps, key: CouponKey, index: usize, reason: Reason) -> Result<Result<(), Broken>, ApiError> {
+    let id = deps.stack.ids.redemption_id(key, index);
     let request = ReverseRequest::reported(&id, index, reason, deps.now());
-    let refused = match deps.members.reverse(&deps.catalog, place, index, &request).await? {
+    let refused = match deps.members.reverse(&deps.catalog, key, index, &request).await? {
         ReverseOutcome::Reversed(_) | ReverseOutcome::Replayed(_) => return Ok(Ok(())),
         ReverseOutcome::Refused(ReverseRefusal::AlreadyReversed) => return Ok(Ok(())),
         ReverseOutcome::Refused(refusal) => refusals::reverse(refusal).code().as_str(),
         ReverseOutcome::KeyReused => Code::IdempotencyKeyReused.as_str(),
     };
-    Ok(Err(Broken { reason: refused, place: Some(place) }))
+    Ok(Err(Broken { reason: refused, key: Some(key) }))
 }

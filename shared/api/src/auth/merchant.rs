@@ -36,7 +36,7 @@ pub async fn principal(
 ) -> Result<Arc<MerchantRecord>, ApiError> {
     let token = token.ok_or_else(unauthenticated)?;
     let claimed = claimed_issuer(token).ok_or_else(unauthenticated)?;
-    let record = catalog.merchant(&claimed).await?.ok_or_else(unauthenticated)?;
+    let record = catalog.read_merchant(&claimed).await?.ok_or_else(unauthenticated)?;
     if verified(token, &record, audience, now) { Ok(record) } else { Err(unauthenticated()) }
 }
 

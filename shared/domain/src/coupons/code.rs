@@ -183,8 +183,8 @@ impl IdCipher {
 
     /// The member a `mem_…` names.
     pub fn member(&self, id: &str) -> Result<MemberNo, IdError> {
-        let place = read(&self.member, "mem_", id)?;
-        if place == member_place(place.member) { Ok(place.member) } else { Err(IdError) }
+        let key = read(&self.member, "mem_", id)?;
+        if key == member_place(key.member) { Ok(key.member) } else { Err(IdError) }
     }
 
     /// `cpn_…`.
@@ -204,11 +204,11 @@ impl IdCipher {
 
     /// The coupon and the index, from 0, that a `rdm_…-n` names.
     pub fn redemption(&self, id: &str) -> Result<(CouponKey, usize), IdError> {
-        let (place, number) = id.rsplit_once('-').ok_or(IdError)?;
+        let (key, number) = id.rsplit_once('-').ok_or(IdError)?;
         let plain = !number.starts_with('0') && number.bytes().all(|b| b.is_ascii_digit());
         let number: usize = if plain { number.parse().map_err(|_| IdError)? } else { return Err(IdError) };
         let index = number.checked_sub(1).filter(|i| *i < REDEMPTIONS_MAX).ok_or(IdError)?;
-        Ok((read(&self.redemption, "rdm_", place)?, index))
+        Ok((read(&self.redemption, "rdm_", key)?, index))
     }
 
     /// `rvs_…-n`: the reversal of redemption n.
@@ -226,8 +226,8 @@ impl IdCipher {
 
     /// The coupon, and which of its holds, that a `hld_…` names.
     pub fn hold(&self, id: &str) -> Result<(CouponKey, HoldTag), IdError> {
-        let (place, order) = id.split_at_checked(id.len().saturating_sub(TAG_SYMBOLS)).ok_or(IdError)?;
-        let coupon = read(&self.hold, "hld_", place)?;
+        let (key, order) = id.split_at_checked(id.len().saturating_sub(TAG_SYMBOLS)).ok_or(IdError)?;
+        let coupon = read(&self.hold, "hld_", key)?;
         if order.bytes().any(|b| b.is_ascii_uppercase()) {
             return Err(IdError);
         }
@@ -281,7 +281,7 @@ mod tests {
         CodeKeyRing::new(guangdong(), &keys).unwrap()
     }
 
-    fn place(member: u64, campaign: u32, ordinal: u8) -> CouponKey {
+    fn coupon_key(member: u64, campaign: u32, ordinal: u8) -> CouponKey {
         CouponKey {
             member: member.try_into().unwrap(),
             campaign: campaign.try_into().unwrap(),
@@ -293,7 +293,7 @@ mod tests {
         #[test]
         fn a_code_names_its_coupon_however_it_is_typed(member in 0..1u64 << 34, campaign in 0..1u32 << 20, ordinal in 0..64u8) {
             let ring = ring(&[2, 1]);
-            let key = place(member, campaign, ordinal);
+            let key = coupon_key(member, campaign, ordinal);
             for version in [1, 2] {
                 let shown = ring.code(key, version).unwrap().expose();
                 let typed = shown.to_lowercase().replace('-', " ").replace('0', "o").replace('1', "l");
@@ -307,7 +307,7 @@ mod tests {
         #[test]
         fn an_id_names_its_row_and_is_no_code(member in 0..1u64 << 34, campaign in 0..1u32 << 20, ordinal in 0..64u8, index in 0..32usize) {
             let ids = IdCipher::new(guangdong(), &[7; 32]).unwrap();
-            let key = place(member, campaign, ordinal);
+            let key = coupon_key(member, campaign, ordinal);
             prop_assert_eq!(ids.coupon(&ids.coupon_id(key)), Ok(key));
             prop_assert_eq!(ids.member(&ids.member_id(key.member)), Ok(key.member));
             prop_assert_eq!(ids.redemption(&ids.redemption_id(key, index)), Ok((key, index)));
@@ -329,7 +329,7 @@ mod tests {
     #[test]
     fn every_single_typo_of_a_code_is_noticed_but_for_one_in_a_million() {
         let ring = ring(&[1]);
-        let shown = ring.code(place(123_456, 77, 3), 1).unwrap().expose();
+        let shown = ring.code(coupon_key(123_456, 77, 3), 1).unwrap().expose();
         let mut reached = 0;
         for at in 3..shown.len() {
             for symbol in CROCKFORD_TEXT.chars() {
@@ -365,7 +365,7 @@ mod tests {
 
     #[test]
     fn a_code_of_a_dropped_key_or_another_province_names_nothing_here() {
-        let key = place(1, 2, 3);
+        let key = coupon_key(1, 2, 3);
         let code = ring(&[1]).code(key, 1).unwrap();
         assert!(ring(&[2]).locate(&code).is_empty());
         assert_eq!(ring(&[2]).code(key, 1), None);
@@ -376,7 +376,7 @@ mod tests {
     #[test]
     fn the_id_of_one_hold_does_not_give_that_of_another_order_or_coupon() {
         let ids = IdCipher::new(guangdong(), &[7; 32]).unwrap();
-        let (coupon, other) = (place(1, 2, 3), place(1, 2, 4));
+        let (coupon, other) = (coupon_key(1, 2, 3), coupon_key(1, 2, 4));
         let tag = |order: &str| HoldTag::of(crate::KeyHash::of_order(&order.parse().unwrap()));
         let id = ids.hold_id(coupon, tag("A-1"));
         let plain: String = tag("A-1").0.iter().map(|byte| format!("{byte:02x}")).collect();
@@ -396,7 +396,7 @@ mod tests {
 
     #[test]
     fn every_defect_of_a_typed_code_has_its_error() {
-        let shown = ring(&[1]).code(place(1, 2, 3), 1).unwrap().expose();
+        let shown = ring(&[1]).code(coupon_key(1, 2, 3), 1).unwrap().expose();
         let long = "4".repeat(10_000);
         for (typed, error) in [
             ("", CodeError::Length),
@@ -422,7 +422,7 @@ mod tests {
     #[test]
     fn a_code_never_prints_itself() {
         let ring = ring(&[1]);
-        let code = ring.code(place(1, 2, 3), 1).unwrap();
+        let code = ring.code(coupon_key(1, 2, 3), 1).unwrap();
         assert_eq!(format!("{code:?} {ring:?}"), "CouponCode([REDACTED]) CodeKeyRing([REDACTED])");
     }
 }

@@ -29,7 +29,7 @@ const FROZEN: Duration = Duration::from_secs(86_400);
 impl Catalog {
     /// A campaign, at most `FRESH_FOR` old. An unknown number is asked for every time: it is rare, and caching it would let
     /// a stranger fill the cache.
-    pub async fn campaign(&self, no: CampaignNo) -> Result<Option<Arc<Campaign>>, StoreError> {
+    pub async fn read_campaign(&self, no: CampaignNo) -> Result<Option<Arc<Campaign>>, StoreError> {
         if let Some(known) = self.cache.campaigns.fresh(&no) {
             return Ok(Some(known));
         }
@@ -41,7 +41,7 @@ impl Catalog {
     }
 
     /// Every campaign, at most `FRESH_FOR` old, in the order of their numbers.
-    pub async fn campaigns(&self) -> Result<Arc<Vec<Arc<Campaign>>>, StoreError> {
+    pub async fn list_campaigns(&self) -> Result<Arc<Vec<Arc<Campaign>>>, StoreError> {
         if let Some(known) = self.cache.directory.fresh(&()) {
             return Ok(known);
         }
@@ -62,7 +62,7 @@ impl Catalog {
     }
 
     /// A frozen version of a campaign's terms.
-    pub async fn terms(&self, no: CampaignNo, version: u32) -> Result<Arc<Terms>, StoreError> {
+    pub async fn read_terms(&self, no: CampaignNo, version: u32) -> Result<Arc<Terms>, StoreError> {
         if let Some(known) = self.cache.terms.fresh(&(no, version)) {
             return Ok(known);
         }
@@ -92,7 +92,7 @@ impl Catalog {
     }
 
     /// A frozen version of a campaign's settlement terms; `None` when it was never published.
-    pub async fn settlement_terms(
+    pub async fn read_settlement_terms(
         &self,
         no: CampaignNo,
         version: u32,

@@ -27,26 +27,26 @@ const IS_ON: &str = "attribute_not_exists(off_at)";
 
 impl Catalog {
     /// An endpoint as it stands, and not as it is remembered.
-    pub async fn endpoint(&self, merchant: &MerchantId, id: &EndpointId) -> Result<Option<Endpoint>, StoreError> {
+    pub async fn read_endpoint(&self, merchant: &MerchantId, id: &EndpointId) -> Result<Option<Endpoint>, StoreError> {
         let call = self.table.get_item().consistent_read(true);
         let found = self.table.get(call.set_key(Some(keys::merchant_endpoint(merchant, id).attributes()))).await?;
         found.as_ref().map(read_endpoint).transpose()
     }
 
     /// A merchant's endpoints as they stand.
-    pub async fn endpoints(&self, merchant: &MerchantId) -> Result<Vec<Endpoint>, StoreError> {
-        self.endpoint_items(merchant).await?.iter().map(read_endpoint).collect()
+    pub async fn list_endpoints(&self, merchant: &MerchantId) -> Result<Vec<Endpoint>, StoreError> {
+        self.query_endpoint_items(merchant).await?.iter().map(read_endpoint).collect()
     }
 
     /// The same without those that cannot be read: of one the others must not suffer.
-    pub(crate) async fn readable_endpoints(&self, merchant: &MerchantId) -> Result<Vec<Endpoint>, StoreError> {
+    pub(crate) async fn list_readable_endpoints(&self, merchant: &MerchantId) -> Result<Vec<Endpoint>, StoreError> {
         let told =
             |error: &StoreError| tracing::error!(%merchant, %error, "an endpoint cannot be read, and is not told");
-        let items = self.endpoint_items(merchant).await?;
+        let items = self.query_endpoint_items(merchant).await?;
         Ok(items.iter().filter_map(|item| read_endpoint(item).inspect_err(told).ok()).collect())
     }
 
-    async fn endpoint_items(&self, merchant: &MerchantId) -> Result<Vec<Item>, StoreError> {
+    async fn query_endpoint_items(&self, merchant: &MerchantId) -> Result<Vec<Item>, StoreError> {
         let partition = keys::merchant_partition(merchant);
         let call = self.table.query_prefix(partition, keys::MERCHANT_ENDPOINT).consistent_read(true);
         self.table.query_all(call).await
@@ -79,7 +79,7 @@ impl Catalog {
     }
 
     /// Notes that an endpoint fails since `at`, unless that is noted already.
-    pub async fn endpoint_fails(
+    pub async fn note_endpoint_fails(
         &self,
         merchant: &MerchantId,
         id: &EndpointId,
@@ -95,7 +95,7 @@ impl Catalog {
     }
 
     /// Notes that an endpoint answers again.
-    pub async fn endpoint_works(&self, merchant: &MerchantId, id: &EndpointId) -> Result<(), StoreError> {
+    pub async fn note_endpoint_works(&self, merchant: &MerchantId, id: &EndpointId) -> Result<(), StoreError> {
         let call = self.table.update_item();
         let call = call
             .set_key(Some(keys::merchant_endpoint(merchant, id).attributes()))

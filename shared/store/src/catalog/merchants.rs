@@ -48,7 +48,7 @@ pub struct MerchantKey {
 
 impl Catalog {
     /// A merchant with its stores, keys and secrets, at most `FRESH_FOR` old: one query.
-    pub async fn merchant(&self, id: &MerchantId) -> Result<Option<Arc<MerchantRecord>>, StoreError> {
+    pub async fn read_merchant(&self, id: &MerchantId) -> Result<Option<Arc<MerchantRecord>>, StoreError> {
         if let Some(known) = self.cache.merchants.fresh(id) {
             return Ok(Some(known));
         }

@@ -54,7 +54,7 @@ impl Catalog {
         };
         Ok(match content {
             Ok(Content::Coupon(change)) => {
-                let entries = self.entries(&change.coupon, &change.events).await?;
+                let entries = self.read_entries(&change.coupon, &change.events).await?;
                 entries.map(|entries| (Content::Coupon(change), entries)).map_err(str::to_owned)
             }
             content => content.map(|content| (content, Vec::new())),
@@ -63,7 +63,7 @@ impl Catalog {
 
     /// The money that a coupon's events move, by the settlement terms that the coupon names. Terms that are not there, or not
     /// sound, are a reason to put the record aside; a catalog that does not answer is not.
-    pub async fn entries(
+    pub async fn read_entries(
         &self,
         coupon: &Coupon,
         events: &[CouponEvent],
@@ -75,10 +75,10 @@ impl Catalog {
             Err(StoreError::Corrupt { .. }) => Ok(None),
             answer => answer,
         };
-        let Some(campaign) = known(self.campaign(coupon.key.campaign).await)? else {
+        let Some(campaign) = known(self.read_campaign(coupon.key.campaign).await)? else {
             return Ok(Err("the catalog has no sound campaign of that number"));
         };
-        let terms = self.settlement_terms(campaign.no, coupon.settlement_version).await;
+        let terms = self.read_settlement_terms(campaign.no, coupon.settlement_version).await;
         let terms = match terms {
             Err(StoreError::Corrupt { .. }) => None,
             terms => terms?,
@@ -93,16 +93,16 @@ impl Catalog {
     }
 
     /// All entries that a coupon comes to; the reason when its settlement terms are not to be had.
-    pub async fn entries_of(&self, coupon: &Coupon) -> Result<Result<Vec<Entry>, &'static str>, StoreError> {
+    pub async fn read_all_entries(&self, coupon: &Coupon) -> Result<Result<Vec<Entry>, &'static str>, StoreError> {
         match events_between(None, coupon) {
-            Ok(events) => self.entries(coupon, &events).await,
+            Ok(events) => self.read_entries(coupon, &events).await,
             Err(_) => Ok(Err("a coupon's past was rewritten")),
         }
     }
 
     /// The messages that a record of the members' stream gives rise to, and the merchant whose campaign it is about. A record
     /// that cannot be read gives none: it is put aside in the journal, and told of when it is posted from there.
-    pub async fn messages_of(
+    pub async fn read_messages(
         &self,
         record: &Value,
         ids: &IdCipher,
@@ -112,7 +112,7 @@ impl Catalog {
         if messages.is_empty() {
             return Ok(None);
         }
-        match self.campaign(after.key.campaign).await {
+        match self.read_campaign(after.key.campaign).await {
             Ok(Some(campaign)) => Ok(Some((campaign.merchant_id.clone(), messages))),
             Ok(None) | Err(StoreError::Corrupt { .. }) => Ok(None),
             Err(error) => Err(error),

@@ -83,7 +83,7 @@ impl Identities {
     }
 
     /// Counts a guess, then judges it.
-    pub async fn guess(&self, challenge_id: &str, guess: [u8; 16], now: Timestamp) -> Result<Guess, StoreError> {
+    pub async fn judge_guess(&self, challenge_id: &str, guess: [u8; 16], now: Timestamp) -> Result<Guess, StoreError> {
         let call = self.table.update_item();
         let call = call
             .set_key(Some(keys::challenge(challenge_id).attributes()))
@@ -114,7 +114,7 @@ impl Identities {
     }
 
     /// How many challenges of a phone have failed since somebody last signed in with it, as far as it matters.
-    pub async fn failed_challenges(&self, phone_hash: &[u8; 32], now: Timestamp) -> Result<usize, StoreError> {
+    pub async fn count_failed_challenges(&self, phone_hash: &[u8; 32], now: Timestamp) -> Result<usize, StoreError> {
         let call = self.table.get_item();
         let call = call.set_key(Some(keys::failed_challenges(phone_hash).attributes())).consistent_read(true);
         let Some(item) = self.table.get(call).await? else { return Ok(0) };

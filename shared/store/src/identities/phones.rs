@@ -31,7 +31,7 @@ pub enum SignedUp {
 
 impl Identities {
     /// The member of a phone, if it has one, strongly consistent: one read unit.
-    pub async fn member_of_phone(&self, phone_hash: &[u8; 32]) -> Result<Option<MemberNo>, StoreError> {
+    pub async fn find_member_of_phone(&self, phone_hash: &[u8; 32]) -> Result<Option<MemberNo>, StoreError> {
         let call = self.table.get_item();
         let call = call.set_key(Some(keys::phone_index(phone_hash).attributes())).consistent_read(true);
         self.table.get(call).await?.as_ref().map(read_index).transpose()
@@ -46,11 +46,11 @@ impl Identities {
         now: Timestamp,
         profile: impl Fn(MemberNo, MemberAttributes) -> Result<Profile, E>,
     ) -> Result<SignedUp, E> {
-        let (member, is_new) = match self.member_of_phone(phone_hash).await? {
+        let (member, is_new) = match self.find_member_of_phone(phone_hash).await? {
             Some(member) => (member, false),
             None => self.index_phone(stock, phone_hash, now).await?,
         };
-        if !is_new && let Some(known) = members.profile(member).await? {
+        if !is_new && let Some(known) = members.read_profile(member).await? {
             return Ok(SignedUp::KnownAlready(known));
         }
         let attributes = self.operators_attributes(phone_hash).await?;

@@ -51,7 +51,7 @@ impl Ledger {
     }
 
     /// The records that were put aside, by their ids, at most `limit` after `after`.
-    pub async fn set_asides(&self, after: Option<&str>, limit: usize) -> Result<Vec<ListedAside>, StoreError> {
+    pub async fn list_set_asides(&self, after: Option<&str>, limit: usize) -> Result<Vec<ListedAside>, StoreError> {
         let call = self.table.query_partition(keys::SET_ASIDE.to_owned());
         let call = call.limit(i32::try_from(limit).unwrap_or(i32::MAX));
         let call = call.set_exclusive_start_key(after.map(|id| keys::set_aside(id).attributes()));
@@ -59,23 +59,23 @@ impl Ledger {
     }
 
     /// A record that was put aside, with the record itself.
-    pub async fn set_aside(&self, id: &str) -> Result<Option<(ListedAside, SetAside)>, StoreError> {
+    pub async fn read_set_aside(&self, id: &str) -> Result<Option<(ListedAside, SetAside)>, StoreError> {
         let call = self.table.get_item().consistent_read(true);
         let Some(item) = self.table.get(call.set_key(Some(keys::set_aside(id).attributes()))).await? else {
             return Ok(None);
         };
         let listed = read_aside(&item)?;
         let before = listed.page.saturating_sub(1);
-        let pages = self.pages_after(&listed.shard, before, Some(listed.page), 1).await?;
+        let pages = self.read_pages_after(&listed.shard, before, Some(listed.page), 1).await?;
         let found = pages.iter().flat_map(|page| page.asides(&listed.shard)).find(|(known, _)| known == id);
         let aside = found.map(|(_, aside)| aside.clone());
         Ok(aside.map(|aside| (listed, aside)))
     }
 
     /// The page of a record that was put aside and is posted.
-    pub async fn posted_aside(&self, id: &str) -> Result<Option<Page>, StoreError> {
+    pub async fn read_posted_aside(&self, id: &str) -> Result<Option<Page>, StoreError> {
         let Some(shard) = SetAside::own_shard(id) else { return Ok(None) };
-        Ok(self.pages_after(&shard, 0, None, 1).await?.into_iter().next())
+        Ok(self.read_pages_after(&shard, 0, None, 1).await?.into_iter().next())
     }
 
     /// Posts a record that was put aside, now that it can be read. Safe to repeat: it has a shard of its own, with one page.
@@ -88,7 +88,7 @@ impl Ledger {
         now: Timestamp,
     ) -> Result<PostedAside, StoreError> {
         let Some(shard) = SetAside::own_shard(id) else { return Ok(PostedAside::NotFound) };
-        let Some((listed, aside)) = self.set_aside(id).await? else { return Ok(PostedAside::NotFound) };
+        let Some((listed, aside)) = self.read_set_aside(id).await? else { return Ok(PostedAside::NotFound) };
         let raw = [serde_json::from_str(&aside.raw).unwrap_or_default()];
         let records = match catalog.read_batch(&raw).await {
             Ok(records) => records,

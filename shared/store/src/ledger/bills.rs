@@ -76,7 +76,7 @@ impl Ledger {
     }
 
     /// At most `limit` of a merchant's entries that are booked on a day, from `from` on.
-    pub async fn bill(
+    pub async fn read_bill(
         &self,
         merchant: &MerchantId,
         day: ProvinceDay,

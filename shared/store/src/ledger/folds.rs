@@ -20,15 +20,15 @@ use std::collections::BTreeMap;
 
 impl Ledger {
     /// The newest fold, strongly consistent.
-    pub async fn newest_fold(&self) -> Result<Option<Fold>, StoreError> {
+    pub async fn read_newest_fold(&self) -> Result<Option<Fold>, StoreError> {
         let call = self.table.query_partition(keys::FOLDS.to_owned());
         let call = call.scan_index_forward(false).consistent_read(true).limit(1);
         self.table.query(call).await?.items.first().map(read_fold).transpose()
     }
 
     /// The newest day that is closed.
-    pub async fn closed_day(&self) -> Result<Option<ProvinceDay>, StoreError> {
-        Ok(self.newest_fold().await?.and_then(|fold| fold.closed_by_now()))
+    pub async fn read_closed_day(&self) -> Result<Option<ProvinceDay>, StoreError> {
+        Ok(self.read_newest_fold().await?.and_then(|fold| fold.closed_by_now()))
     }
 
     /// Writes a fold down. `false` when somebody was first.
@@ -46,7 +46,7 @@ impl Ledger {
     }
 
     /// How far a shard is folded: its last page that is in the sheets; 0 for none.
-    pub async fn folded_mark(&self, shard: &StreamShard) -> Result<u64, StoreError> {
+    pub async fn read_folded_mark(&self, shard: &StreamShard) -> Result<u64, StoreError> {
         let call = self.table.get_item().consistent_read(true);
         let item = self.table.get(call.set_key(Some(keys::folded_mark(shard).attributes()))).await?;
         item.map_or(Ok(0), |item| Reader::new(&item, "folded mark").number("page"))

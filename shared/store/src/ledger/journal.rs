@@ -96,7 +96,7 @@ impl Ledger {
             let failed = |source| NotPosted { from: first.seq.clone(), source };
             loop {
                 if mark.is_none() && !is_fresh {
-                    mark = self.mark(shard).await.map_err(failed)?;
+                    mark = self.read_mark(shard).await.map_err(failed)?;
                     is_fresh = true;
                 }
                 let new = run.iter().filter(|record| mark.as_ref().is_none_or(|mark| record.seq > mark.to));
@@ -142,7 +142,7 @@ impl Ledger {
     }
 
     /// The shards that were posted to from day to day, both included.
-    pub async fn active_shards(
+    pub async fn list_active_shards(
         &self,
         first: ProvinceDay,
         last: ProvinceDay,
@@ -168,13 +168,13 @@ impl Ledger {
     }
 
     /// Every shard that was ever posted to.
-    pub async fn all_shards(&self) -> Result<BTreeSet<StreamShard>, StoreError> {
+    pub async fn list_all_shards(&self) -> Result<BTreeSet<StreamShard>, StoreError> {
         let (first, last) = (Timestamp::MIN.province_day(), Timestamp::MAX.province_day());
-        self.active_shards(first, last.plus_days(-1)).await
+        self.list_active_shards(first, last.plus_days(-1)).await
     }
 
     /// The pages of a shard after page `after`, oldest first, at most `limit` of them; up to and with `last`, if given.
-    pub async fn pages_after(
+    pub async fn read_pages_after(
         &self,
         shard: &StreamShard,
         after: u64,
@@ -206,28 +206,28 @@ impl Ledger {
     }
 
     /// How far a shard is posted, strongly consistent; `None` when it has no page.
-    pub async fn mark(&self, shard: &StreamShard) -> Result<Option<Mark>, StoreError> {
+    pub async fn read_mark(&self, shard: &StreamShard) -> Result<Option<Mark>, StoreError> {
         let call = self.pages_backwards(shard).limit(1);
         let page = self.table.query(call).await?.items.first().map(read_page).transpose()?;
         Ok(page.as_ref().map(Mark::of))
     }
 
     /// The same without the money and the sheets' counts, which are most of it: what the sweep reads.
-    pub async fn tallies(&self, shard: &StreamShard, since: Timestamp) -> Result<Journal, StoreError> {
+    pub async fn read_tallies(&self, shard: &StreamShard, since: Timestamp) -> Result<Journal, StoreError> {
         let names = "pk, sk, #schema, to_seq, #records, first_at, last_at, claims, uses, aside";
         let call = self.pages_backwards(shard).projection_expression(names);
         let call =
             call.expression_attribute_names("#schema", "schema").expression_attribute_names("#records", "records");
-        self.pages_since(call, since, read_tally).await
+        self.read_pages_since(call, since, read_tally).await
     }
 
     /// A shard's pages from its mark back to the first that has a record written at `since` or later. What is posted
     /// meanwhile is after the mark, and not among the pages.
-    pub async fn journal(&self, shard: &StreamShard, since: Timestamp) -> Result<Journal, StoreError> {
-        self.pages_since(self.pages_backwards(shard), since, read_page).await
+    pub async fn read_journal(&self, shard: &StreamShard, since: Timestamp) -> Result<Journal, StoreError> {
+        self.read_pages_since(self.pages_backwards(shard), since, read_page).await
     }
 
-    async fn pages_since(
+    async fn read_pages_since(
         &self,
         call: aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder,
         since: Timestamp,

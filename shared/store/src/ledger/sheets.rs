@@ -121,7 +121,7 @@ impl Ledger {
     }
 
     /// The merchants that have sheets, by their ids, at most `limit` after `after`.
-    pub async fn booked_merchants(
+    pub async fn list_booked_merchants(
         &self,
         after: Option<&MerchantId>,
         limit: usize,
@@ -139,14 +139,14 @@ impl Ledger {
     }
 
     /// A merchant's cells of a day; all parts together.
-    pub async fn sheet(&self, merchant: &MerchantId, day: ProvinceDay) -> Result<Cells, StoreError> {
+    pub async fn read_sheet(&self, merchant: &MerchantId, day: ProvinceDay) -> Result<Cells, StoreError> {
         let mut cells = Cells::new();
         self.for_each_sheet(merchant, day, day, |_, part| add_cells(&mut cells, &part)).await?;
         Ok(cells)
     }
 
     /// A merchant's cells from day to day, both included.
-    pub async fn sheets(
+    pub async fn read_sheets(
         &self,
         merchant: &MerchantId,
         first: ProvinceDay,
@@ -183,7 +183,7 @@ impl Ledger {
     }
 
     /// A merchant's lapses from month to month, both included.
-    pub async fn lapses(
+    pub async fn read_lapses(
         &self,
         merchant: &MerchantId,
         first: ProvinceMonth,

@@ -66,22 +66,22 @@ impl Ledger {
     }
 
     /// A statement without its lines.
-    pub async fn statement_head(&self, id: &StatementId) -> Result<Option<StatementHead>, StoreError> {
+    pub async fn read_statement_head(&self, id: &StatementId) -> Result<Option<StatementHead>, StoreError> {
         let call = self.table.get_item().consistent_read(true);
         let Some(item) = self.table.get(call.set_key(Some(keys::statement(id).attributes()))).await? else {
             return Ok(None);
         };
         let mut head = read_statement(&id.merchant, &item)?;
-        head.answer = self.answer(id).await?;
+        head.answer = self.read_answer_of(id).await?;
         Ok(Some(head))
     }
 
     /// A statement with all its lines.
-    pub async fn statement(&self, id: &StatementId) -> Result<Option<StatementHead>, StoreError> {
-        let Some(mut head) = self.statement_head(id).await? else { return Ok(None) };
+    pub async fn read_statement(&self, id: &StatementId) -> Result<Option<StatementHead>, StoreError> {
+        let Some(mut head) = self.read_statement_head(id).await? else { return Ok(None) };
         let mut next = Some(0);
         while let Some(part) = next {
-            let found = self.statement_lines(id, part).await?;
+            let found = self.read_statement_lines(id, part).await?;
             head.statement.lines.extend(found.lines);
             next = found.next;
         }
@@ -89,7 +89,7 @@ impl Ledger {
     }
 
     /// The lines of a statement from one of its parts on: as many as are read at once, at most four thousand.
-    pub async fn statement_lines(&self, id: &StatementId, part: u16) -> Result<StatementLines, StoreError> {
+    pub async fn read_statement_lines(&self, id: &StatementId, part: u16) -> Result<StatementLines, StoreError> {
         let first = keys::statement_chunk(id, part.into());
         let found = self.table.query(self.table.query_between(first.pk, first.sk, "~").limit(PARTS)).await?;
         let mut lines = StatementLines::default();
@@ -104,7 +104,7 @@ impl Ledger {
     }
 
     /// A merchant's newest statement before a month, without its lines.
-    pub async fn statement_before(
+    pub async fn read_statement_before(
         &self,
         merchant: &MerchantId,
         month: ProvinceMonth,
@@ -117,7 +117,7 @@ impl Ledger {
     }
 
     /// A merchant's statements, the newest first, without lines: at most `limit` of them before `before`.
-    pub async fn statements(
+    pub async fn list_statements(
         &self,
         merchant: &MerchantId,
         before: Option<ProvinceMonth>,
@@ -130,13 +130,13 @@ impl Ledger {
         let mut heads = Vec::with_capacity(items.len());
         for item in &items {
             let mut head = read_statement(merchant, item)?;
-            head.answer = self.answer(&head.statement.id).await?;
+            head.answer = self.read_answer_of(&head.statement.id).await?;
             heads.push(head);
         }
         Ok(heads)
     }
 
-    async fn answer(&self, id: &StatementId) -> Result<Option<Answer>, StoreError> {
+    async fn read_answer_of(&self, id: &StatementId) -> Result<Option<Answer>, StoreError> {
         let call = self.table.get_item().consistent_read(true);
         let item = self.table.get(call.set_key(Some(keys::statement_answer(id).attributes()))).await?;
         item.as_ref().map(read_answer).transpose()
@@ -148,7 +148,7 @@ impl Ledger {
         id: &StatementId,
         said: &Answer,
     ) -> Result<(AnswerDecision, Answer), StoreError> {
-        let mut standing = self.answer(id).await?;
+        let mut standing = self.read_answer_of(id).await?;
         loop {
             match (decide_answer(standing.as_ref(), said), standing) {
                 (AnswerDecision::Record(answer), known) => {
@@ -172,7 +172,7 @@ impl Ledger {
     }
 
     /// Writes down that a month's days are all closed, by which fold. Safe to repeat.
-    pub async fn month_is_due(&self, month: ProvinceMonth, cut: u64) -> Result<(), StoreError> {
+    pub async fn note_month_due(&self, month: ProvinceMonth, cut: u64) -> Result<(), StoreError> {
         let call = self.table.put_item();
         let due = item([("cut", Some(number(cut))), ("is_done", Some(AttributeValue::Bool(false)))]);
         self.table
@@ -182,7 +182,7 @@ impl Ledger {
     }
 
     /// The months whose statements are still to be made, with the fold that closed each.
-    pub async fn months_due(&self) -> Result<Vec<(ProvinceMonth, u64)>, StoreError> {
+    pub async fn list_months_due(&self) -> Result<Vec<(ProvinceMonth, u64)>, StoreError> {
         let call = self.table.query_partition(keys::CLOSED_MONTHS.to_owned()).consistent_read(true);
         // Two years of months are read: what is older is done.
         let items = self.table.query(call.scan_index_forward(false).limit(24)).await?.items;
@@ -197,7 +197,7 @@ impl Ledger {
     }
 
     /// Writes down that all of a month's statements are made.
-    pub async fn month_is_done(&self, month: ProvinceMonth, cut: u64) -> Result<(), StoreError> {
+    pub async fn note_month_done(&self, month: ProvinceMonth, cut: u64) -> Result<(), StoreError> {
         let call = self.table.put_item();
         let done = item([("cut", Some(number(cut))), ("is_done", Some(AttributeValue::Bool(true)))]);
         self.table.put(call.set_item(Some(keys::closed_month(month).with(done)))).await.map(drop)

@@ -106,7 +106,7 @@ impl Members {
 
     /// The first free ordinal, when nothing stands against the claim: one query.
     async fn next(&self, claim: &Claim<'_>) -> Result<Next, StoreError> {
-        let mine = self.coupons_of_campaign(claim.request.member, claim.campaign.no).await?;
+        let mine = self.list_coupons_of_campaign(claim.request.member, claim.campaign.no).await?;
         Ok(claim.decide(&mine).into())
     }
 

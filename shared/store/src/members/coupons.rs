@@ -32,21 +32,25 @@ pub(crate) enum Placed {
 
 impl Members {
     /// The coupon as it stands, strongly consistent: one read unit per 4 KB.
-    pub async fn coupon(&self, key: CouponKey) -> Result<Option<Coupon>, StoreError> {
+    pub async fn read_coupon(&self, key: CouponKey) -> Result<Option<Coupon>, StoreError> {
         let call = self.table.get_item();
         let call = call.set_key(Some(keys::coupon(key).attributes())).consistent_read(true);
         self.table.get(call).await?.as_ref().map(item::from_item).transpose()
     }
 
     /// A member's coupons of one campaign, strongly consistent. At most 64, the bound of ordinals.
-    pub async fn coupons_of_campaign(&self, member: MemberNo, campaign: CampaignNo) -> Result<Vec<Coupon>, StoreError> {
+    pub async fn list_coupons_of_campaign(
+        &self,
+        member: MemberNo,
+        campaign: CampaignNo,
+    ) -> Result<Vec<Coupon>, StoreError> {
         let call = self.table.query_prefix(keys::member_partition(member), &keys::coupons_of(campaign));
         let items = self.table.query_all(call.consistent_read(true)).await?;
         items.iter().map(item::from_item).collect()
     }
 
     /// At most `limit` of a member's coupons after `from`, eventually consistent: half a read unit per 4 KB.
-    pub async fn coupons(
+    pub async fn list_coupons(
         &self,
         member: MemberNo,
         from: Option<CouponKey>,

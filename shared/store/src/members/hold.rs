@@ -47,16 +47,16 @@ impl Members {
     pub async fn hold(
         &self,
         catalog: &Catalog,
-        place: CouponKey,
+        key: CouponKey,
         key_version: u16,
         request: &HoldRequest,
     ) -> Result<HoldOutcome, StoreError> {
-        let mut seen = self.coupon(place).await?;
+        let mut seen = self.read_coupon(key).await?;
         for _ in 0..LOOKS_MAX {
             let Some(coupon) = seen.filter(|coupon| coupon.key_version == key_version) else {
                 return Ok(HoldOutcome::NotFound);
             };
-            let terms = catalog.terms(place.campaign, coupon.terms_version).await?;
+            let terms = catalog.read_terms(key.campaign, coupon.terms_version).await?;
             let hold = match decide_hold(&coupon, &terms, request) {
                 HoldDecision::Place(hold) => hold,
                 HoldDecision::Standing { replayed: true } => return Ok(HoldOutcome::Replayed(Box::new(coupon))),
@@ -103,13 +103,13 @@ impl Members {
     /// Ends a hold before its deadline; `false` when the coupon's newest hold is none or another. A hold that has ended
     /// already stays so: to release twice is to release. A write that lands late ends the hold that was seen, and no other: the
     /// same order may have a new one by then.
-    pub async fn release(&self, place: CouponKey, tag: HoldTag, now: Timestamp) -> Result<bool, StoreError> {
-        let Some(coupon) = self.coupon(place).await? else { return Ok(false) };
+    pub async fn release(&self, key: CouponKey, tag: HoldTag, now: Timestamp) -> Result<bool, StoreError> {
+        let Some(coupon) = self.read_coupon(key).await? else { return Ok(false) };
         match (decide_release(&coupon, tag, now), &coupon.hold) {
             (ReleaseDecision::Release, Some(seen)) => {
                 let call = self.table.update_item();
                 let call = call
-                    .set_key(Some(keys::coupon(place).attributes()))
+                    .set_key(Some(keys::coupon(key).attributes()))
                     .condition_expression(all(&[EXISTS, SEEN_HOLD_COUNTS]))
                     .update_expression("REMOVE hold_until")
                     .set_expression_attribute_values(Some(item([

@@ -48,7 +48,7 @@ impl Members {
     }
 
     /// A member's profile, strongly consistent: one read unit for every 4 KB.
-    pub async fn profile(&self, member: MemberNo) -> Result<Option<Profile>, StoreError> {
+    pub async fn read_profile(&self, member: MemberNo) -> Result<Option<Profile>, StoreError> {
         let call = self.table.get_item();
         let call = call.set_key(Some(keys::profile(member).attributes())).consistent_read(true);
         self.table.get(call).await?.as_ref().map(read_profile).transpose()

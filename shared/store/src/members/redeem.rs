@@ -70,14 +70,14 @@ impl Members {
         &self,
         catalog: &Catalog,
         campaign: &Campaign,
-        place: CouponKey,
+        key: CouponKey,
         key_version: u16,
         request: &RedeemRequest,
     ) -> Result<RedeemOutcome, StoreError> {
         if terms_refusal(&campaign.terms, request).is_some() {
-            return self.refuse_by_terms(catalog, place, &campaign.terms, key_version, request).await;
+            return self.refuse_by_terms(catalog, key, &campaign.terms, key_version, request).await;
         }
-        match self.try_redeem(place, key_version, request, &campaign.terms, None).await? {
+        match self.try_redeem(key, key_version, request, &campaign.terms, None).await? {
             Tried::Done(coupon) => Ok(newest(coupon)),
             Tried::Refused(None) => Ok(RedeemOutcome::NotFound),
             Tried::Refused(Some(coupon)) => {
@@ -90,14 +90,14 @@ impl Members {
     pub async fn would_redeem(
         &self,
         catalog: &Catalog,
-        place: CouponKey,
+        key: CouponKey,
         key_version: u16,
         request: &RedeemRequest,
     ) -> Result<Option<(Coupon, RedeemDecision)>, StoreError> {
-        let Some(coupon) = self.coupon(place).await?.filter(|coupon| coupon.key_version == key_version) else {
+        let Some(coupon) = self.read_coupon(key).await?.filter(|coupon| coupon.key_version == key_version) else {
             return Ok(None);
         };
-        let terms = catalog.terms(place.campaign, coupon.terms_version).await?;
+        let terms = catalog.read_terms(key.campaign, coupon.terms_version).await?;
         let decision = decide(&coupon, &terms, request);
         Ok(Some((coupon, decision)))
     }
@@ -107,12 +107,12 @@ impl Members {
     async fn refuse_by_terms(
         &self,
         catalog: &Catalog,
-        place: CouponKey,
+        key: CouponKey,
         newest: &Terms,
         key_version: u16,
         request: &RedeemRequest,
     ) -> Result<RedeemOutcome, StoreError> {
-        match self.coupon(place).await? {
+        match self.read_coupon(key).await? {
             Some(coupon) => self.redeem_as_it_stands(catalog, Box::new(coupon), newest, key_version, request).await,
             None => Ok(RedeemOutcome::NotFound),
         }
@@ -133,7 +133,7 @@ impl Members {
         let terms = if coupon.terms_version == newest_terms.version {
             newest_terms
         } else {
-            older = catalog.terms(coupon.key.campaign, coupon.terms_version).await?;
+            older = catalog.read_terms(coupon.key.campaign, coupon.terms_version).await?;
             &older
         };
         loop {
@@ -165,7 +165,7 @@ impl Members {
 
     async fn try_redeem(
         &self,
-        place: CouponKey,
+        key: CouponKey,
         key_version: u16,
         request: &RedeemRequest,
         terms: &Terms,
@@ -189,7 +189,7 @@ impl Members {
         }
         let call = self.table.update_item();
         let call = call
-            .set_key(Some(keys::coupon(place).attributes()))
+            .set_key(Some(keys::coupon(key).attributes()))
             .condition_expression(all(&clauses))
             .update_expression(
                 "SET uses_left = uses_left - :one, redemptions = list_append(redemptions, :redemption) \

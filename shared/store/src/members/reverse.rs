@@ -64,14 +64,14 @@ impl Members {
     pub async fn reverse(
         &self,
         catalog: &Catalog,
-        place: CouponKey,
+        key: CouponKey,
         index: usize,
         request: &ReverseRequest,
     ) -> Result<ReverseOutcome, StoreError> {
-        let Some(mut coupon) = self.coupon(place).await? else {
+        let Some(mut coupon) = self.read_coupon(key).await? else {
             return Ok(ReverseOutcome::Refused(ReverseRefusal::NotFound));
         };
-        let policy = catalog.terms(place.campaign, coupon.terms_version).await?.reversal;
+        let policy = catalog.read_terms(key.campaign, coupon.terms_version).await?.reversal;
         for _ in 0..LOOKS_MAX {
             let asked = (request.key, request.fingerprint, &request.reason);
             let (reversal, valid_until) = match decide_reversal(&coupon, index, policy, asked, request.now) {

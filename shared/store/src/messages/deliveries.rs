@@ -143,7 +143,11 @@ impl Delivery {
 
 impl Messages {
     /// A delivery, if an attempt was made or it was given up.
-    pub async fn delivery(&self, endpoint: &EndpointId, message: &MessageId) -> Result<Option<Delivery>, StoreError> {
+    pub async fn read_delivery(
+        &self,
+        endpoint: &EndpointId,
+        message: &MessageId,
+    ) -> Result<Option<Delivery>, StoreError> {
         let call = self.table.get_item().consistent_read(true);
         let found = self.table.get(call.set_key(Some(keys::delivery(endpoint, message).attributes()))).await?;
         found.as_ref().map(|item| read_delivery(endpoint, item)).transpose()
@@ -177,7 +181,7 @@ impl Messages {
 
     /// Dead letters after `after`, of one endpoint or of all: `limit` at the most. The last of them is where the next page begins, if
     /// there is one.
-    pub async fn dead_letters(
+    pub async fn list_dead_letters(
         &self,
         endpoint: Option<&EndpointId>,
         after: Option<&Letter>,
@@ -197,7 +201,7 @@ impl Messages {
     }
 
     /// A page of an endpoint's deliveries, newest first.
-    pub async fn deliveries(
+    pub async fn list_deliveries(
         &self,
         endpoint: &EndpointId,
         filter: &DeliveryFilter,

@@ -97,7 +97,7 @@ impl Messages {
     }
 
     /// A merchant's discrepancies after `after`, in the order of their webhooks' ids, and where the next page begins.
-    pub async fn discrepancies(
+    pub async fn list_discrepancies(
         &self,
         merchant: &MerchantId,
         after: Option<&str>,
@@ -113,7 +113,7 @@ impl Messages {
     }
 
     /// One discrepancy.
-    pub async fn discrepancy(
+    pub async fn read_discrepancy(
         &self,
         merchant: &MerchantId,
         webhook_id: &str,
@@ -130,7 +130,7 @@ impl Messages {
         webhook_id: &str,
         at: Timestamp,
     ) -> Result<(), StoreError> {
-        match self.discrepancy(merchant, webhook_id).await? {
+        match self.read_discrepancy(merchant, webhook_id).await? {
             Some(found) if found.settled_at.is_none() => {
                 self.note_once(merchant, webhook_id, "SET settled_at = if_not_exists(settled_at, :at)", at).await
             }
@@ -139,7 +139,7 @@ impl Messages {
     }
 
     /// Notes that an accepted discrepancy is in the journal.
-    pub async fn discrepancy_is_posted(
+    pub async fn note_discrepancy_posted(
         &self,
         merchant: &MerchantId,
         webhook_id: &str,

@@ -124,7 +124,7 @@ impl Messages {
 
     /// The first endpoint after `after` that anything is queued for, and when the first of it is due. What nobody could have put there
     /// is told and passed over.
-    pub async fn next_endpoint_queued(
+    pub async fn find_next_endpoint_queued(
         &self,
         shard: u16,
         after: Option<&EndpointId>,
@@ -147,7 +147,7 @@ impl Messages {
 
     /// What is due for an endpoint by `now`, oldest first: `limit` entries at the most. One that cannot be read is there by its key
     /// alone: it stays in the index, for a version of this that can.
-    pub async fn due(
+    pub async fn list_due(
         &self,
         shard: u16,
         endpoint: &EndpointId,

@@ -14,7 +14,7 @@ impl Messages {
         merchant: &MerchantId,
         messages: &[Message],
     ) -> Result<usize, StoreError> {
-        let endpoints = catalog.readable_endpoints(merchant).await?;
+        let endpoints = catalog.list_readable_endpoints(merchant).await?;
         let now = self.table.clock().now();
         let mut queued = 0;
         for endpoint in &endpoints {

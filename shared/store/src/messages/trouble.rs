@@ -34,7 +34,7 @@ impl Messages {
     }
 
     /// Takes an endpoint from that list, unless it came there within the last minute: it works, and is on.
-    pub async fn list_no_more(&self, id: &EndpointId, at: Timestamp) -> Result<(), StoreError> {
+    pub async fn unlist_in_trouble(&self, id: &EndpointId, at: Timestamp) -> Result<(), StoreError> {
         let call = self.table.delete_item();
         let call = call
             .set_key(Some(keys::endpoint_in_trouble(id).attributes()))
@@ -45,7 +45,7 @@ impl Messages {
 
     /// Endpoints of all merchants that fail or are off, after `after`, in the order of their ids: of `limit` that were listed, those
     /// of which it is still true, and where the next page begins.
-    pub async fn endpoints_in_trouble(
+    pub async fn list_endpoints_in_trouble(
         &self,
         catalog: &Catalog,
         after: Option<&EndpointId>,
@@ -60,7 +60,7 @@ impl Messages {
         for item in &page.items {
             let read = Reader::new(item, "endpoint in trouble");
             let (merchant, id): (MerchantId, EndpointId) = (read.parsed("merchant_id")?, read.parsed("sk")?);
-            let endpoint = match catalog.endpoint(&merchant, &id).await {
+            let endpoint = match catalog.read_endpoint(&merchant, &id).await {
                 // Of one that cannot be read the others must not suffer.
                 Err(error @ StoreError::Corrupt { .. }) => {
                     tracing::error!(%merchant, endpoint = %id, %error, "an endpoint cannot be read");

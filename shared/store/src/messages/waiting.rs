@@ -24,7 +24,7 @@ pub struct Waiting {
     /// By which webhook.
     pub webhook_id: String,
     /// Of which coupon.
-    pub place: CouponKey,
+    pub key: CouponKey,
     /// Of which of its redemptions.
     pub undone: Undone,
     /// Why.
@@ -36,7 +36,7 @@ pub struct Waiting {
 impl Messages {
     /// Writes down that a reversal waits. The same report again says the same.
     pub async fn put_waiting(&self, waiting: &Waiting) -> Result<(), StoreError> {
-        let coupon = members::keys::coupon(waiting.place);
+        let coupon = members::keys::coupon(waiting.key);
         let (order_no, index) = match &waiting.undone {
             Undone::Order(order_no) => (Some(text(order_no.as_str())), None),
             Undone::Index(index) => (None, Some(number(index))),
@@ -51,13 +51,13 @@ impl Messages {
             ("expires_at", Some(instant(waiting.received_at.plus_seconds(WAITING_SECONDS)))),
         ]);
         let call = self.table.put_item();
-        let item = keys::waiting(waiting.place, &waiting.merchant, &waiting.webhook_id).with(attributes);
+        let item = keys::waiting(waiting.key, &waiting.merchant, &waiting.webhook_id).with(attributes);
         self.table.put(call.set_item(Some(item))).await.map(drop)
     }
 
     /// What waits for a coupon's redemptions. One that cannot be read is told and passed over.
-    pub async fn waiting(&self, place: CouponKey) -> Result<Vec<Waiting>, StoreError> {
-        let call = self.table.query_partition(keys::waiting_partition(place)).consistent_read(true);
+    pub async fn list_waiting(&self, key: CouponKey) -> Result<Vec<Waiting>, StoreError> {
+        let call = self.table.query_partition(keys::waiting_partition(key)).consistent_read(true);
         let items = self.table.query_all(call).await?;
         let told = |error: &StoreError| tracing::error!(%error, "a waiting reversal cannot be read");
         Ok(items.iter().filter_map(|item| read_waiting(item).inspect_err(told).ok()).collect())
@@ -66,7 +66,7 @@ impl Messages {
     /// It waits no longer.
     pub async fn end_waiting(&self, waiting: &Waiting) -> Result<(), StoreError> {
         let call = self.table.delete_item();
-        let key = keys::waiting(waiting.place, &waiting.merchant, &waiting.webhook_id).attributes();
+        let key = keys::waiting(waiting.key, &waiting.merchant, &waiting.webhook_id).attributes();
         self.table.delete(call.set_key(Some(key))).await
     }
 }
@@ -74,12 +74,12 @@ impl Messages {
 fn read_waiting(item: &Item) -> Result<Waiting, StoreError> {
     let read = Reader::new(item, "waiting reversal");
     let (merchant, webhook_id) = read.str("sk")?.split_once('#').ok_or_else(|| read.corrupt("sk"))?;
-    let place = members::keys::read_coupon(read.str("coupon_pk")?, read.str("coupon_sk")?);
+    let key = members::keys::read_coupon(read.str("coupon_pk")?, read.str("coupon_sk")?);
     let order_no = read.optional("order_no", Reader::parsed)?;
     Ok(Waiting {
         merchant: merchant.parse().map_err(|_| read.corrupt("sk"))?,
         webhook_id: webhook_id.to_owned(),
-        place: place.ok_or_else(|| read.corrupt("coupon_sk"))?,
+        key: key.ok_or_else(|| read.corrupt("coupon_sk"))?,
         undone: match order_no {
             Some(order_no) => Undone::Order(order_no),
             None => Undone::Index(read.number("redemption")?),

@@ -83,15 +83,15 @@ impl Seen {
 
 impl Stock {
     pub(super) async fn look_at_shards(&self, campaign: CampaignNo) -> Result<Seen, StoreError> {
-        Ok(Seen { shards: self.stock_shards(campaign).await?, home: None })
+        Ok(Seen { shards: self.read_shards(campaign).await?, home: None })
     }
 
     /// Every shard as it stands, strongly consistent.
-    pub async fn stock_shards(&self, campaign: CampaignNo) -> Result<BTreeMap<u16, Shard>, StoreError> {
-        self.shards(campaign, true).await
+    pub async fn read_shards(&self, campaign: CampaignNo) -> Result<BTreeMap<u16, Shard>, StoreError> {
+        self.query_shards(campaign, true).await
     }
 
-    async fn shards(&self, campaign: CampaignNo, consistent: bool) -> Result<BTreeMap<u16, Shard>, StoreError> {
+    async fn query_shards(&self, campaign: CampaignNo, consistent: bool) -> Result<BTreeMap<u16, Shard>, StoreError> {
         let call = self.table.query_prefix(keys::stock_partition(campaign), keys::SHARD);
         let items = self.table.query_all(call.consistent_read(consistent)).await?;
         items.iter().map(read_shard).collect()
@@ -130,24 +130,24 @@ impl Stock {
     }
 
     /// Units left of a campaign's stock, at most `FRESH_FOR` old: a hint, not a promise.
-    pub async fn remaining_hint(&self, no: CampaignNo) -> Result<u64, StoreError> {
+    pub async fn hint_remaining(&self, no: CampaignNo) -> Result<u64, StoreError> {
         if let Some(known) = self.leased.remaining.fresh(&no) {
             return Ok(known);
         }
-        let remaining = self.remaining(no).await?.unwrap_or(0);
+        let remaining = self.count_remaining(no).await?.unwrap_or(0);
         self.leased.remaining.keep(no, remaining, jittered());
         Ok(remaining)
     }
 
     /// Units left on all shards, eventually consistent; `None` when the campaign has no stock items.
-    pub async fn remaining(&self, campaign: CampaignNo) -> Result<Option<u64>, StoreError> {
-        let shards = self.shards(campaign, false).await?;
+    pub async fn count_remaining(&self, campaign: CampaignNo) -> Result<Option<u64>, StoreError> {
+        let shards = self.query_shards(campaign, false).await?;
         Ok(if shards.is_empty() { None } else { Some(shards.values().map(|shard| shard.remaining).sum()) })
     }
 
     /// Units that are leased: spent, or to come back.
-    pub async fn leased(&self, campaign: CampaignNo) -> Result<u64, StoreError> {
-        let shards = self.stock_shards(campaign).await?;
+    pub async fn count_leased(&self, campaign: CampaignNo) -> Result<u64, StoreError> {
+        let shards = self.read_shards(campaign).await?;
         Ok(shards.values().flat_map(|shard| shard.leases.values()).map(|lease| lease.units).sum())
     }
 

@@ -20,8 +20,8 @@ pub struct Fenced {
 
 impl Stock {
     /// Every lease of a campaign that is fenced at `now`, strongly consistent.
-    pub async fn fenced_leases(&self, campaign: CampaignNo, now: Timestamp) -> Result<Vec<Fenced>, StoreError> {
-        let shards = self.stock_shards(campaign).await?;
+    pub async fn list_fenced_leases(&self, campaign: CampaignNo, now: Timestamp) -> Result<Vec<Fenced>, StoreError> {
+        let shards = self.read_shards(campaign).await?;
         let fenced = shards.iter().flat_map(|(no, shard)| {
             let leases = shard.leases.iter().filter(|(_, lease)| lease.is_fenced(now));
             leases.map(|(id, lease)| Fenced { campaign, shard: *no, id: *id, lease: *lease })

@@ -41,7 +41,7 @@ async fn story(world: &World, campaign: &Campaign, undone: bool) -> Vec<Value> {
 }
 
 async fn pages(world: &World) -> Vec<Page> {
-    world.tables().ledger.journal(&shard(), Timestamp::MIN).await.unwrap().pages
+    world.tables().ledger.read_journal(&shard(), Timestamp::MIN).await.unwrap().pages
 }
 
 #[tokio::test]
@@ -125,14 +125,14 @@ async fn of_two_runs_at_once_the_first_to_write_a_fold_or_a_statement_down_is_ri
     assert!(tables.ledger.begin_fold(&first).await.unwrap());
     let second = Fold { pages: BTreeMap::from([(shard(), (1, 9))]), ..first.clone() };
     assert!(!tables.ledger.begin_fold(&second).await.unwrap());
-    assert_eq!(tables.ledger.newest_fold().await.unwrap(), Some(first));
+    assert_eq!(tables.ledger.read_newest_fold().await.unwrap(), Some(first));
 
     let id = StatementId { merchant: "mch_luckytea".parse().unwrap(), month: ProvinceMonth::of(day) };
     let statement =
         Statement { id: id.clone(), no: 1, opening: 7, lines: BTreeMap::new(), closed_at: world.now(), cut: 1 };
     tables.ledger.put_statement(&statement).await.unwrap();
     tables.ledger.put_statement(&Statement { opening: 8, cut: 2, ..statement.clone() }).await.unwrap();
-    assert_eq!(tables.ledger.statement(&id).await.unwrap().unwrap().statement, statement);
+    assert_eq!(tables.ledger.read_statement(&id).await.unwrap().unwrap().statement, statement);
 }
 
 /// Yuan with two decimals.

@@ -40,7 +40,7 @@ async fn claims(world: &World, bill: &mut Bill) -> CouponKey {
     tables.members.claim(&tables.catalog, &tables.stock, &one, &world.claim(member, 1)).await.unwrap();
     bill.add("claim, limit 1, the environment's first of the campaign", &tables);
     let hot = world.campaign_like(1, 603, 10_000, 1).await;
-    while world.tables().for_one_request().stock.leased(hot.no).await.unwrap() < 20 {
+    while world.tables().for_one_request().stock.count_leased(hot.no).await.unwrap() < 20 {
         world
             .tables()
             .members
@@ -80,7 +80,7 @@ async fn claims(world: &World, bill: &mut Bill) -> CouponKey {
 }
 
 async fn redemptions(world: &World, place: CouponKey, bill: &mut Bill) {
-    let campaign = world.tables().catalog.campaign(place.campaign).await.unwrap().unwrap();
+    let campaign = world.tables().catalog.read_campaign(place.campaign).await.unwrap().unwrap();
     let tables = world.tables().for_one_request();
     tables.members.would_redeem(&tables.catalog, place, 1, &world.redemption(1)).await.unwrap();
     bill.add("validate", &tables);
@@ -111,7 +111,7 @@ async fn redemptions(world: &World, place: CouponKey, bill: &mut Bill) {
 
 /// A coupon of several uses, of which one was reported, and one was redeemed for the same order.
 async fn orders_that_are_known(world: &World, bill: &mut Bill) {
-    let campaign = world.tables().catalog.campaign(13u32.try_into().unwrap()).await.unwrap().unwrap();
+    let campaign = world.tables().catalog.read_campaign(13u32.try_into().unwrap()).await.unwrap().unwrap();
     let ClaimOutcome::Claimed(coupon) = world
         .tables()
         .members
@@ -167,14 +167,14 @@ async fn members(world: &World, member: MemberNo, bill: &mut Bill) {
         failed_before: false,
     };
     let tables = world.tables().for_one_request();
-    tables.identities.failed_challenges(&[1; 32], world.now()).await.unwrap();
+    tables.identities.count_failed_challenges(&[1; 32], world.now()).await.unwrap();
     tables.identities.put_challenge(&challenge).await.unwrap();
     bill.add("send a one-time code, without limits", &tables);
     let tables = world.tables().for_one_request();
-    tables.identities.guess("c", [1; 16], world.now()).await.unwrap();
+    tables.identities.judge_guess("c", [1; 16], world.now()).await.unwrap();
     bill.add("guess a one-time code", &tables);
     let tables = world.tables().for_one_request();
-    tables.identities.guess("c", [2; 16], world.now()).await.unwrap();
+    tables.identities.judge_guess("c", [2; 16], world.now()).await.unwrap();
     tables.identities.note_failed_challenge(&[1; 32], "c", world.now()).await.unwrap();
     bill.add("guess a one-time code wrongly", &tables);
     let tables = world.tables().for_one_request();
@@ -190,29 +190,29 @@ async fn members(world: &World, member: MemberNo, bill: &mut Bill) {
     tables.members.end_sessions(member, world.now()).await.unwrap();
     bill.add("sign out of all sessions", &tables);
     let tables = world.tables().for_one_request();
-    tables.members.coupons(member, None, 200).await.unwrap();
+    tables.members.list_coupons(member, None, 200).await.unwrap();
     bill.add("wallet: the member's coupons, each 4 KB", &tables);
 }
 
 async fn catalog(world: &World, bill: &mut Bill) {
     let no: CampaignNo = 1u32.try_into().unwrap();
     let tables = world.another_environment().for_one_request();
-    tables.catalog.campaign(no).await.unwrap();
+    tables.catalog.read_campaign(no).await.unwrap();
     bill.add("a campaign, not cached", &tables);
     let known = tables.for_one_request();
-    known.catalog.campaign(no).await.unwrap();
+    known.catalog.read_campaign(no).await.unwrap();
     bill.add("a campaign, cached", &known);
     let tables = world.another_environment().for_one_request();
-    tables.catalog.campaigns().await.unwrap();
+    tables.catalog.list_campaigns().await.unwrap();
     bill.add("the directory of the seed's 15 campaigns", &tables);
     let tables = world.another_environment().for_one_request();
-    tables.catalog.terms(no, 1).await.unwrap();
+    tables.catalog.read_terms(no, 1).await.unwrap();
     bill.add("a frozen version of terms, not cached", &tables);
     let tables = world.another_environment().for_one_request();
-    tables.catalog.merchant(&"mch_luckytea".parse().unwrap()).await.unwrap();
+    tables.catalog.read_merchant(&"mch_luckytea".parse().unwrap()).await.unwrap();
     bill.add("a merchant with three stores, not cached", &tables);
     let tables = world.another_environment().for_one_request();
-    tables.stock.remaining_hint(no).await.unwrap();
+    tables.stock.hint_remaining(no).await.unwrap();
     bill.add("units left, a hint, not cached", &tables);
 }
 

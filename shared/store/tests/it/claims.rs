@@ -29,7 +29,7 @@ async fn a_claim_spends_one_unit_and_its_repeat_none() {
     };
     assert_eq!(first, again);
     assert_eq!(world.remaining(campaign.no).await.unwrap(), Some(9));
-    assert_eq!(world.tables().members.coupon(first.key).await.unwrap(), Some(*first));
+    assert_eq!(world.tables().members.read_coupon(first.key).await.unwrap(), Some(*first));
 }
 
 #[tokio::test]
@@ -56,7 +56,7 @@ async fn another_key_meets_the_limit_and_gives_its_unit_back() {
         assert!(matches!(outcome, ClaimOutcome::LimitReached(_)), "{outcome:?}");
         assert_eq!(world.remaining(campaign.no).await.unwrap(), Some(10 - u64::from(limit)));
         assert_eq!(
-            world.tables().members.coupons_of_campaign(member, campaign.no).await.unwrap().len(),
+            world.tables().members.list_coupons_of_campaign(member, campaign.no).await.unwrap().len(),
             usize::from(limit)
         );
     }

@@ -69,7 +69,7 @@ impl Scene {
     }
 
     async fn coupon(&self) -> Coupon {
-        self.world.tables().members.coupon(self.place).await.unwrap().unwrap()
+        self.world.tables().members.read_coupon(self.place).await.unwrap().unwrap()
     }
 
     async fn in_state(state: &str) -> Self {

@@ -10,7 +10,10 @@ use std::{sync::Arc, time::Duration};
 
 async fn stock_of(world: &World, campaign: &Campaign) -> (u64, u64) {
     let elsewhere = world.another_environment();
-    (elsewhere.stock.remaining(campaign.no).await.unwrap().unwrap(), elsewhere.stock.leased(campaign.no).await.unwrap())
+    (
+        elsewhere.stock.count_remaining(campaign.no).await.unwrap().unwrap(),
+        elsewhere.stock.count_leased(campaign.no).await.unwrap(),
+    )
 }
 
 async fn claim(world: &World, tables: &Tables, campaign: &Campaign) -> ClaimOutcome {
@@ -247,7 +250,7 @@ async fn nothing_is_signed_for_a_unit_whose_lease_is_dead() {
     faults.calm();
     let error = asked.await.unwrap().unwrap_err();
     assert!(matches!(error, StoreError::Unavailable { applied: WasApplied::No, .. }), "{error:?}");
-    assert!(world.tables().members.coupons_of_campaign(request.member, campaign.no).await.unwrap().is_empty());
+    assert!(world.tables().members.list_coupons_of_campaign(request.member, campaign.no).await.unwrap().is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -278,7 +281,7 @@ async fn an_environment_that_has_seen_nothing_of_late_loses_one_race_and_no_more
     let tables = world.another_environment();
     claim(&world, &tables, &campaign).await;
     // Others lease until every shard is another than it was.
-    while world.tables().stock.stock_shards(campaign.no).await.unwrap().values().any(|shard| shard.seq < 2) {
+    while world.tables().stock.read_shards(campaign.no).await.unwrap().values().any(|shard| shard.seq < 2) {
         for _ in 0..32 {
             claim(&world, &world.another_environment(), &campaign).await;
         }

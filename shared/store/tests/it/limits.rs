@@ -89,7 +89,7 @@ async fn all_members_together_get_the_limit_of_a_day_and_not_one_more() {
             .await
             .unwrap();
         assert!(matches!(late, ClaimOutcome::NoUnit(NoUnit::DayExhausted)), "{late:?}");
-        assert_eq!(elsewhere.stock.remaining(campaign.no).await.unwrap(), Some(4_050 - day * 50));
+        assert_eq!(elsewhere.stock.count_remaining(campaign.no).await.unwrap(), Some(4_050 - day * 50));
         world.clock().set(tomorrow(&world));
     }
 }

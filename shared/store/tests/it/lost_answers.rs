@@ -37,10 +37,10 @@ async fn a_claim_whose_answer_is_lost_is_claimed_once_and_spends_one_unit() {
         assert!(faults.all_met());
         tokio::time::sleep(Duration::from_millis(400)).await;
         tables.stock.return_unspent().await;
-        assert_eq!(world.tables().stock.remaining(campaign.no).await.unwrap(), Some(9), "{fate:?}");
+        assert_eq!(world.tables().stock.count_remaining(campaign.no).await.unwrap(), Some(9), "{fate:?}");
         // What stands there could also be the same request's, sent twice at once: the books keep the unit until the sweep.
         let kept = u64::from(matches!(fate, Fate::LoseAnswer | Fate::FailAfter));
-        assert_eq!(world.tables().stock.leased(campaign.no).await.unwrap(), kept, "{fate:?}");
+        assert_eq!(world.tables().stock.count_leased(campaign.no).await.unwrap(), kept, "{fate:?}");
     }
 }
 
@@ -57,7 +57,7 @@ async fn a_redemption_whose_answer_is_lost_is_redeemed_once() {
         let outcome = tables.members.redeem(&tables.catalog, &campaign, place, 1, &world.redemption(1)).await.unwrap();
         assert!(matches!(outcome, RedeemOutcome::Redeemed(_, 0) | RedeemOutcome::Replayed(_, 0)), "{fate:?}");
         tokio::time::sleep(Duration::from_millis(400)).await;
-        let coupon = world.tables().members.coupon(place).await.unwrap().unwrap();
+        let coupon = world.tables().members.read_coupon(place).await.unwrap().unwrap();
         assert_eq!(coupon.redemptions.len(), 1, "{fate:?}");
     }
 }
@@ -88,7 +88,7 @@ async fn a_reversal_whose_answer_is_lost_gives_one_unit_back() {
         let outcome = tables.members.reverse(&tables.catalog, place, 0, &request).await.unwrap();
         assert!(matches!(outcome, ReverseOutcome::Reversed(_) | ReverseOutcome::Replayed(_)), "{fate:?}");
         tokio::time::sleep(Duration::from_millis(400)).await;
-        assert_eq!(world.tables().members.coupon(place).await.unwrap().unwrap().uses_left, 1, "{fate:?}");
+        assert_eq!(world.tables().members.read_coupon(place).await.unwrap().unwrap().uses_left, 1, "{fate:?}");
     }
 }
 
@@ -141,8 +141,12 @@ async fn silence_and_throttling_are_unavailable_and_what_was_not_done_is_given_b
         assert!(matches!(error, StoreError::Unavailable { applied: a, .. } if a == applied), "{fate:?} {error:?}");
         faults.calm();
         tables.stock.return_unspent().await;
-        assert_eq!(world.tables().stock.remaining(campaign.no).await.unwrap(), Some(left), "{fate:?}");
-        assert_eq!(world.tables().stock.leased(campaign.no).await.unwrap(), 10 - left, "its lease waits for the sweep");
+        assert_eq!(world.tables().stock.count_remaining(campaign.no).await.unwrap(), Some(left), "{fate:?}");
+        assert_eq!(
+            world.tables().stock.count_leased(campaign.no).await.unwrap(),
+            10 - left,
+            "its lease waits for the sweep"
+        );
     }
 }
 
@@ -156,8 +160,8 @@ async fn a_read_that_is_lost_is_read_again() {
         }
     }
     let member = world.member();
-    assert_eq!(tables.members.profile(member).await.unwrap(), None);
-    assert!(tables.members.coupons(member, None, 10).await.unwrap().coupons.is_empty());
+    assert_eq!(tables.members.read_profile(member).await.unwrap(), None);
+    assert!(tables.members.list_coupons(member, None, 10).await.unwrap().coupons.is_empty());
     assert!(faults.all_met());
     assert_eq!(faults.seen().len(), 8);
 }
@@ -192,8 +196,8 @@ async fn a_key_that_another_payload_has_used_meanwhile_is_no_success_of_ones_own
     assert!(matches!(outcome, ClaimOutcome::KeyReused), "{outcome:?}");
     assert_eq!(coupon.claim_fingerprint, first.fingerprint);
     tables.stock.return_unspent().await;
-    assert_eq!(world.tables().stock.remaining(campaign.no).await.unwrap(), Some(2_000 - 5));
-    assert_eq!(world.tables().stock.leased(campaign.no).await.unwrap(), 0);
+    assert_eq!(world.tables().stock.count_remaining(campaign.no).await.unwrap(), Some(2_000 - 5));
+    assert_eq!(world.tables().stock.count_leased(campaign.no).await.unwrap(), 0);
 }
 
 /// A release that lands late ends the hold that it saw, and not the one that the same order has by then.
@@ -222,6 +226,6 @@ async fn a_release_that_lands_late_leaves_a_newer_hold_alone() {
         HoldOutcome::Held(_)
     ));
     tokio::time::sleep(Duration::from_millis(400)).await;
-    let coupon = world.tables().members.coupon(place).await.unwrap().unwrap();
+    let coupon = world.tables().members.read_coupon(place).await.unwrap().unwrap();
     assert!(coupon.live_hold(world.now()).is_some(), "{:?}", coupon.hold);
 }

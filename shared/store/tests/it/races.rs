@@ -40,7 +40,7 @@ async fn sixty_four_tills_at_once_spend_a_coupon_exactly_once() {
             }
         }
         assert_eq!((redeemed, refused), (1, 63), "round {round}");
-        let coupon = world.tables().members.coupon(place).await.unwrap().unwrap();
+        let coupon = world.tables().members.read_coupon(place).await.unwrap().unwrap();
         assert_eq!((coupon.redemptions.len(), coupon.uses_left), (1, 0));
     }
 }
@@ -72,7 +72,7 @@ async fn one_redemption_is_undone_once_by_however_many_at_once() {
         for task in tasks.collect::<Vec<_>>() {
             reversed += usize::from(matches!(task.await.unwrap(), ReverseOutcome::Reversed(_)));
         }
-        let coupon = world.tables().members.coupon(place).await.unwrap().unwrap();
+        let coupon = world.tables().members.read_coupon(place).await.unwrap().unwrap();
         assert_eq!((reversed, coupon.uses_left), (1, 1));
     }
 }
@@ -141,7 +141,7 @@ async fn five_hundred_members_at_once_get_exactly_the_hundred_that_there_are() {
         for tables in &environments {
             tables.stock.return_unspent().await;
         }
-        assert_eq!(world.tables().stock.remaining(campaign.no).await.unwrap(), Some(0));
+        assert_eq!(world.tables().stock.count_remaining(campaign.no).await.unwrap(), Some(0));
     }
 }
 

@@ -209,7 +209,7 @@ async fn one_key_undoes_one_redemption_of_a_coupon() {
     let other = ReverseRequest { fingerprint: Fingerprint([9; 16]), ..reversal(&world, 7) };
     let outcome = world.tables().members.reverse(&world.tables().catalog, coupon.key, 1, &other).await.unwrap();
     assert!(matches!(outcome, ReverseOutcome::KeyReused), "{outcome:?}");
-    assert_eq!(world.tables().members.coupon(coupon.key).await.unwrap().unwrap().uses_left, 0);
+    assert_eq!(world.tables().members.read_coupon(coupon.key).await.unwrap().unwrap().uses_left, 0);
 }
 
 /// Both decide from a coupon that shows neither: only the write's own clause can refuse the second.
@@ -241,7 +241,11 @@ async fn one_key_undoes_one_redemption_also_when_two_are_asked_at_once() {
         let reversed = [outcomes.0.unwrap(), outcomes.1.unwrap()];
         let count = reversed.iter().filter(|outcome| matches!(outcome, ReverseOutcome::Reversed(_))).count();
         assert_eq!(count, 1, "round {round}: {reversed:?}");
-        assert_eq!(world.tables().members.coupon(coupon.key).await.unwrap().unwrap().uses_left, 1, "round {round}");
+        assert_eq!(
+            world.tables().members.read_coupon(coupon.key).await.unwrap().unwrap().uses_left,
+            1,
+            "round {round}"
+        );
     }
 }
 
@@ -312,7 +316,7 @@ async fn a_report_and_its_till_at_once_spend_one_unit() {
         for outcome in [one.unwrap(), other.unwrap()] {
             assert!(matches!(outcome, RedeemOutcome::Redeemed(_, 0) | RedeemOutcome::Replayed(_, 0)), "{outcome:?}");
         }
-        let standing = world.tables().members.coupon(coupon.key).await.unwrap().unwrap();
+        let standing = world.tables().members.read_coupon(coupon.key).await.unwrap().unwrap();
         assert_eq!(standing.redemptions.len(), 1, "round {round}");
         assert_eq!(standing.redemptions[0].key, request.key, "round {round}");
     }
@@ -332,7 +336,7 @@ async fn a_till_that_adopts_ends_its_own_hold_and_leaves_anothers() {
         assert!(matches!(placed, HoldOutcome::Held(..)), "{placed:?}");
         let adopted = redeem(&world, &campaign, &coupon, &world.redemption(1)).await;
         let RedeemOutcome::Replayed(adopted, 0) = adopted else { panic!("{adopted:?}") };
-        let standing = world.tables().members.coupon(coupon.key).await.unwrap().unwrap();
+        let standing = world.tables().members.read_coupon(coupon.key).await.unwrap().unwrap();
         assert_eq!(*adopted, standing);
         assert_eq!(standing.hold.map(|hold| hold.ended), Some(is_confirmed));
         let third = redeem(&world, &campaign, &coupon, &world.redemption(3)).await;
@@ -353,7 +357,7 @@ async fn a_report_between_two_writes_of_a_till_is_seen() {
         let (one, other) = if round % 2 == 0 { tokio::join!(asks, reports) } else { tokio::join!(reports, asks) };
         one.unwrap();
         other.unwrap();
-        let standing = world.tables().members.coupon(coupon.key).await.unwrap().unwrap();
+        let standing = world.tables().members.read_coupon(coupon.key).await.unwrap().unwrap();
         assert_eq!(standing.redemptions.len() as u64, round + 1, "{standing:?}");
     }
 }
@@ -375,7 +379,7 @@ async fn a_coupon_of_a_newer_schema_is_corrupt_and_not_guessed_at() {
         .send()
         .await
         .unwrap();
-    let error = world.tables().members.coupon(coupon.key).await.unwrap_err();
+    let error = world.tables().members.read_coupon(coupon.key).await.unwrap_err();
     assert_eq!(error.to_string(), "coupon has no sound schema");
     assert!(!error.is_retryable());
 }

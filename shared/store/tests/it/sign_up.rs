@@ -45,7 +45,7 @@ async fn a_phone_becomes_one_member_for_ever() {
         panic!()
     };
     assert_eq!(first, again);
-    assert_eq!(world.tables().members.profile(first.member).await.unwrap(), Some(first));
+    assert_eq!(world.tables().members.read_profile(first.member).await.unwrap(), Some(first));
 }
 
 #[tokio::test]
@@ -69,7 +69,7 @@ async fn an_index_without_a_profile_is_repaired_at_the_next_sign_up() {
         .send()
         .await
         .unwrap();
-    assert_eq!(world.tables().members.profile(first.member).await.unwrap(), None);
+    assert_eq!(world.tables().members.read_profile(first.member).await.unwrap(), None);
     let repaired = world
         .tables()
         .identities
@@ -77,7 +77,7 @@ async fn an_index_without_a_profile_is_repaired_at_the_next_sign_up() {
         .await
         .unwrap();
     assert!(matches!(&repaired, SignedUp::KnownAlready(known) if *known == first), "{repaired:?}");
-    assert_eq!(world.tables().members.profile(first.member).await.unwrap(), Some(first));
+    assert_eq!(world.tables().members.read_profile(first.member).await.unwrap(), Some(first));
 }
 
 #[tokio::test]
@@ -146,7 +146,7 @@ async fn five_different_guesses_are_all_there_are_and_a_repeat_takes_no_place() 
     let world = World::new().await;
     let id = challenge(&world).id;
     world.tables().identities.put_challenge(&challenge(&world)).await.unwrap();
-    let guess = |byte: u8| world.tables().identities.guess(&id, [byte; 16], world.now());
+    let guess = |byte: u8| world.tables().identities.judge_guess(&id, [byte; 16], world.now());
     for (byte, left) in [(1, 4), (1, 4), (2, 3), (3, 2), (2, 2), (4, 1)] {
         assert!(
             matches!(guess(byte).await.unwrap(), Guess::Wrong { tries_left, phone_sealed: Some(_) } if tries_left == left),
@@ -163,7 +163,7 @@ async fn a_challenge_takes_as_many_guesses_as_it_was_given_and_one_of_an_older_r
     let world = World::new().await;
     let id = challenge(&world).id;
     world.tables().identities.put_challenge(&Challenge { guesses_max: 1, ..challenge(&world) }).await.unwrap();
-    let guess = |byte: u8| world.tables().identities.guess(&id, [byte; 16], world.now());
+    let guess = |byte: u8| world.tables().identities.judge_guess(&id, [byte; 16], world.now());
     assert!(matches!(guess(1).await.unwrap(), Guess::Wrong { tries_left: 0, phone_sealed: Some(_) }));
     assert!(matches!(guess(9).await.unwrap(), Guess::Wrong { tries_left: 0, phone_sealed: None }), "the right one");
     let older = serde_json::json!({ "TableName": world.deps.stack.config.tables.identities,
@@ -180,14 +180,14 @@ async fn a_challenge_takes_as_many_guesses_as_it_was_given_and_one_of_an_older_r
 async fn failed_challenges_of_a_phone_count_once_each_up_to_three_for_thirty_days_or_until_a_sign_in() {
     let world = World::new().await;
     let (tables, phone) = (world.tables(), [7; 32]);
-    let failed = async || tables.identities.failed_challenges(&phone, world.now()).await.unwrap();
+    let failed = async || tables.identities.count_failed_challenges(&phone, world.now()).await.unwrap();
     assert_eq!(failed().await, 0);
     for (challenge, count) in [("a", 1), ("a", 1), ("b", 2), ("c", 3), ("d", 3), ("a", 3)] {
         world.pass_seconds(1);
         tables.identities.note_failed_challenge(&phone, challenge, world.now()).await.unwrap();
         assert_eq!(failed().await, count, "{challenge}");
     }
-    assert_eq!(tables.identities.failed_challenges(&[8; 32], world.now()).await.unwrap(), 0, "another phone's");
+    assert_eq!(tables.identities.count_failed_challenges(&[8; 32], world.now()).await.unwrap(), 0, "another phone's");
     tables.identities.forget_failed_challenges(&phone).await.unwrap();
     assert_eq!(failed().await, 0);
     tables.identities.forget_failed_challenges(&[8; 32]).await.unwrap();
@@ -203,7 +203,7 @@ async fn failed_challenges_of_a_phone_count_once_each_up_to_three_for_thirty_day
 async fn failed_challenges_are_remembered_for_thirty_days_after_the_last_and_begin_anew_after_that() {
     let world = World::new().await;
     let (tables, phone) = (world.tables(), [7; 32]);
-    let failed = async || tables.identities.failed_challenges(&phone, world.now()).await.unwrap();
+    let failed = async || tables.identities.count_failed_challenges(&phone, world.now()).await.unwrap();
     for challenge in ["a", "b", "c"] {
         tables.identities.note_failed_challenge(&phone, challenge, world.now()).await.unwrap();
     }
@@ -234,13 +234,13 @@ async fn the_right_code_is_refused_once_the_guesses_are_used_up() {
     let mut tasks = Vec::new();
     for byte in 10..74u8 {
         let (tables, id, now) = (world.another_environment(), id.clone(), world.now());
-        tasks.push(tokio::spawn(async move { tables.identities.guess(&id, [byte; 16], now).await.unwrap() }));
+        tasks.push(tokio::spawn(async move { tables.identities.judge_guess(&id, [byte; 16], now).await.unwrap() }));
     }
     for task in tasks {
         assert!(matches!(task.await.unwrap(), Guess::Wrong { .. }));
     }
     assert!(matches!(
-        world.tables().identities.guess(&id, [9; 16], world.now()).await.unwrap(),
+        world.tables().identities.judge_guess(&id, [9; 16], world.now()).await.unwrap(),
         Guess::Wrong { tries_left: 0, phone_sealed: None }
     ));
 }
@@ -251,10 +251,16 @@ async fn a_code_expires_to_the_second_and_an_unknown_one_is_unknown() {
     let id = challenge(&world).id;
     world.tables().identities.put_challenge(&challenge(&world)).await.unwrap();
     world.pass_seconds(299);
-    assert!(matches!(world.tables().identities.guess(&id, [9; 16], world.now()).await.unwrap(), Guess::Right { .. }));
+    assert!(matches!(
+        world.tables().identities.judge_guess(&id, [9; 16], world.now()).await.unwrap(),
+        Guess::Right { .. }
+    ));
     world.pass_seconds(1);
-    assert!(matches!(world.tables().identities.guess(&id, [9; 16], world.now()).await.unwrap(), Guess::Unknown));
-    assert!(matches!(world.tables().identities.guess("nobody", [9; 16], world.now()).await.unwrap(), Guess::Unknown));
+    assert!(matches!(world.tables().identities.judge_guess(&id, [9; 16], world.now()).await.unwrap(), Guess::Unknown));
+    assert!(matches!(
+        world.tables().identities.judge_guess("nobody", [9; 16], world.now()).await.unwrap(),
+        Guess::Unknown
+    ));
 }
 
 #[tokio::test]

@@ -45,12 +45,12 @@ fn sum(cells: &Cells) -> Cell {
 }
 
 async fn bill(tables: &Tables, day: ProvinceDay) -> Vec<Entry> {
-    tables.ledger.bill(&merchant(), day, None, 1_000).await.unwrap().lines
+    tables.ledger.read_bill(&merchant(), day, None, 1_000).await.unwrap().lines
 }
 
 /// All of a merchant's sheets together.
 async fn all(tables: &Tables) -> Cell {
-    let days = tables.ledger.sheets(&merchant(), day("2026-01-01"), day("2028-12-31")).await.unwrap();
+    let days = tables.ledger.read_sheets(&merchant(), day("2026-01-01"), day("2028-12-31")).await.unwrap();
     let mut cells = Cells::new();
     days.values().for_each(|day| add_cells(&mut cells, day));
     sum(&cells)
@@ -58,7 +58,7 @@ async fn all(tables: &Tables) -> Cell {
 
 /// What the journal's pages say of the same.
 async fn journal(world: &World) -> Cell {
-    let pages = world.another_environment().ledger.journal(&shard(world), Timestamp::MIN).await.unwrap().pages;
+    let pages = world.another_environment().ledger.read_journal(&shard(world), Timestamp::MIN).await.unwrap().pages;
     let mut total = Cell::default();
     pages.iter().flat_map(|page| &page.entries).for_each(|entry| total.add(&Cell::of(entry)));
     for (_, count) in pages.iter().flat_map(|page| page.counts.iter()) {
@@ -89,11 +89,11 @@ async fn sheets_say_what_the_pages_say_and_a_fold_is_done_once() {
     assert_eq!((total.claimed, total.redeemed, total.reversed), (12, 8, 4));
     // Twelve, less the four that are used up: those were claimed, and the clock alone can end them.
     let month = |text: &str| text.parse::<ProvinceMonth>().unwrap();
-    let lapses = tables.ledger.lapses(&merchant(), month("2026-11"), month("2026-12")).await.unwrap();
+    let lapses = tables.ledger.read_lapses(&merchant(), month("2026-11"), month("2026-12")).await.unwrap();
     assert_eq!(lapses.values().sum::<i64>(), 8);
     assert_eq!(total.postings.balance(), 0);
     let today = world.now().province_day();
-    let sheet = tables.ledger.sheet(&merchant(), today).await.unwrap();
+    let sheet = tables.ledger.read_sheet(&merchant(), today).await.unwrap();
     assert!(sheet.keys().all(|key| key.campaign == campaign.no));
     assert_eq!(bill(&tables, today).await.len(), 12);
     assert_eq!(fold(&world).await.folds, 0, "there is nothing more");
@@ -115,7 +115,7 @@ async fn a_fold_that_is_cut_off_anywhere_is_begun_again_without_a_second_effect(
         fold(&world).await;
         assert_eq!(all(&world.another_environment()).await, journal(&world).await, "cut off at call {call}");
         let id = StatementId { merchant: merchant(), month: "2026-11".parse().unwrap() };
-        let made = world.another_environment().ledger.statement(&id).await.unwrap().unwrap();
+        let made = world.another_environment().ledger.read_statement(&id).await.unwrap().unwrap();
         assert_eq!(made.closing, mealticket_domain::statement::due(&journal(&world).await.postings));
         if !was_cut_off {
             assert!(call > 20, "{call}");
@@ -173,10 +173,10 @@ async fn what_comes_after_the_close_is_booked_on_the_first_open_day_and_a_closed
     go_to(&world, "2026-11-22T22:00:00Z");
     assert_eq!(fold(&world).await.closed.as_deref(), Some("2026-11-22"));
     let tables = world.another_environment();
-    let before = (tables.ledger.sheet(&merchant(), sunday).await.unwrap(), bill(&tables, sunday).await);
+    let before = (tables.ledger.read_sheet(&merchant(), sunday).await.unwrap(), bill(&tables, sunday).await);
     post_all(&world).await;
     fold(&world).await;
-    let after = (tables.ledger.sheet(&merchant(), sunday).await.unwrap(), bill(&tables, sunday).await);
+    let after = (tables.ledger.read_sheet(&merchant(), sunday).await.unwrap(), bill(&tables, sunday).await);
     assert_eq!(before, after);
     let monday = bill(&tables, sunday.plus_days(1)).await;
     assert_eq!(monday.iter().map(|entry| entry.order_no.to_string()).collect::<Vec<_>>(), ["A-77"]);
@@ -195,7 +195,7 @@ async fn a_statement_is_made_once_numbered_and_carries_its_closing_over() {
     assert_eq!(fold(&world).await.statements, 0);
     go_to(&world, "2026-11-30T22:00:00Z");
     assert_eq!(fold(&world).await.statements, 1);
-    let november = tables.ledger.statement(&id("2026-11")).await.unwrap().unwrap();
+    let november = tables.ledger.read_statement(&id("2026-11")).await.unwrap().unwrap();
     assert_eq!((november.statement.no, november.statement.opening), (1, 0));
     let total = november.statement.total();
     assert_eq!((total.redeemed, total.reversed, total.postings.balance()), (8, 4, 0));
@@ -211,16 +211,16 @@ async fn a_statement_is_made_once_numbered_and_carries_its_closing_over() {
         .unwrap();
     post_all(&world).await;
     fold(&world).await;
-    assert_eq!(tables.ledger.statement(&id("2026-11")).await.unwrap().unwrap(), november);
+    assert_eq!(tables.ledger.read_statement(&id("2026-11")).await.unwrap().unwrap(), november);
     go_to(&world, "2027-01-31T22:00:00Z");
     assert_eq!(fold(&world).await.statements, 2, "December, and January, which has nothing but what is owed");
-    assert_eq!(tables.ledger.statement(&id("2026-11")).await.unwrap().unwrap(), november);
-    let december = tables.ledger.statement(&id("2026-12")).await.unwrap().unwrap();
+    assert_eq!(tables.ledger.read_statement(&id("2026-11")).await.unwrap().unwrap(), november);
+    let december = tables.ledger.read_statement(&id("2026-12")).await.unwrap().unwrap();
     assert_eq!((december.statement.no, december.statement.opening), (2, 2_000));
     assert_eq!(december.closing, 2_500);
-    let january = tables.ledger.statement(&id("2027-01")).await.unwrap().unwrap();
+    let january = tables.ledger.read_statement(&id("2027-01")).await.unwrap().unwrap();
     assert_eq!((january.statement.no, january.statement.opening, january.closing), (3, 2_500, 2_500));
-    let listed = tables.ledger.statements(&merchant(), None, 10).await.unwrap();
+    let listed = tables.ledger.list_statements(&merchant(), None, 10).await.unwrap();
     assert_eq!(listed.iter().map(|head| head.statement.no).collect::<Vec<_>>(), [3, 2, 1]);
 }
 
@@ -267,7 +267,7 @@ async fn a_record_that_was_put_aside_is_listed_and_posted_once_when_it_can_be_re
     post(world.tables(), &shard(&world), &batch).await;
     assert_eq!(fold(&world).await.set_aside, 1);
     let tables = world.another_environment();
-    let listed = tables.ledger.set_asides(None, 10).await.unwrap();
+    let listed = tables.ledger.list_set_asides(None, 10).await.unwrap();
     assert_eq!((listed.len(), listed[0].id.as_str(), listed[0].posted.clone()), (1, event_id.as_str(), None));
     let unreadable = tables.ledger.post_aside(&tables.catalog, &event_id, "li.na", world.now()).await.unwrap();
     assert!(matches!(unreadable, PostedAside::StillUnreadable(_)), "{unreadable:?}");
@@ -292,7 +292,7 @@ async fn a_record_that_was_put_aside_is_listed_and_posted_once_when_it_can_be_re
         assert_eq!(record["eventID"], event_id.as_str());
         fold(&world).await;
     }
-    assert_eq!(tables.ledger.set_asides(None, 10).await.unwrap()[0].posted.clone().unwrap().1, "li.na");
+    assert_eq!(tables.ledger.list_set_asides(None, 10).await.unwrap()[0].posted.clone().unwrap().1, "li.na");
     assert_eq!(all(&world.another_environment()).await, whole);
 }
 
@@ -356,7 +356,7 @@ async fn a_backlog_of_days_is_folded_to_its_last_page() {
     let worked = fold(&world).await;
     assert_eq!((worked.pages, worked.closed.as_deref()), (210, Some("2026-11-27")));
     for shard in &shards {
-        assert_eq!(world.tables().ledger.folded_mark(shard).await.unwrap(), 70);
+        assert_eq!(world.tables().ledger.read_folded_mark(shard).await.unwrap(), 70);
     }
 }
 
@@ -427,7 +427,7 @@ async fn a_poisoned_record_in_every_position_holds_up_nobody_and_is_listed() {
         post(&world.another_environment(), &shard(&like), &batch[place..]).await;
         fold(&world).await;
         let tables = world.another_environment();
-        let listed = tables.ledger.set_asides(None, 100).await.unwrap();
+        let listed = tables.ledger.list_set_asides(None, 100).await.unwrap();
         assert_eq!(
             listed.iter().map(|listed| listed.id.as_str()).collect::<Vec<_>>(),
             [good[place]["eventID"].as_str().unwrap()]
@@ -445,7 +445,7 @@ async fn a_poisoned_record_in_every_position_holds_up_nobody_and_is_listed() {
 async fn a_months_files_keep_every_digit_and_hold_no_formula() {
     let world = World::new().await;
     let mut record = mealticket_store::catalog::MerchantRecord::clone(
-        &*world.tables().catalog.merchant(&merchant()).await.unwrap().unwrap(),
+        &*world.tables().catalog.read_merchant(&merchant()).await.unwrap().unwrap(),
     );
     record.merchant.stores[0].name = "=HYPERLINK(\"http://x\",\"天河城店\")".into();
     record.merchant.stores[1].name = "3/4 号店".into();

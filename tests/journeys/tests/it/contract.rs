@@ -242,7 +242,7 @@ async fn one_of_each(world: &World) -> Vec<Message> {
     let (fingerprint, reason) = (Fingerprint([3; 16]), "退单".parse().unwrap());
     let request = ReverseRequest { key: key_hash(2), fingerprint, reason, now: world.now() };
     tables.members.reverse(&tables.catalog, claimed.key, 0, &request).await.unwrap();
-    let reversed = tables.members.coupon(claimed.key).await.unwrap().unwrap();
+    let reversed = tables.members.read_coupon(claimed.key).await.unwrap().unwrap();
     let taken = Coupon { deactivated_at: Some(world.now()), ..reversed };
     let mut messages = messages_between(None, &taken, world.now(), &world.deps.stack.ids).unwrap();
     let statement = StatementId { merchant: "mch_luckytea".parse().unwrap(), month: "2026-11".parse().unwrap() };

@@ -158,11 +158,11 @@ async fn a_sample_of_the_stream_is_posted_once_however_often_it_comes() {
             let reply = trigger(&world.deps, &world.engine.url(), "post-ledger", event.clone()).await;
             assert_eq!(reply, serde_json::json!({ "state": {}, "batchItemFailures": [] }), "{}", file.display());
         }
-        let mark = world.another_environment().ledger.mark(&shard).await.unwrap();
+        let mark = world.another_environment().ledger.read_mark(&shard).await.unwrap();
         let expected = (!event["Records"].as_array().unwrap().is_empty()).then_some(1);
         assert_eq!(mark.map(|mark| mark.page), expected, "{}", file.display());
         let name = file.file_name().unwrap().to_str().unwrap().to_owned();
-        for page in world.tables().ledger.journal(&shard, mealticket_domain::Timestamp::MIN).await.unwrap().pages {
+        for page in world.tables().ledger.read_journal(&shard, mealticket_domain::Timestamp::MIN).await.unwrap().pages {
             pages += 1;
             assert_eq!(page.aside.is_empty(), !name.starts_with("sets-aside"), "{name}: {:?}", page.aside);
         }

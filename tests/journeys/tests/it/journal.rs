@@ -34,7 +34,7 @@ pub(crate) async fn post(tables: &Tables, shard: &StreamShard, records: &[Value]
 
 /// All pages together; their numbers are without gaps.
 async fn posted(tables: &Tables, shard: &StreamShard) -> Tally {
-    let pages = tables.ledger.journal(shard, Timestamp::MIN).await.unwrap().pages;
+    let pages = tables.ledger.read_journal(shard, Timestamp::MIN).await.unwrap().pages;
     let mut total = Tally::default();
     for (page, no) in pages.iter().rev().zip(1..) {
         assert_eq!(page.no, no);
@@ -124,7 +124,7 @@ async fn a_batch_whose_write_got_no_answer_is_told_from_its_first_record_and_pos
     assert_eq!(post(&tables, &shard, &records).await, [Value::Null; 0]);
     let total = posted(&tables, &shard).await;
     assert_eq!(total.claims[&campaign.no].values().sum::<u32>(), 12);
-    assert_eq!(tables.ledger.mark(&shard).await.unwrap().unwrap().page, 1);
+    assert_eq!(tables.ledger.read_mark(&shard).await.unwrap().unwrap().page, 1);
 }
 
 #[tokio::test]
@@ -169,7 +169,7 @@ async fn what_cannot_be_read_is_put_aside_and_holds_up_nobody() {
         for _ in 0..2 {
             assert_eq!(post(world.tables(), &shard, &batch).await, [Value::Null; 0], "{place}");
         }
-        let pages = world.tables().ledger.journal(&shard, Timestamp::MIN).await.unwrap().pages;
+        let pages = world.tables().ledger.read_journal(&shard, Timestamp::MIN).await.unwrap().pages;
         let aside: Vec<_> = pages.iter().flat_map(|page| &page.aside).collect();
         assert_eq!((pages.len(), aside.len()), (1, 1), "{place}");
         assert_eq!(serde_json::from_str::<Value>(&aside[0].raw).unwrap(), batch[at]);
@@ -197,12 +197,12 @@ async fn a_batch_waits_for_the_catalog() {
     assert_eq!(last_page(&world, &shard).await, None);
     faults.calm();
     post_ledger::handle(&tables.narrowed(), batch()).await.unwrap();
-    let pages = world.another_environment().ledger.journal(&shard, Timestamp::MIN).await.unwrap().pages;
+    let pages = world.another_environment().ledger.read_journal(&shard, Timestamp::MIN).await.unwrap().pages;
     assert_eq!((pages.len(), pages[0].aside.len(), pages[0].entries.len()), (1, 0, 12));
 }
 
 async fn last_page(world: &World, shard: &StreamShard) -> Option<u64> {
-    world.another_environment().ledger.mark(shard).await.unwrap().map(|mark| mark.page)
+    world.another_environment().ledger.read_mark(shard).await.unwrap().map(|mark| mark.page)
 }
 
 /// An environment that issued forty coupons and ended without a word. Gives the units that it had not spent.
@@ -211,7 +211,7 @@ async fn crash(world: &World, campaign: &Campaign) -> u64 {
     for _ in 0..40 {
         claim(world, &crashed, campaign).await;
     }
-    let remaining = world.another_environment().stock.remaining(campaign.no).await.unwrap().unwrap();
+    let remaining = world.another_environment().stock.count_remaining(campaign.no).await.unwrap().unwrap();
     campaign.stock - 40 - remaining
 }
 
@@ -230,8 +230,8 @@ async fn units_of_an_environment_that_ended_come_back_after_the_fence_and_not_be
     post(&world.another_environment(), &shard, &all[..claims]).await;
     let swept = sweep(&world).await.unwrap();
     assert_eq!((swept.units, swept.too_old, swept.disputed), (unspent, 0, 0));
-    assert_eq!(world.another_environment().stock.remaining(campaign.no).await.unwrap(), Some(2_000 - 40));
-    assert_eq!(world.another_environment().stock.leased(campaign.no).await.unwrap(), 0);
+    assert_eq!(world.another_environment().stock.count_remaining(campaign.no).await.unwrap(), Some(2_000 - 40));
+    assert_eq!(world.another_environment().stock.count_leased(campaign.no).await.unwrap(), 0);
     assert_eq!(sweep(&world).await.unwrap(), Swept::default(), "nothing is left to settle");
 }
 
@@ -260,7 +260,7 @@ async fn without_proof_a_lease_waits() {
     let campaign = world.campaign_like(1, 500, 2_000, 1).await;
     let unspent = crash(&world, &campaign).await;
     world.pass_seconds(LEASE_SECONDS + FENCE_SECONDS);
-    let remaining = world.another_environment().stock.remaining(campaign.no).await.unwrap();
+    let remaining = world.another_environment().stock.count_remaining(campaign.no).await.unwrap();
     // A record that may be a claim was put aside.
     let (mut records, shard) = (records(&world), shard(&world));
     let last = records.len() - 1;
@@ -268,7 +268,7 @@ async fn without_proof_a_lease_waits() {
     post(&world.another_environment(), &shard, &records).await;
     let error = sweep(&world).await.unwrap_err();
     assert!(matches!(error, SweepError::NoProof(NoProof::SetAside(_))), "{error:?}");
-    assert_eq!(world.another_environment().stock.remaining(campaign.no).await.unwrap(), remaining);
+    assert_eq!(world.another_environment().stock.count_remaining(campaign.no).await.unwrap(), remaining);
     // A lease that is too old for proof from the stream waits, too, and is told.
     let world = World::new().await;
     let campaign = world.campaign_like(1, 500, 2_000, 1).await;
@@ -341,7 +341,7 @@ async fn a_page_that_comes_in_the_middle_of_a_sweep_is_counted_once() {
             }
         };
         assert_eq!((swept.units, swept.disputed), (unspent, 0), "posted before call {call}");
-        assert_eq!(world.another_environment().stock.remaining(campaign.no).await.unwrap(), Some(2_000 - 40));
+        assert_eq!(world.another_environment().stock.count_remaining(campaign.no).await.unwrap(), Some(2_000 - 40));
         if is_over {
             assert!(call > 4, "{call} calls are no sweep");
             break;
@@ -362,7 +362,7 @@ async fn a_settling_whose_answer_is_lost_is_done_once() {
     let swept = sweep_through(&world.tables_at(&faults.url), &world.engine.url()).await.unwrap();
     assert!(faults.all_met());
     assert_eq!(swept.units, unspent);
-    assert_eq!(world.another_environment().stock.remaining(campaign.no).await.unwrap(), Some(2_000 - 40));
+    assert_eq!(world.another_environment().stock.count_remaining(campaign.no).await.unwrap(), Some(2_000 - 40));
 }
 
 /// An environment that is thawed after its lease was settled can neither spend it nor return it.
@@ -379,6 +379,6 @@ async fn who_wakes_up_after_the_sweep_gets_nothing_twice() {
     claim(&world, &frozen, &campaign).await;
     frozen.stock.return_unspent().await;
     let elsewhere = world.another_environment();
-    assert_eq!(elsewhere.stock.remaining(campaign.no).await.unwrap(), Some(2_000 - 41));
-    assert_eq!(elsewhere.stock.leased(campaign.no).await.unwrap(), 0);
+    assert_eq!(elsewhere.stock.count_remaining(campaign.no).await.unwrap(), Some(2_000 - 41));
+    assert_eq!(elsewhere.stock.count_leased(campaign.no).await.unwrap(), 0);
 }

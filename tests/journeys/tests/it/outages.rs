@@ -84,14 +84,14 @@ async fn a_request_is_out_of_time_before_its_function_is() {
     tokio::time::pause();
     let began = tokio::time::Instant::now();
     let tables = deps.tables.for_one_request();
-    let error = tables.catalog.campaigns().await.unwrap_err();
+    let error = tables.catalog.list_campaigns().await.unwrap_err();
     assert!(error.is_retryable(), "{error:?}");
     let attempt = Duration::from_secs(2);
     assert!(began.elapsed() <= mealticket_store::ANSWER_WITHIN + attempt, "{:?}", began.elapsed());
     assert_ne!(tables.capacity(), Capacity::default());
     tokio::time::advance(mealticket_store::ANSWER_WITHIN).await;
     let calls = tables.capacity().requests;
-    tables.catalog.campaigns().await.unwrap_err();
+    tables.catalog.list_campaigns().await.unwrap_err();
     assert_eq!(tables.capacity().requests, calls, "a request that is out of time asks nothing more");
 }
 

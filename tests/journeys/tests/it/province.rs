@@ -271,7 +271,7 @@ async fn stock_left_behind(file: &std::path::Path) -> (u64, u64) {
     .unwrap();
     let tables = Tables::new(client(&engine.url()), config.tables, Clock::system());
     let campaign = 1u32.try_into().unwrap();
-    (tables.stock.remaining(campaign).await.unwrap().unwrap(), tables.stock.leased(campaign).await.unwrap())
+    (tables.stock.count_remaining(campaign).await.unwrap().unwrap(), tables.stock.count_leased(campaign).await.unwrap())
 }
 
 #[tokio::test]

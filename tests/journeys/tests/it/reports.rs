@@ -46,7 +46,7 @@ async fn reasons(world: &World) -> Vec<String> {
     let mut found: Vec<String> = world
         .tables()
         .messages
-        .discrepancies(&merchant, None, 100)
+        .list_discrepancies(&merchant, None, 100)
         .await
         .unwrap()
         .0
@@ -68,7 +68,7 @@ async fn a_report_of_what_came_in_by_api_is_a_confirmation() {
     }
     assert!(reasons(&world).await.is_empty());
     let coupon = world.deps.stack.ids.coupon(&samples.fill("{{active_coupon_id}}")).unwrap();
-    assert_eq!(world.tables().members.coupon(coupon).await.unwrap().unwrap().redemptions.len(), 1);
+    assert_eq!(world.tables().members.read_coupon(coupon).await.unwrap().unwrap().redemptions.len(), 1);
 }
 
 fn reversal<'a>(world: &'a World, redemption_id: &str, change: impl FnOnce(&mut Value)) -> Report<'a> {
@@ -95,7 +95,7 @@ async fn a_reported_reversal_undoes_its_redemption_once_and_confirms_what_was_un
     };
     undo(&id, "till-1-undo-again-1").send(&world.deps).await.refused(409, "already_reversed");
     let (place, _) = world.deps.stack.ids.redemption(&id).unwrap();
-    let coupon = world.tables().members.coupon(place).await.unwrap().unwrap();
+    let coupon = world.tables().members.read_coupon(place).await.unwrap().unwrap();
     assert_eq!((coupon.uses_left, coupon.redemptions[0].reversal.is_some()), (1, true));
     // The other way round: undone by API, then reported.
     let again = redeem(&world, &code, "N-2").key("till-1-order-N-2-key").send(&world.deps).await.expect(201);
@@ -103,7 +103,7 @@ async fn a_reported_reversal_undoes_its_redemption_once_and_confirms_what_was_un
     undo(&second, "till-1-undo-second-1").send(&world.deps).await.expect(201);
     reversal(&world, &second, |_| {}).send("msg_4").await.expect(202);
     assert!(reasons(&world).await.is_empty());
-    assert_eq!(world.tables().members.coupon(place).await.unwrap().unwrap().uses_left, 1);
+    assert_eq!(world.tables().members.read_coupon(place).await.unwrap().unwrap().uses_left, 1);
 }
 
 #[tokio::test]
@@ -113,7 +113,7 @@ async fn a_reported_reversal_that_breaks_a_rule_is_recorded_and_changes_nothing(
     let code = samples.fill("{{active_code}}");
     let redeemed = redeem(&world, &code, "N-1").send(&world.deps).await.expect(201);
     let id = redeemed.json["redemption_id"].as_str().unwrap().to_owned();
-    let before = world.tables().members.coupon(world.deps.stack.ids.redemption(&id).unwrap().0).await.unwrap();
+    let before = world.tables().members.read_coupon(world.deps.stack.ids.redemption(&id).unwrap().0).await.unwrap();
     let beyond = id.replace("-1", "-2");
     let others = samples.fill("{{redemption_id}}");
     reversal(&world, &beyond, |_| {}).send("msg_1").await.expect(202);
@@ -128,7 +128,7 @@ async fn a_reported_reversal_that_breaks_a_rule_is_recorded_and_changes_nothing(
     let found = reasons(&world).await;
     let malformed = "malformed_request";
     assert_eq!(found, [malformed, malformed, "other_merchant", missing, missing, missing, "reversal_window_closed"]);
-    assert_eq!(world.tables().members.coupon(before.as_ref().unwrap().key).await.unwrap(), before);
+    assert_eq!(world.tables().members.read_coupon(before.as_ref().unwrap().key).await.unwrap(), before);
 }
 
 #[tokio::test]
@@ -137,7 +137,7 @@ async fn a_report_that_breaks_a_rule_is_accepted_recorded_and_changes_no_coupon(
     let samples = samples(&world).await;
     let code = samples.fill("{{active_code}}");
     let coupon = world.deps.stack.ids.coupon(&samples.fill("{{active_coupon_id}}")).unwrap();
-    let before = world.tables().members.coupon(coupon).await.unwrap();
+    let before = world.tables().members.read_coupon(coupon).await.unwrap();
     let now = world.now();
     let at = move |seconds: i64| json!(now.plus_seconds(seconds).to_string());
     type Change<'a> = Box<dyn FnOnce(&mut Value) + 'a>;
@@ -160,7 +160,7 @@ async fn a_report_that_breaks_a_rule_is_accepted_recorded_and_changes_no_coupon(
         report(&world, &code, "N-1", change).send(&format!("msg_{number}")).await.expect(202);
     }
     assert_eq!(reasons(&world).await, expected);
-    assert_eq!(world.tables().members.coupon(coupon).await.unwrap(), before);
+    assert_eq!(world.tables().members.read_coupon(coupon).await.unwrap(), before);
 }
 
 #[tokio::test]
@@ -190,7 +190,7 @@ async fn a_report_counts_at_the_time_the_merchant_says_up_to_72_hours_back() {
     report(&world, &code, "N-1", |d| d["redeemed_at"] = last_day.clone()).send("msg_2").await.expect(202);
     assert_eq!(reasons(&world).await, ["code_expired"]);
     let coupon = world.deps.stack.ids.coupon(&samples.fill("{{active_coupon_id}}")).unwrap();
-    let redemptions = world.tables().members.coupon(coupon).await.unwrap().unwrap().redemptions;
+    let redemptions = world.tables().members.read_coupon(coupon).await.unwrap().unwrap().redemptions;
     assert_eq!(json!(redemptions[0].at.to_string()), last_day);
 }
 
@@ -242,7 +242,7 @@ async fn a_report_that_comes_again_and_is_done_settles_what_its_first_delivery_w
     world.tables().messages.put_discrepancy(&merchant, &held).await.unwrap();
     again.send("msg_1").await.expect(202);
     let settled = async |id: &str| {
-        world.tables().messages.discrepancy(&merchant, id).await.unwrap().unwrap().settled_at.is_some()
+        world.tables().messages.read_discrepancy(&merchant, id).await.unwrap().unwrap().settled_at.is_some()
     };
     assert!(settled("msg_1").await);
 
@@ -261,7 +261,7 @@ async fn a_report_that_comes_again_and_is_done_settles_what_its_first_delivery_w
     refused.send("msg_3").await.expect(202);
     assert!(!settled("msg_3").await);
     let coupon = world.deps.stack.ids.coupon(&samples.fill("{{active_coupon_id}}")).unwrap();
-    assert_eq!(world.tables().members.coupon(coupon).await.unwrap().unwrap().redemptions.len(), 1);
+    assert_eq!(world.tables().members.read_coupon(coupon).await.unwrap().unwrap().redemptions.len(), 1);
 }
 
 /// What a delivery that found the coupon held has left.

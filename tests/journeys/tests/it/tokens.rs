@@ -247,8 +247,9 @@ async fn a_merchant_may_register_a_key_of_each_kind_and_each_is_good_for_its_alg
         format!("-----BEGIN PUBLIC KEY-----\n{}\n-----END PUBLIC KEY-----\n", lines.join("\n"))
     };
     let public = |der: PublicKeyX509Der<'_>| pem(der.as_ref());
-    let mut record =
-        MerchantRecord::clone(&*world.tables().catalog.merchant(&merchant.parse().unwrap()).await.unwrap().unwrap());
+    let mut record = MerchantRecord::clone(
+        &*world.tables().catalog.read_merchant(&merchant.parse().unwrap()).await.unwrap().unwrap(),
+    );
     for (kid, algorithm, public_pem) in [
         ("ec", "ES256", public(ec.public_key().as_der().unwrap())),
         ("rsa", "RS256", public(rsa.public_key().as_der().unwrap())),

@@ -62,7 +62,7 @@ async fn work(world: &World, courier: &Arc<ScriptedCourier>) -> Worked {
 }
 
 async fn deliveries(world: &World) -> Vec<Delivery> {
-    world.tables().messages.deliveries(&endpoint(), &DeliveryFilter::default(), None, 100).await.unwrap().0
+    world.tables().messages.list_deliveries(&endpoint(), &DeliveryFilter::default(), None, 100).await.unwrap().0
 }
 
 /// A member's coupon of the tea shop, claimed, and redeemed if that is wanted.
@@ -210,7 +210,7 @@ async fn whatever_is_wrong_ten_attempts_follow_the_schedule_and_then_it_is_liste
         assert_eq!(posted.len(), 10);
         assert!(posted.iter().all(|attempt| (&attempt.id, &attempt.body) == (&posted[0].id, &posted[0].body)));
         assert_eq!(deliveries(&world).await[0].outcome, Outcome::Dead);
-        let (letters, _) = world.tables().messages.dead_letters(Some(&endpoint()), None, 10).await.unwrap();
+        let (letters, _) = world.tables().messages.list_dead_letters(Some(&endpoint()), None, 10).await.unwrap();
         assert_eq!(letters.len(), 1, "{answer:?}");
     }
 }
@@ -236,9 +236,9 @@ async fn an_endpoint_that_is_gone_is_asked_no_more_and_what_it_misses_is_listed_
     let gone = Arc::new(ScriptedCourier::answering(410));
     assert_eq!(work(&world, &gone).await, Worked { dead: 2, ..Worked::default() });
     assert_eq!(gone.posted().len(), 1, "the second was not sent");
-    let standing = world.tables().catalog.endpoint(&merchant(), &endpoint()).await.unwrap().unwrap();
+    let standing = world.tables().catalog.read_endpoint(&merchant(), &endpoint()).await.unwrap().unwrap();
     assert_eq!(standing.off.map(|off| off.reason), Some(OffReason::Gone));
-    let (letters, _) = world.tables().messages.dead_letters(None, None, 10).await.unwrap();
+    let (letters, _) = world.tables().messages.list_dead_letters(None, None, 10).await.unwrap();
     assert_eq!(letters.len(), 2);
 
     // Switched on again by hand; each is sent again, and its schedule begins anew.
@@ -254,7 +254,7 @@ async fn an_endpoint_that_is_gone_is_asked_no_more_and_what_it_misses_is_listed_
     let good = Arc::new(ScriptedCourier::answering(200));
     assert_eq!(work(&world, &good).await.delivered, 2);
     assert_eq!(good.posted().len(), 2);
-    assert!(world.tables().messages.dead_letters(None, None, 10).await.unwrap().0.is_empty());
+    assert!(world.tables().messages.list_dead_letters(None, None, 10).await.unwrap().0.is_empty());
 }
 
 #[tokio::test]
@@ -263,7 +263,7 @@ async fn an_endpoint_that_has_failed_for_five_days_is_switched_off_and_one_that_
     let fails = Arc::new(ScriptedCourier::answering(500));
     let works = Arc::new(ScriptedCourier::answering(200));
     let off = async |world: &World| {
-        world.tables().catalog.endpoint(&merchant(), &endpoint()).await.unwrap().unwrap().off.map(|off| off.reason)
+        world.tables().catalog.read_endpoint(&merchant(), &endpoint()).await.unwrap().unwrap().off.map(|off| off.reason)
     };
     let begins: Timestamp = world.now();
     for day in 0..=5 {
@@ -301,7 +301,7 @@ async fn a_part_of_the_index_has_one_worker_at_a_time() {
 
 /// The merchant's keys for its webhooks to us, in this order, oldest first.
 async fn trust(world: &World, keys: &[String]) {
-    let mut record = world.tables().catalog.merchant(&merchant()).await.unwrap().unwrap().as_ref().clone();
+    let mut record = world.tables().catalog.read_merchant(&merchant()).await.unwrap().unwrap().as_ref().clone();
     let vault = &world.deps.stack.vault;
     let sealed = |number, key: &String| {
         let path = AttributePath::webhook_secret(&merchant(), number);

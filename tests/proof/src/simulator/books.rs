@@ -23,7 +23,8 @@ pub(crate) async fn examine(
     let mut broken = Vec::new();
     let mut coupons = Vec::new();
     for index in 0..scenario.members {
-        let mine = observer.tables().members.coupons_of_campaign(scenario.member(index), campaign.no).await.unwrap();
+        let mine =
+            observer.tables().members.list_coupons_of_campaign(scenario.member(index), campaign.no).await.unwrap();
         limits(scenario, &mine, &mut broken);
         coupons.extend(mine);
     }
@@ -68,7 +69,7 @@ fn limits(scenario: &Scenario, mine: &[Coupon], broken: &mut Vec<String>) {
 /// The journal says what the coupons say: every event once, on pages without a gap.
 async fn journal(observer: &Environment, stream_shard: &str, coupons: &[Coupon], broken: &mut Vec<String>) {
     let shard = stream_shard.parse().unwrap();
-    let pages = observer.tables().ledger.journal(&shard, Timestamp::MIN).await.unwrap().pages;
+    let pages = observer.tables().ledger.read_journal(&shard, Timestamp::MIN).await.unwrap().pages;
     let mut posted = Tally::default();
     for (page, no) in pages.iter().rev().zip(1..) {
         posted.add(&page.tally);
@@ -79,7 +80,7 @@ async fn journal(observer: &Environment, stream_shard: &str, coupons: &[Coupon],
     let (mut told, mut entries) = (Tally::default(), Vec::new());
     for coupon in coupons {
         let events = events_between(None, coupon).unwrap();
-        entries.extend(observer.tables().catalog.entries(coupon, &events).await.unwrap().unwrap());
+        entries.extend(observer.tables().catalog.read_entries(coupon, &events).await.unwrap().unwrap());
         told.count(&Content::Coupon(Box::new(Change::between(None, coupon.clone()).unwrap())));
     }
     if posted != told {
@@ -105,7 +106,7 @@ async fn stock(
     coupons: &[Coupon],
     broken: &mut Vec<String>,
 ) -> u64 {
-    let shards = observer.tables().stock.stock_shards(campaign.no).await.unwrap();
+    let shards = observer.tables().stock.read_shards(campaign.no).await.unwrap();
     let mut spent: BTreeMap<LeaseId, u64> = BTreeMap::new();
     coupons.iter().for_each(|coupon| *spent.entry(coupon.lease_id).or_default() += 1);
     let issued = coupons.len() as u64;
@@ -189,7 +190,7 @@ async fn still_open(
 ) {
     // The replays above took leases of their own.
     observer.tables().stock.return_unspent().await;
-    let remaining = observer.tables().stock.remaining(campaign.no).await.unwrap().unwrap_or(0);
+    let remaining = observer.tables().stock.count_remaining(campaign.no).await.unwrap().unwrap_or(0);
     let newcomer = scenario.member(scenario.members);
     let call = Call {
         method: "POST",

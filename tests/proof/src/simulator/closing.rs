@@ -104,7 +104,7 @@ impl Run {
     async fn undo_something(&self) -> bool {
         let tables = self.observer.tables();
         for member in (0..self.scenario.members).map(|index| self.scenario.member(index)) {
-            for coupon in tables.members.coupons_of_campaign(member, self.campaign.no).await.unwrap() {
+            for coupon in tables.members.list_coupons_of_campaign(member, self.campaign.no).await.unwrap() {
                 let standing = |coupon: &Coupon| coupon.redemptions.iter().position(|spent| spent.reversal.is_none());
                 let Some(index) = standing(&coupon) else { continue };
                 let request = ReverseRequest {
@@ -114,7 +114,7 @@ impl Run {
                     now: tables.members.clock().now(),
                 };
                 tables.members.reverse(&tables.catalog, coupon.key, index, &request).await.unwrap();
-                return matches!(standing(&tables.members.coupon(coupon.key).await.unwrap().unwrap()), after if after != Some(index));
+                return matches!(standing(&tables.members.read_coupon(coupon.key).await.unwrap().unwrap()), after if after != Some(index));
             }
         }
         false
@@ -123,7 +123,7 @@ impl Run {
     /// The sheets and the bills say what the pages say, and every entry of the books is even.
     async fn agree(&self, mapping: &Mapping, broken: &mut Vec<String>) {
         let (tables, pages) = (self.observer.tables(), self.pages(mapping).await);
-        let sheets = tables.ledger.sheets(&merchant(), first_day(), last_day()).await.unwrap();
+        let sheets = tables.ledger.read_sheets(&merchant(), first_day(), last_day()).await.unwrap();
         let mut cells = Cells::new();
         sheets.values().for_each(|sheet| add_cells(&mut cells, sheet));
         let mut folded = Cell::default();
@@ -137,7 +137,7 @@ impl Run {
             });
         }
         let months = (ProvinceMonth::of(first_day()), ProvinceMonth::of(last_day()));
-        let lapses: Lapses = tables.ledger.lapses(&merchant(), months.0, months.1).await.unwrap();
+        let lapses: Lapses = tables.ledger.read_lapses(&merchant(), months.0, months.1).await.unwrap();
         if lapses.values().sum::<i64>() != lapsing {
             broken.push(format!("{lapses:?} lapse, and by the pages {lapsing}"));
         }
@@ -167,7 +167,7 @@ impl Run {
         months: [Told; 2],
         broken: &mut Vec<String>,
     ) {
-        let before = self.observer.tables().ledger.statement_before(&merchant(), month).await.unwrap();
+        let before = self.observer.tables().ledger.read_statement_before(&merchant(), month).await.unwrap();
         let (mut number, mut owed) = before.map_or((0, 0), |before| (before.statement.no, before.closing));
         for told in &months {
             let of_bills: i64 = told.bills.values().flatten().map(|entry| due(&entry.postings)).sum();
@@ -194,7 +194,7 @@ impl Run {
 
     async fn pages(&self, mapping: &Mapping) -> Vec<Page> {
         let shard = mapping.shard().parse().unwrap();
-        self.observer.tables().ledger.journal(&shard, Timestamp::MIN).await.unwrap().pages
+        self.observer.tables().ledger.read_journal(&shard, Timestamp::MIN).await.unwrap().pages
     }
 }
 
@@ -210,7 +210,7 @@ fn last_day() -> ProvinceDay {
 async fn bill(tables: &Tables, day: ProvinceDay) -> Vec<Entry> {
     let (mut lines, mut from) = (Vec::new(), None);
     loop {
-        let found = tables.ledger.bill(&merchant(), day, from, 3).await.unwrap();
+        let found = tables.ledger.read_bill(&merchant(), day, from, 3).await.unwrap();
         lines.extend(found.lines);
         from = found.next;
         if from.is_none() {
@@ -220,9 +220,9 @@ async fn bill(tables: &Tables, day: ProvinceDay) -> Vec<Entry> {
 }
 
 async fn told(tables: &Tables, month: ProvinceMonth) -> Told {
-    let statement = tables.ledger.statement(&StatementId { merchant: merchant(), month }).await.unwrap();
+    let statement = tables.ledger.read_statement(&StatementId { merchant: merchant(), month }).await.unwrap();
     let mut bills = BTreeMap::new();
-    for day in tables.ledger.sheets(&merchant(), month.first_day(), month.last_day()).await.unwrap().into_keys() {
+    for day in tables.ledger.read_sheets(&merchant(), month.first_day(), month.last_day()).await.unwrap().into_keys() {
         let lines = bill(tables, day).await;
         if !lines.is_empty() {
             bills.insert(day, lines);

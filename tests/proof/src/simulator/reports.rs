@@ -151,7 +151,7 @@ impl Run {
         let mut broken = Vec::new();
         let coupons = self.coupons().await;
         let merchant = MERCHANT.parse().unwrap();
-        let found = self.observer.tables().messages.discrepancies(&merchant, None, 1_000).await.unwrap().0;
+        let found = self.observer.tables().messages.list_discrepancies(&merchant, None, 1_000).await.unwrap().0;
         let found: BTreeMap<&str, &Discrepancy> =
             found.iter().map(|found| (found.webhook_id.as_str(), found)).collect();
         let mut by_order: BTreeMap<&str, Vec<&Redemption>> = BTreeMap::new();
@@ -199,8 +199,14 @@ impl Run {
 
     /// Reports that are neither done nor settled.
     pub(crate) async fn open_discrepancies(&self) -> Vec<String> {
-        let found =
-            self.observer.tables().messages.discrepancies(&MERCHANT.parse().unwrap(), None, 1_000).await.unwrap().0;
+        let found = self
+            .observer
+            .tables()
+            .messages
+            .list_discrepancies(&MERCHANT.parse().unwrap(), None, 1_000)
+            .await
+            .unwrap()
+            .0;
         found.iter().filter(|found| found.settled_at.is_none()).map(|found| format!("{found:?} is open")).collect()
     }
 
@@ -208,7 +214,12 @@ impl Run {
         let mut coupons = Vec::new();
         for index in 0..self.scenario.members {
             coupons.extend(
-                self.observer.tables().members.coupons_of_campaign(self.member(index), self.campaign.no).await.unwrap(),
+                self.observer
+                    .tables()
+                    .members
+                    .list_coupons_of_campaign(self.member(index), self.campaign.no)
+                    .await
+                    .unwrap(),
             );
         }
         coupons

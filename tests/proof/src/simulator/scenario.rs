@@ -159,7 +159,7 @@ impl Scenario {
     /// Puts the campaign into the tables.
     pub(crate) async fn lay_out(&self, observer: &Environment) -> Arc<Campaign> {
         let tables = observer.tables();
-        let like = tables.catalog.campaign(CampaignNo::try_from(1u32).unwrap()).await.unwrap().unwrap();
+        let like = tables.catalog.read_campaign(CampaignNo::try_from(1u32).unwrap()).await.unwrap().unwrap();
         let mut campaign = Campaign::clone(&like);
         campaign.no = CAMPAIGN.try_into().unwrap();
         campaign.stock = self.stock;

@@ -138,7 +138,7 @@ impl Run {
         let mut broken: Vec<String> = self.deliver_until_done(&receiver).await.into_iter().collect();
         let undelivered = self.deliveries().await.into_iter().filter(|one| one.outcome != Outcome::Delivered);
         broken.extend(undelivered.map(|delivery| format!("sent again, and {delivery:?}")));
-        let letters = tables.messages.dead_letters(Some(&endpoint()), None, 1_000).await.unwrap().0;
+        let letters = tables.messages.list_dead_letters(Some(&endpoint()), None, 1_000).await.unwrap().0;
         if !letters.is_empty() {
             broken.push(format!("{letters:?} are listed, and were sent again"));
         }
@@ -158,11 +158,11 @@ impl Run {
         }
         let deliveries: BTreeMap<String, Delivery> =
             self.deliveries().await.into_iter().map(|delivery| (delivery.message.id.to_string(), delivery)).collect();
-        let letters = tables.messages.dead_letters(Some(&endpoint()), None, 1_000).await.unwrap().0;
+        let letters = tables.messages.list_dead_letters(Some(&endpoint()), None, 1_000).await.unwrap().0;
         let letters: BTreeSet<String> = letters.into_iter().map(|(_, message)| message.to_string()).collect();
         let mut expected = BTreeSet::new();
         for record in records {
-            let found = tables.catalog.messages_of(record, &self.observer.deps.stack.ids).await.unwrap();
+            let found = tables.catalog.read_messages(record, &self.observer.deps.stack.ids).await.unwrap();
             for message in found.into_iter().flat_map(|(_, messages)| messages) {
                 expected.insert(message.id.to_string());
                 broken.extend(self.fate_of(&message.body, deliveries.get(message.id.as_str()), &letters, receiver));
@@ -202,7 +202,7 @@ impl Run {
         self.observer
             .tables()
             .messages
-            .deliveries(&endpoint(), &DeliveryFilter::default(), None, 1_000)
+            .list_deliveries(&endpoint(), &DeliveryFilter::default(), None, 1_000)
             .await
             .unwrap()
             .0

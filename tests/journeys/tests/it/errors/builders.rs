@@ -199,7 +199,7 @@ async fn claim(world: &World, has: &impl Fn(Code) -> bool) -> Attempt {
     }
     if has(Code::SoldOut) || has(Code::DayStockExhausted) || has(Code::StockSettling) {
         let left = if has(Code::DayStockExhausted) { 3 } else { 0 };
-        while world.tables().stock.remaining(open.no).await.unwrap() > Some(left) {
+        while world.tables().stock.count_remaining(open.no).await.unwrap() > Some(left) {
             world
                 .tables()
                 .members
@@ -339,7 +339,7 @@ async fn hold(world: &World, has: &impl Fn(Code) -> bool) -> Attempt {
         let body: Value = serde_json::from_str(&redeem.body).unwrap();
         let located = world.deps.stack.codes.locate(&body["code"].as_str().unwrap().parse().unwrap());
         if let Some((place, _)) = located.first()
-            && let Some(coupon) = world.tables().members.coupon(*place).await.unwrap()
+            && let Some(coupon) = world.tables().members.read_coupon(*place).await.unwrap()
         {
             held(world, &coupon, "N-1", KEY.parse::<IdempotencyKey>().unwrap().hash(TEA, "hold").0).await;
         }

@@ -30,7 +30,7 @@ impl Scene {
     }
 
     async fn coupon(&self) -> Coupon {
-        self.world.tables().members.coupon(self.place).await.unwrap().unwrap()
+        self.world.tables().members.read_coupon(self.place).await.unwrap().unwrap()
     }
 
     /// A report by the coupon's id, with this proof.
@@ -249,7 +249,7 @@ async fn a_report_without_a_code_is_settled_when_the_till_has_redeemed_its_order
     redeem(&scene.world, &scene.code, "N-1").send(&scene.world.deps).await.expect(201);
     scene.by_id("N-1", None, scene.world.now()).send("msg_1").await.expect(202);
     let merchant = TEA.parse().unwrap();
-    let found = scene.world.tables().messages.discrepancy(&merchant, "msg_1").await.unwrap().unwrap();
+    let found = scene.world.tables().messages.read_discrepancy(&merchant, "msg_1").await.unwrap().unwrap();
     assert!(found.settled_at.is_some(), "{found:?}");
 }
 

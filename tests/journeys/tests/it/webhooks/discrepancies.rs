@@ -61,7 +61,7 @@ async fn owed(world: &World) -> Cell {
     fold(world).await;
     let (first, last): (ProvinceDay, ProvinceDay) = ("2026-01-01".parse().unwrap(), "2030-01-01".parse().unwrap());
     let mut total = Cell::default();
-    for sheet in world.tables().ledger.sheets(&merchant(), first, last).await.unwrap().values() {
+    for sheet in world.tables().ledger.read_sheets(&merchant(), first, last).await.unwrap().values() {
         sheet.values().for_each(|cell| mealticket_domain::books::Sum::add(&mut total, cell));
     }
     total
@@ -94,7 +94,7 @@ async fn an_accepted_report_is_paid_once_to_the_fen_and_the_coupon_stays_as_it_i
     assert_eq!(after.postings.balance(), 0);
     assert_eq!(listed(&world).await["state"], "accepted");
     let day = world.now().province_day();
-    let lines = world.tables().ledger.bill(&merchant(), day, None, 100).await.unwrap().lines;
+    let lines = world.tables().ledger.read_bill(&merchant(), day, None, 100).await.unwrap().lines;
     let adjustments: Vec<_> = lines.iter().filter(|entry| entry.event.kind == EntryKind::Adjustment).collect();
     assert_eq!(adjustments.len(), 1);
     assert_eq!(adjustments[0].order_no.as_str(), "N-2");
@@ -150,7 +150,8 @@ async fn an_order_that_was_undone_or_whose_coupon_can_still_be_redeemed_is_not_p
     let world = World::new().await;
     let id = reported(&world, "N-1", 9_000).await;
     let campaign = world.campaign(1).await;
-    let coupons = world.tables().members.coupons_of_campaign(world_member(&world).await, campaign.no).await.unwrap();
+    let coupons =
+        world.tables().members.list_coupons_of_campaign(world_member(&world).await, campaign.no).await.unwrap();
     let reason = "退单".parse().unwrap();
     let key = mealticket_support::world::key_hash(9);
     let fingerprint = mealticket_domain::Fingerprint([3; 16]);

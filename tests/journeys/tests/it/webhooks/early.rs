@@ -49,12 +49,12 @@ async fn redeemed(world: &World, place: CouponKey, id: &str) {
 }
 
 async fn discrepancies(world: &World) -> Vec<Discrepancy> {
-    world.tables().messages.discrepancies(&merchant(), None, 100).await.unwrap().0
+    world.tables().messages.list_discrepancies(&merchant(), None, 100).await.unwrap().0
 }
 
 /// How often a coupon was redeemed and how often that was undone.
 async fn uses(world: &World, place: CouponKey) -> (usize, usize) {
-    let redemptions = world.tables().members.coupon(place).await.unwrap().unwrap().redemptions;
+    let redemptions = world.tables().members.read_coupon(place).await.unwrap().unwrap().redemptions;
     (redemptions.len(), redemptions.iter().filter(|spent| spent.reversal.is_some()).count())
 }
 
@@ -83,7 +83,7 @@ async fn a_reversal_that_comes_first_waits_and_is_done_once_when_its_redemption_
         assert_eq!(uses(&world, place).await, (1, 1));
     }
     assert_eq!(discrepancies(&world).await[0].settled_at, Some(world.now()));
-    assert!(world.tables().messages.waiting(place).await.unwrap().is_empty());
+    assert!(world.tables().messages.list_waiting(place).await.unwrap().is_empty());
     // Both reports again, under other ids: the redemption stands as it is, undone.
     redeemed(&world, place, "msg_3").await;
     reversed(&world, place, "msg_4").await;
@@ -120,7 +120,7 @@ async fn what_waits_for_another_order_or_another_coupon_goes_on_waiting() {
     queue_all(&world).await;
     assert_eq!((uses(&world, one.key).await, uses(&world, other.key).await), ((1, 0), (0, 0)));
     for place in [one.key, other.key] {
-        assert_eq!(world.tables().messages.waiting(place).await.unwrap().len(), 1);
+        assert_eq!(world.tables().messages.list_waiting(place).await.unwrap().len(), 1);
     }
 }
 
@@ -139,6 +139,6 @@ async fn a_report_that_names_no_redemption_waits_for_none() {
         report(&world, "coupon.reversed", id, data).await;
     }
     assert_eq!(discrepancies(&world).await.len(), 5);
-    assert!(world.tables().messages.waiting(place).await.unwrap().is_empty());
+    assert!(world.tables().messages.list_waiting(place).await.unwrap().is_empty());
     queue(&world, &records(&world)).await;
 }

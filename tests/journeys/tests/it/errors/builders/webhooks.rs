@@ -31,7 +31,7 @@ pub(super) async fn about(world: &World, method: &str, path: &str, has: &impl Fn
     };
     if has(Code::EndpointExists) {
         let merchant = TEA.parse().unwrap();
-        let own = world.tables().catalog.endpoints(&merchant).await.unwrap().remove(0);
+        let own = world.tables().catalog.list_endpoints(&merchant).await.unwrap().remove(0);
         let id = endpoint_id(&merchant, "new").unwrap();
         world.tables().catalog.add_endpoint(&merchant, &Endpoint { id, ..own }).await.unwrap();
     }
@@ -73,7 +73,7 @@ async fn dead_letter(world: &World, attempts: usize) {
 /// As many endpoints as a merchant may have.
 async fn fill(world: &World) {
     let merchant = TEA.parse().unwrap();
-    let own = world.tables().catalog.endpoints(&merchant).await.unwrap().remove(0);
+    let own = world.tables().catalog.list_endpoints(&merchant).await.unwrap().remove(0);
     for number in 2..=8 {
         let id: EndpointId = format!("end_luckytea{number}").parse().unwrap();
         world.tables().catalog.add_endpoint(&merchant, &Endpoint { id, ..own.clone() }).await.unwrap();
