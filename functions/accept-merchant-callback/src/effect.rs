@@ -40,8 +40,8 @@ pub(crate) async fn take_effect(deps: &Deps, webhook: &Webhook<'_>, event: &Even
         Event::Redeemed(report) => return redeemed(deps, webhook, report).await,
         Event::Malformed(_) => broken(Code::MalformedRequest.as_str()),
         Event::Reversed(report) => match reversal::reverse(deps, webhook, report).await? {
-            Ok(()) => return Ok(()),
-            Err(broken) => broken,
+            Effect::Done => return Ok(()),
+            Effect::Broken(broken) => broken,
         },
     };
     record(deps, webhook, event.kind(), &broken, None).await
@@ -52,8 +52,8 @@ pub(crate) async fn take_effect(deps: &Deps, webhook: &Webhook<'_>, event: &Even
 /// for what the other has redeemed. The one who is second sees the first.
 async fn redeemed(deps: &Deps, webhook: &Webhook<'_>, report: &RedeemedReport) -> Result<(), ApiError> {
     let is_done = match redeem(deps, webhook, report).await? {
-        Ok(()) => true,
-        Err(broken) => {
+        Effect::Done => true,
+        Effect::Broken(broken) => {
             record(deps, webhook, REDEEMED, &broken, Some(report)).await?;
             match broken.key {
                 Some(key) => is_redeemed(deps, key, &report.order).await?,
@@ -119,30 +119,56 @@ async fn record(
     Ok(deps.messages.put_discrepancy(&merchant.merchant.id, &found).await?)
 }
 
+/// What a report came to.
+enum Effect {
+    /// What it reports is so now, or was so before.
+    Done,
+    /// It broke a rule.
+    Broken(Broken),
+}
+
+/// A coupon of the merchant's that a report names.
+enum Named<T> {
+    /// This one.
+    Coupon(T),
+    /// None that is there, for this reason.
+    Nothing(Reason),
+}
+
 /// A rule that a report broke, and the coupon if it is known.
 struct Broken {
     reason: Reason,
     key: Option<CouponKey>,
 }
 
+impl Effect {
+    /// The effect on the coupon of this key.
+    fn of(judged: Result<(), Reason>, key: CouponKey) -> Self {
+        match judged {
+            Ok(()) => Effect::Done,
+            Err(reason) => Effect::Broken(Broken { reason, key: Some(key) }),
+        }
+    }
+}
+
 fn broken(reason: Reason) -> Broken {
     Broken { reason, key: None }
 }
 
-/// The inner result is the report's; the outer one is ours.
-async fn redeem(deps: &Deps, webhook: &Webhook<'_>, report: &RedeemedReport) -> Result<Result<(), Broken>, ApiError> {
+/// Redeems what a report says was redeemed, or confirms it.
+async fn redeem(deps: &Deps, webhook: &Webhook<'_>, report: &RedeemedReport) -> Result<Effect, ApiError> {
     let asked = match checked(webhook, report) {
         Ok((at, store, order)) => asked(at, store, order),
-        Err(reason) => return Ok(Err(broken(reason))),
+        Err(reason) => return Ok(Effect::Broken(broken(reason))),
     };
     let located = match presented(deps, webhook, report, &asked).await? {
         Presented::Shown(located) => located,
         Presented::NotShown(key, key_version) => {
             let found = deps.members.would_redeem(&deps.catalog, key, key_version, &asked).await?;
             let confirmed = confirm(found.map(|(_, decision)| decision), CODE_REQUIRED);
-            return Ok(confirmed.map_err(|reason| Broken { reason, key: Some(key) }));
+            return Ok(Effect::of(confirmed, key));
         }
-        Presented::Unknown(reason) => return Ok(Err(broken(reason))),
+        Presented::Unknown(reason) => return Ok(Effect::Broken(broken(reason))),
     };
     let key = located.key;
     let judged = if webhook.received_at.seconds_since(asked.at) > LATE_REPORT_SECONDS_MAX {
@@ -151,7 +177,7 @@ async fn redeem(deps: &Deps, webhook: &Webhook<'_>, report: &RedeemedReport) -> 
     } else {
         judge(deps.members.redeem(&deps.catalog, &located.campaign, key, located.key_version, &asked).await?, asked.at)
     };
-    Ok(judged.map_err(|reason| Broken { reason, key: Some(key) }))
+    Ok(Effect::of(judged, key))
 }
 
 /// What a report shows of its coupon. A merchant is sent the ids of its coupons, so an id says which coupon is meant, and no more.
@@ -173,8 +199,8 @@ async fn presented(
     let own = &webhook.merchant.merchant.id;
     let named = (report.code.as_deref(), report.coupon_id.as_deref());
     let located = match locate(deps, webhook.merchant, named).await? {
-        Ok(located) => located,
-        Err(reason) => return Ok(Presented::Unknown(reason)),
+        Named::Coupon(located) => located,
+        Named::Nothing(reason) => return Ok(Presented::Unknown(reason)),
     };
     if report.code.is_some() {
         return Ok(Presented::Shown(located));
@@ -221,20 +247,20 @@ async fn locate(
     deps: &Deps,
     merchant: &MerchantRecord,
     named: (Option<&str>, Option<&str>),
-) -> Result<Result<Located, Reason>, ApiError> {
+) -> Result<Named<Located>, ApiError> {
     let keys = match named {
         (Some(typed), _) => match typed.parse::<CouponCode>() {
             Ok(code) if code.province() != deps.stack.codes.province() => {
-                return Ok(Err(refusals::other_province(&deps.stack, code.province()).code().as_str()));
+                return Ok(Named::Nothing(refusals::other_province(&deps.stack, code.province()).code().as_str()));
             }
             Ok(code) => deps.stack.codes.locate(&code),
             Err(_) => Vec::new(),
         },
         (None, Some(coupon_id)) => by_id(deps, coupon_id).await?,
-        (None, None) => return Ok(Err(Code::MalformedRequest.as_str())),
+        (None, None) => return Ok(Named::Nothing(Code::MalformedRequest.as_str())),
     };
     let located = locate::locate(&deps.catalog, &merchant.merchant.id, keys).await?;
-    Ok(located.ok_or(Code::CodeNotFound.as_str()))
+    Ok(located.map_or(Named::Nothing(Code::CodeNotFound.as_str()), Named::Coupon))
 }
 
 /// A coupon named by its id is taken with the key its code has now: the merchant holds no code that could be old.

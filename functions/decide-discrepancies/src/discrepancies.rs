@@ -63,7 +63,7 @@ pub(crate) async fn accept_discrepancy(
     let was_accepted = named.found.decision.as_ref().is_some_and(|decision| decision.accepted);
     // One that is accepted already has its adjustment: what is worked out now would be of another time.
     let adjustment = if was_accepted { None } else { Some(load_owed(deps, &named, id).await?) };
-    decide(deps, operator, id, named, Decision::of(true, &operator.subject, deps.now(), adjustment)).await
+    decide(deps, operator, id, named, Decision::accept(&operator.subject, deps.now(), adjustment)).await
 }
 
 /// The merchant does not get its money. The same again is the same answer.
@@ -75,7 +75,7 @@ pub(crate) async fn reject_discrepancy(
 ) -> Result<Response, ApiError> {
     json::read_empty(request.body()?)?;
     let named = load_discrepancy(deps, id).await?;
-    decide(deps, operator, id, named, Decision::of(false, &operator.subject, deps.now(), None)).await
+    decide(deps, operator, id, named, Decision::reject(&operator.subject, deps.now())).await
 }
 
 async fn load_discrepancy(deps: &Deps, id: &str) -> Result<Named, ApiError> {

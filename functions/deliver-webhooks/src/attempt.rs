@@ -235,8 +235,8 @@ impl<C: Courier> Attempts<C> {
         message: &Message,
         now: Timestamp,
     ) -> Result<(EndpointUrl, SignedHeaders), Failure> {
-        let stays_here = self.deps.stack.config.webhooks_stay_here;
-        let url = EndpointUrl::read(&endpoint.url, stays_here).map_err(|_| Failure::AddressRefused)?;
+        let network = self.deps.stack.config.endpoint_network;
+        let url = EndpointUrl::read(&endpoint.url, network).map_err(|_| Failure::AddressRefused)?;
         let path = AttributePath::endpoint_secret(merchant, &endpoint.id);
         let sign = |sealed: &[u8]| {
             let plain = self.deps.stack.vault.open(Sealed::EndpointSecret, &path, sealed)?;

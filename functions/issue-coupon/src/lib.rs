@@ -5,7 +5,9 @@
 
 #![warn(clippy::wildcard_enum_match_arm)]
 
-use mealticket_api::{ApiError, Code, Request, Response, Route, Who, json, refusals, vault::Vault, views::CouponView};
+use mealticket_api::{
+    ApiError, Code, Request, Response, Route, Success, Who, json, refusals, vault::Vault, views::CouponView,
+};
 use mealticket_domain::{Campaign, CampaignNo, Channel, ClaimRequest, Coupon, Fingerprint, ShareCode};
 use mealticket_store::members::ClaimOutcome;
 use serde::Deserialize;
@@ -62,8 +64,8 @@ pub async fn handle(deps: Deps, request: Request) -> Result<Response, ApiError> 
         now: deps.now(),
     };
     match deps.members.claim(&deps.catalog, &deps.stock, &campaign, &asked).await? {
-        ClaimOutcome::Claimed(coupon) => answer(&deps, &coupon, false).await,
-        ClaimOutcome::Replayed(coupon) => answer(&deps, &coupon, true).await,
+        ClaimOutcome::Claimed(coupon) => answer(&deps, &coupon, Success::First).await,
+        ClaimOutcome::Replayed(coupon) => answer(&deps, &coupon, Success::Replayed).await,
         ClaimOutcome::KeyReused => Err(Code::IdempotencyKeyReused.into()),
         ClaimOutcome::Refused(refusal) => Err(refusals::claim(refusal, asked.now)),
         ClaimOutcome::NotEligible(failed) => Err(refusals::not_eligible(&failed, request.language())),
@@ -79,7 +81,7 @@ async fn public_campaign(deps: &Deps, no: CampaignNo) -> Result<Arc<Campaign>, A
 }
 
 /// 201 with the coupon as it was claimed: a repeat shows the first answer, whatever has happened to the coupon since.
-async fn answer(deps: &Deps, coupon: &Coupon, replayed: bool) -> Result<Response, ApiError> {
+async fn answer(deps: &Deps, coupon: &Coupon, success: Success) -> Result<Response, ApiError> {
     let terms = deps.catalog.read_terms(coupon.key.campaign, coupon.terms_version).await?;
-    Ok(Response::created(&CouponView::as_claimed(&deps.stack, coupon, &terms))?.replayed_if(replayed))
+    Ok(Response::created(&CouponView::as_claimed(&deps.stack, coupon, &terms))?.of(success))
 }

@@ -71,7 +71,7 @@ pub(crate) async fn add(
     merchant: &str,
 ) -> Result<Response, ApiError> {
     let asked: AddEndpointRequest = json::read_with_list(request.body()?, "events")?;
-    let url = EndpointUrl::read(&asked.url, deps.stack.config.webhooks_stay_here)
+    let url = EndpointUrl::read(&asked.url, deps.stack.config.endpoint_network)
         .map_err(|error| ApiError::malformed("url").because(error.to_string()))?;
     let kinds = asked.events.iter().map(|kind| json::parsed::<MessageKind>("events", kind));
     let subscribed: BTreeSet<MessageKind> = kinds.collect::<Result<_, _>>()?;

@@ -12,7 +12,7 @@ use mealticket_domain::{
     rebuild::{Comparison, Difference, Side, TOLD_MAX, bucket_of},
     settlement::Postings,
 };
-use mealticket_store::StoreError;
+use mealticket_store::{StoreError, catalog::Priced};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 use tokio::task::JoinSet;
@@ -187,8 +187,8 @@ async fn for_every_coupon(
         for coupon in &scanned.coupons {
             rebuilt.coupons += 1;
             match tables.catalog.read_all_entries(coupon).await? {
-                Ok(entries) => take(&entries, &Counts::between(None, coupon)),
-                Err(reason) => rebuilt.unreadable(format!("{:?}: {reason}", coupon.key)),
+                Priced::Entries(entries) => take(&entries, &Counts::between(None, coupon)),
+                Priced::Unpriced(reason) => rebuilt.unreadable(format!("{:?}: {reason}", coupon.key)),
             }
         }
     }

@@ -5,7 +5,7 @@ use crate::{
     till::{Presented, Till},
     views::HoldView,
 };
-use mealticket_api::{ApiError, Code, Request, Response, locate::Located, refusals};
+use mealticket_api::{ApiError, Code, Request, Response, Success, locate::Located, refusals};
 use mealticket_domain::{Fingerprint, HoldRequest};
 use mealticket_store::members::HoldOutcome;
 
@@ -25,8 +25,8 @@ pub(crate) async fn hold_code(till: &Till<'_>, request: &Request) -> Result<Resp
     ]);
     let order_no = redemption.order.order_no.clone();
     match till.deps.members.hold(&till.deps.catalog, key, key_version, &HoldRequest { redemption, seconds }).await? {
-        HoldOutcome::Held(coupon) => HoldView::answer(till, &coupon, key_version, &order_no, false),
-        HoldOutcome::Replayed(coupon) => HoldView::answer(till, &coupon, key_version, &order_no, true),
+        HoldOutcome::Held(coupon) => HoldView::answer(till, &coupon, key_version, &order_no, Success::First),
+        HoldOutcome::Replayed(coupon) => HoldView::answer(till, &coupon, key_version, &order_no, Success::Replayed),
         HoldOutcome::KeyReused => Err(Code::IdempotencyKeyReused.into()),
         HoldOutcome::Refused(refusal) => Err(refusals::redeem(&refusal, till.now)),
         HoldOutcome::NotFound => Err(Code::CodeNotFound.into()),

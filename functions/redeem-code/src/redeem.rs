@@ -4,7 +4,7 @@ use crate::{
     till::{Presented, Till},
     views::RedemptionView,
 };
-use mealticket_api::{ApiError, Code, Request, Response, locate::Located, refusals};
+use mealticket_api::{ApiError, Code, Request, Response, Success, locate::Located, refusals};
 use mealticket_domain::{CouponKey, Fingerprint, KeyHash, RedeemRequest, Store, coupon::RedemptionSource};
 use mealticket_store::members::RedeemOutcome;
 
@@ -17,8 +17,8 @@ pub(crate) async fn redeem_code(till: &Till<'_>, request: &Request) -> Result<Re
 
     let asked = asked(till, presented, store, key, request_key);
     match till.deps.members.redeem(&till.deps.catalog, &campaign, key, key_version, &asked).await? {
-        RedeemOutcome::Redeemed(coupon, index) => RedemptionView::answer(till, &coupon, index, false),
-        RedeemOutcome::Replayed(coupon, index) => RedemptionView::answer(till, &coupon, index, true),
+        RedeemOutcome::Redeemed(coupon, index) => RedemptionView::answer(till, &coupon, index, Success::First),
+        RedeemOutcome::Replayed(coupon, index) => RedemptionView::answer(till, &coupon, index, Success::Replayed),
         RedeemOutcome::KeyReused => Err(Code::IdempotencyKeyReused.into()),
         RedeemOutcome::Refused(refusal, _) => Err(refusals::redeem(&refusal, till.now)),
         RedeemOutcome::NotFound => Err(Code::CodeNotFound.into()),

@@ -1,7 +1,7 @@
 //! `POST /v1/redemptions/{redemption_id}/reversals`.
 
 use crate::{till::Till, views::ReversalView};
-use mealticket_api::{ApiError, Code, Request, Response, json, refusals};
+use mealticket_api::{ApiError, Code, Request, Response, Success, json, refusals};
 use mealticket_domain::{Fingerprint, Reason};
 use mealticket_store::members::{ReverseOutcome, ReverseRequest};
 use serde::Deserialize;
@@ -25,8 +25,8 @@ pub(crate) async fn reverse_redemption(till: &Till<'_>, request: &Request, id: &
     let fingerprint = Fingerprint::of(&[Some(id), Some(reason.as_str())]);
     let asked = ReverseRequest { key: request_key, fingerprint, reason, now: till.now };
     match till.deps.members.reverse(&till.deps.catalog, key, index, &asked).await? {
-        ReverseOutcome::Reversed(coupon) => ReversalView::answer(till, &coupon, index, false),
-        ReverseOutcome::Replayed(coupon) => ReversalView::answer(till, &coupon, index, true),
+        ReverseOutcome::Reversed(coupon) => ReversalView::answer(till, &coupon, index, Success::First),
+        ReverseOutcome::Replayed(coupon) => ReversalView::answer(till, &coupon, index, Success::Replayed),
         ReverseOutcome::KeyReused => Err(Code::IdempotencyKeyReused.into()),
         ReverseOutcome::Refused(refusal) => Err(refusals::reverse(refusal)),
     }

@@ -1,7 +1,7 @@
 //! What a till sees. Rendered from the coupon's facts alone, so that a replay is the first answer, byte for byte.
 
 use crate::till::Till;
-use mealticket_api::{ApiError, Response};
+use mealticket_api::{ApiError, Response, Success};
 use mealticket_domain::{Coupon, HoldTag, OrderNo, presentation::Presentation};
 use serde::Serialize;
 
@@ -64,9 +64,14 @@ impl RedemptionView {
     }
 
     /// 201 with redemption `index`.
-    pub(crate) fn answer(till: &Till<'_>, coupon: &Coupon, index: usize, replayed: bool) -> Result<Response, ApiError> {
+    pub(crate) fn answer(
+        till: &Till<'_>,
+        coupon: &Coupon,
+        index: usize,
+        success: Success,
+    ) -> Result<Response, ApiError> {
         let view = Self::new(till, coupon, index).ok_or_else(|| ApiError::internal("a redemption vanished"))?;
-        Ok(Response::created(&view)?.replayed_if(replayed))
+        Ok(Response::created(&view)?.of(success))
     }
 }
 
@@ -77,7 +82,7 @@ impl HoldView {
         coupon: &Coupon,
         key_version: u16,
         order_no: &OrderNo,
-        replayed: bool,
+        success: Success,
     ) -> Result<Response, ApiError> {
         let hold = coupon.hold.as_ref().ok_or_else(|| ApiError::internal("a hold vanished"))?;
         let hold_id = till.deps.stack.ids.hold_id(coupon.key, HoldTag::of(hold.order));
@@ -85,7 +90,7 @@ impl HoldView {
         let shown = Presentation { key_version, at: hold.at, held_until: Some(hold.until) };
         let proof = till.proof(coupon.key, order_no, &shown);
         let view = HoldView { hold_id, held_until: hold.until.to_string(), proof };
-        Ok(Response::created(&view)?.replayed_if(replayed))
+        Ok(Response::created(&view)?.of(success))
     }
 }
 
@@ -100,9 +105,14 @@ impl ReversalView {
     }
 
     /// 201 with the reversal of redemption `index`.
-    pub(crate) fn answer(till: &Till<'_>, coupon: &Coupon, index: usize, replayed: bool) -> Result<Response, ApiError> {
+    pub(crate) fn answer(
+        till: &Till<'_>,
+        coupon: &Coupon,
+        index: usize,
+        success: Success,
+    ) -> Result<Response, ApiError> {
         let view = Self::new(till, coupon, index).ok_or_else(|| ApiError::internal("a reversal vanished"))?;
-        Ok(Response::created(&view)?.replayed_if(replayed))
+        Ok(Response::created(&view)?.of(success))
     }
 }
 

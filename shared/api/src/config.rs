@@ -4,7 +4,7 @@
 mod here;
 
 use crate::{problem::ApiError, request::TrustedFront, sms::SmsGateway};
-use mealticket_domain::{Channel, Province};
+use mealticket_domain::{Channel, Province, webhook::EndpointNetwork};
 use mealticket_store::{Clock, TableNames};
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -35,7 +35,7 @@ pub struct Config {
     /// The channels that a member's app may name. Others, like a service hall's, are named by those who serve there.
     pub channels: BTreeSet<Channel>,
     /// Whether webhooks may be sent, unencrypted, to servers on this machine.
-    pub webhooks_stay_here: bool,
+    pub endpoint_network: EndpointNetwork,
     /// How much of ours is logged. Of what we depend on, nothing below `info` is.
     pub log_level: LevelFilter,
     /// The clock: the machine's, but for a stack on one machine that moves it.
@@ -169,12 +169,12 @@ impl Config {
                 channels if channels.is_empty() => return Err(ConfigError { name: "CHANNELS", problem: "is not set" }),
                 channels => channels,
             },
-            webhooks_stay_here: match given.optional("WEBHOOKS_TO") {
-                Some("this-machine") => true,
+            endpoint_network: match given.optional("WEBHOOKS_TO") {
+                Some("this-machine") => EndpointNetwork::Loopback,
                 Some(_) => {
                     return Err(ConfigError { name: "WEBHOOKS_TO", problem: "is not one that we know: this-machine" });
                 }
-                None => false,
+                None => EndpointNetwork::Internet,
             },
             log_level: given.parsed("LOG_LEVEL", "is none of off, error, warn, info, debug and trace")?,
             clock: given

@@ -31,5 +31,5 @@ pub use deps::Deps;
 pub use problem::ApiError;
 pub use proof::Subject;
 pub use request::Request;
-pub use response::Response;
+pub use response::{Response, Success};
 pub use route::{Asked, Route, Who};

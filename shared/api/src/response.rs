@@ -5,6 +5,15 @@ use aws_lambda_events::apigw::ApiGatewayV2httpResponse;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use serde::Serialize;
 
+/// Which success of a request with an idempotency key this is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Success {
+    /// The first: this request has done it.
+    First,
+    /// An earlier request with the same key has done it.
+    Replayed,
+}
+
 /// A status, headers and a body. It has no `Debug`: a code or a token may be in it.
 #[derive(Clone)]
 pub struct Response {
@@ -58,10 +67,10 @@ impl Response {
         Response { status: StatusCode::NO_CONTENT, headers: HeaderMap::new(), body: String::new() }
     }
 
-    /// Says that the answer is that of an earlier request with the same key.
+    /// The answer of this success: one that is replayed says so in a header.
     #[must_use]
-    pub fn replayed_if(mut self, replayed: bool) -> Self {
-        if replayed {
+    pub fn of(mut self, success: Success) -> Self {
+        if success == Success::Replayed {
             self.set(REPLAYED, HeaderValue::from_static("true"));
         }
         self

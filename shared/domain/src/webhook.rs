@@ -13,8 +13,8 @@ pub mod report;
 pub use address::is_public;
 pub use answer::{ATTEMPTS_MAX, Answer, Failure, RETRY_AFTER_SECONDS_MAX, Verdict, next_attempt_at};
 pub use endpoint::{
-    DUE_SHARDS, Endpoint, EndpointId, EndpointSecret, EndpointUrl, FAILING_SECONDS_MAX, OffReason, ROTATION_SECONDS,
-    SwitchedOff, UrlError, endpoint_id,
+    DUE_SHARDS, Endpoint, EndpointId, EndpointNetwork, EndpointSecret, EndpointUrl, FAILING_SECONDS_MAX, OffReason,
+    ROTATION_SECONDS, SwitchedOff, UrlError, endpoint_id,
 };
 pub use message::{MESSAGE_ID_BYTES, Message, MessageId, MessageKind, fnv1a, messages_between, statement_closed};
 

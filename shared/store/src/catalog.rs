@@ -9,7 +9,7 @@ mod records;
 
 pub use campaigns::Published;
 pub use merchants::{MerchantKey, MerchantRecord, WebhookSecretItem};
-pub use records::ReadError;
+pub use records::{Priced, ReadError};
 
 use crate::table::cache::Aging;
 use mealticket_domain::{Campaign, CampaignNo, MerchantId, Terms, eligibility::Rule, settlement::SettlementTerms};

@@ -7,7 +7,7 @@ mod numbers;
 mod shards;
 mod sweep;
 
-pub use desk::{NoUnit, Reservation};
+pub use desk::{NoUnit, Reservation, Reserved};
 pub use sweep::Fenced;
 
 use crate::table::cache::Aging;

@@ -1,6 +1,6 @@
 //! `coupon.reversed`: a redemption that the merchant has undone at its own side.
 
-use super::{Broken, Webhook, broken, locate, record};
+use super::{Broken, Effect, Named, Webhook, broken, locate, record};
 use crate::{
     Deps,
     event::{REVERSED, ReversedReport},
@@ -18,36 +18,34 @@ use mealticket_store::{
 };
 
 /// Undoes the redemption, once. One that is undone already, whichever way, is confirmed. One that is not there yet is waited for:
-/// it is a discrepancy until it comes. The inner result is the report's; the outer one is ours.
-pub(super) async fn reverse(
-    deps: &Deps,
-    webhook: &Webhook<'_>,
-    report: &ReversedReport,
-) -> Result<Result<(), Broken>, ApiError> {
+/// it is a discrepancy until it comes.
+pub(super) async fn reverse(deps: &Deps, webhook: &Webhook<'_>, report: &ReversedReport) -> Result<Effect, ApiError> {
     let Webhook { merchant, id: webhook_id, .. } = *webhook;
     let own = &merchant.merchant.id;
     if report.merchant_id.as_deref().is_some_and(|claimed| claimed != own.as_str()) {
-        return Ok(Err(broken("other_merchant")));
+        return Ok(Effect::Broken(broken("other_merchant")));
     }
     let Ok(reason) = report.reason.parse::<Reason>() else {
-        return Ok(Err(broken(Code::MalformedRequest.as_str())));
+        return Ok(Effect::Broken(broken(Code::MalformedRequest.as_str())));
     };
     let (key, undone) = match named(deps, merchant, report).await? {
-        Ok(named) => named,
-        Err(reason) => return Ok(Err(broken(reason))),
+        Named::Coupon(named) => named,
+        Named::Nothing(reason) => return Ok(Effect::Broken(broken(reason))),
     };
     let missing = Broken { reason: Code::RedemptionNotFound.as_str(), key: Some(key) };
-    let Some(coupon) = deps.members.read_coupon(key).await? else { return Ok(Err(missing)) };
+    let Some(coupon) = deps.members.read_coupon(key).await? else {
+        return Ok(Effect::Broken(missing));
+    };
     match undone.find(&coupon) {
         Found::Index(index) => {
             let undone = undo(deps, key, index, reason).await?;
-            if undone.is_ok() {
+            if matches!(undone, Effect::Done) {
                 // Another delivery may have found nothing.
                 deps.messages.settle_discrepancy(own, webhook_id, deps.now()).await?;
             }
             return Ok(undone);
         }
-        Found::Ambiguous => return Ok(Err(Broken { reason: "ambiguous_order", key: Some(key) })),
+        Found::Ambiguous => return Ok(Effect::Broken(Broken { reason: "ambiguous_order", key: Some(key) })),
         Found::NotYet => {}
     }
     // First what the operator sees, then what waits, then another look: whoever redeems meanwhile sees it, or is seen.
@@ -63,16 +61,16 @@ pub(super) async fn reverse(
     deps.messages.put_waiting(&waiting).await?;
     let coupon = deps.members.read_coupon(key).await?;
     if let Some(Found::Index(index)) = coupon.map(|coupon| waiting.undone.find(&coupon))
-        && undo(deps, key, index, reason).await?.is_ok()
+        && matches!(undo(deps, key, index, reason).await?, Effect::Done)
     {
         deps.messages.settle_discrepancy(own, webhook_id, deps.now()).await?;
     }
-    Ok(Ok(()))
+    Ok(Effect::Done)
 }
 
 /// Whether the redemption that a report names is undone.
 pub(super) async fn is_undone(deps: &Deps, webhook: &Webhook<'_>, report: &ReversedReport) -> Result<bool, ApiError> {
-    let Ok((key, undone)) = named(deps, webhook.merchant, report).await? else { return Ok(false) };
+    let Named::Coupon((key, undone)) = named(deps, webhook.merchant, report).await? else { return Ok(false) };
     let Some(coupon) = deps.members.read_coupon(key).await? else { return Ok(false) };
     let Found::Index(index) = undone.find(&coupon) else { return Ok(false) };
     Ok(coupon.redemptions.get(index).is_some_and(|spent| spent.reversal.is_some()))
@@ -83,28 +81,35 @@ async fn named(
     deps: &Deps,
     merchant: &MerchantRecord,
     report: &ReversedReport,
-) -> Result<Result<(CouponKey, Undone), &'static str>, ApiError> {
+) -> Result<Named<(CouponKey, Undone)>, ApiError> {
     if let Some(id) = &report.redemption_id {
-        let missing = Code::RedemptionNotFound.as_str();
-        let Ok((key, index)) = deps.stack.ids.redemption(id) else { return Ok(Err(missing)) };
+        let missing = Named::Nothing(Code::RedemptionNotFound.as_str());
+        let Ok((key, index)) = deps.stack.ids.redemption(id) else { return Ok(missing) };
         let is_own = own_campaign(&deps.catalog, &merchant.merchant.id, key).await?.is_some();
-        return Ok(if is_own && index < REDEMPTIONS_MAX { Ok((key, Undone::Index(index))) } else { Err(missing) });
+        return Ok(if is_own && index < REDEMPTIONS_MAX {
+            Named::Coupon((key, Undone::Index(index)))
+        } else {
+            missing
+        });
     }
     let Some(order_no) = report.order_no.as_deref().and_then(|order_no| order_no.parse().ok()) else {
-        return Ok(Err(Code::MalformedRequest.as_str()));
+        return Ok(Named::Nothing(Code::MalformedRequest.as_str()));
     };
     let located = locate(deps, merchant, (report.code.as_deref(), report.coupon_id.as_deref())).await?;
-    Ok(located.map(|located| (located.key, Undone::Order(order_no))))
+    Ok(match located {
+        Named::Coupon(located) => Named::Coupon((located.key, Undone::Order(order_no))),
+        Named::Nothing(reason) => Named::Nothing(reason),
+    })
 }
 
-async fn undo(deps: &Deps, key: CouponKey, index: usize, reason: Reason) -> Result<Result<(), Broken>, ApiError> {
+async fn undo(deps: &Deps, key: CouponKey, index: usize, reason: Reason) -> Result<Effect, ApiError> {
     let id = deps.stack.ids.redemption_id(key, index);
     let request = ReverseRequest::reported(&id, index, reason, deps.now());
     let refused = match deps.members.reverse(&deps.catalog, key, index, &request).await? {
-        ReverseOutcome::Reversed(_) | ReverseOutcome::Replayed(_) => return Ok(Ok(())),
-        ReverseOutcome::Refused(ReverseRefusal::AlreadyReversed) => return Ok(Ok(())),
+        ReverseOutcome::Reversed(_) | ReverseOutcome::Replayed(_) => return Ok(Effect::Done),
+        ReverseOutcome::Refused(ReverseRefusal::AlreadyReversed) => return Ok(Effect::Done),
         ReverseOutcome::Refused(refusal) => refusals::reverse(refusal).code().as_str(),
         ReverseOutcome::KeyReused => Code::IdempotencyKeyReused.as_str(),
     };
-    Ok(Err(Broken { reason: refused, key: Some(key) }))
+    Ok(Effect::Broken(Broken { reason: refused, key: Some(key) }))
 }

@@ -8,6 +8,7 @@ use crate::{
     benefit::Percent,
     limits::{BUDGET_CHARS_MAX, FUNDERS_MAX},
     money::Fen,
+    share::Attribution,
 };
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, fmt, str::FromStr};
@@ -160,9 +161,8 @@ impl SettlementTerms {
         }
     }
 
-    /// What one redemption posts that took `discount` off an order. With `of_partner`, a partner's verified share code brought the
-    /// coupon about, and the partner earns the commission.
-    pub fn postings(&self, discount: Fen, of_partner: bool) -> Postings {
+    /// What one redemption posts that took `discount` off an order. A commission is posted when it is owed to a partner.
+    pub fn postings(&self, discount: Fen, attribution: Attribution) -> Postings {
         let mut postings = Postings::default();
         let merchant = match self.pays_merchant {
             MerchantPrice::Discount => discount,
@@ -181,7 +181,7 @@ impl SettlementTerms {
             left -= part;
         }
         postings.debit(Account::Rounding, left);
-        if let Some(commission) = self.commission.as_ref().filter(|_| of_partner) {
+        if let Some(commission) = self.commission.as_ref().filter(|_| attribution == Attribution::ToPartner) {
             postings.debit(Account::of(&commission.charged_to), commission.fen.get());
             postings.credit(Account::CommissionPayable, commission.fen.get());
         }

@@ -2,6 +2,15 @@
 
 use crate::{ids::PartnerId, text::ShareCode};
 
+/// Whether a commission is owed for what a coupon comes to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Attribution {
+    /// To the partner whose signed share code brought the coupon about.
+    ToPartner,
+    /// To nobody.
+    ToNobody,
+}
+
 /// Who brought a claim about.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Share {

@@ -29,6 +29,15 @@ pub const LEASE_UNITS_MAX: u64 = 64;
 /// for what another environment keeps and does not spend.
 pub const LEASE_PART: u64 = 16;
 
+/// What becomes of a lease in the books when its units are returned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AfterReturn {
+    /// It stays, with the units that were kept, for the sweep: whether they were spent is not known.
+    Open,
+    /// It is gone: every unit that was kept is a coupon.
+    Closed,
+}
+
 /// Leases that one shard has open at once. An entry has about 60 bytes: 1 000 are 60 KB, far inside an item's 400 KB, and
 /// more environments on one of a campaign's shards there are only when something is very wrong.
 pub const LEASES_PER_SHARD_MAX: usize = 1_000;
@@ -149,11 +158,10 @@ impl Shard {
         Some((shard, lease))
     }
 
-    /// Gives back all of a lease but `kept` units, those that were spent or may be. With `open` the lease stays in the
-    /// books with the kept units, for the sweep; without, it is closed. A lease that is not there, or has no more than
+    /// Gives back all of a lease but `kept` units, those that were spent or may be. A lease that is not there, or has no more than
     /// that, changes nothing: to return twice returns once.
     #[must_use]
-    pub fn returned(&self, id: LeaseId, kept: u64, open: bool) -> Shard {
+    pub fn returned(&self, id: LeaseId, kept: u64, then: AfterReturn) -> Shard {
         let mut shard = self.clone();
         let Some(lease) = shard.leases.get_mut(&id) else {
             return shard;
@@ -161,7 +169,7 @@ impl Shard {
         let back = lease.units.saturating_sub(kept);
         let day = lease.from.province_day();
         lease.units -= back;
-        if !open {
+        if then == AfterReturn::Closed {
             shard.leases.remove(&id);
         }
         shard.seq += 1;
@@ -209,13 +217,13 @@ mod tests {
     fn a_return_gives_back_once_and_only_what_is_not_kept() {
         let (shard, _) = Shard::with_units(320).leased(&ask(1, 20)).unwrap();
         let id = LeaseId([1; 16]);
-        let marked = shard.returned(id, 5, true);
+        let marked = shard.returned(id, 5, AfterReturn::Open);
         assert_eq!((marked.remaining, marked.leases[&id].units), (315, 5));
-        assert_eq!(marked.returned(id, 5, true).remaining, 315);
-        assert_eq!(marked.returned(id, 9, true).remaining, 315);
-        let settled = marked.returned(id, 3, false);
+        assert_eq!(marked.returned(id, 5, AfterReturn::Open).remaining, 315);
+        assert_eq!(marked.returned(id, 9, AfterReturn::Open).remaining, 315);
+        let settled = marked.returned(id, 3, AfterReturn::Closed);
         assert_eq!((settled.remaining, settled.leases.len()), (317, 0));
-        assert_eq!(settled.returned(id, 0, false), settled);
+        assert_eq!(settled.returned(id, 0, AfterReturn::Closed), settled);
     }
 
     #[test]
@@ -225,9 +233,9 @@ mod tests {
         let (one, _) = Shard::with_units(100).leased(&ask(1, noon())).unwrap();
         let (two, _) = one.leased(&ask(2, noon())).unwrap();
         assert_eq!(two.leased(&ask(3, noon())), None);
-        assert!(two.returned(LeaseId([2; 16]), 0, false).leased(&ask(3, noon())).is_some());
+        assert!(two.returned(LeaseId([2; 16]), 0, AfterReturn::Closed).leased(&ask(3, noon())).is_some());
         let (next, _) = two.leased(&ask(4, tomorrow)).unwrap();
-        let back = next.returned(LeaseId([1; 16]), 0, false);
+        let back = next.returned(LeaseId([1; 16]), 0, AfterReturn::Closed);
         assert_eq!((back.remaining, back.day.unwrap().left), (98, 1));
         assert_eq!(next.leased(&ask(5, noon())), None, "a clock that runs behind leases nothing");
     }
@@ -264,7 +272,7 @@ mod tests {
                     }
                 } else if let Some((id, lease)) = shard.leases.iter().nth(usize::from(id)).map(|(id, lease)| (*id, *lease)) {
                     kept += figure.min(lease.units);
-                    shard = shard.returned(id, figure, false);
+                    shard = shard.returned(id, figure, AfterReturn::Closed);
                 }
                 let leased: u64 = shard.leases.values().map(|lease| lease.units).sum();
                 prop_assert_eq!(shard.remaining + leased + kept, stock);

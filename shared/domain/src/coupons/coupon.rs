@@ -4,7 +4,7 @@ use crate::{
     idempotency::{Fingerprint, KeyHash},
     ids::{CampaignNo, MemberNo, Ordinal, StoreId},
     money::Fen,
-    share::Share,
+    share::{Attribution, Share},
     stock::LeaseId,
     terms::TermsHash,
     text::{Cashier, Channel, OrderNo, Reason},
@@ -244,9 +244,10 @@ impl Coupon {
         }
     }
 
-    /// Whether a partner brought it about, who earns the campaign's commission.
-    pub fn is_of_partner(&self) -> bool {
-        self.share.as_ref().is_some_and(|share| share.partner().is_some())
+    /// Whom a commission is owed to for this coupon.
+    pub fn attribution(&self) -> Attribution {
+        let is_of_partner = self.share.as_ref().is_some_and(|share| share.partner().is_some());
+        if is_of_partner { Attribution::ToPartner } else { Attribution::ToNobody }
     }
 
     /// The hold that still counts at `now`.

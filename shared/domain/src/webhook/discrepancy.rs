@@ -100,10 +100,10 @@ impl Reported {
         let (paid_amount, paid_discount) =
             paid.map_or((Fen::ZERO, Fen::ZERO), |(_, spent)| (spent.amount, spent.discount));
         let discount = terms.benefit.discount(amount);
-        let of_partner = coupon.is_of_partner();
-        let mut postings = settlement.postings(discount, of_partner);
+        let attribution = coupon.attribution();
+        let mut postings = settlement.postings(discount, attribution);
         if paid.is_some() {
-            postings.post(&settlement.postings(paid_discount, of_partner).reversed());
+            postings.post(&settlement.postings(paid_discount, attribution).reversed());
         }
         let index = paid.map_or(coupon.redemptions.len(), |(index, _)| index);
         Ok(Entry {

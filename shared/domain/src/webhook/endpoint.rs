@@ -186,10 +186,19 @@ const PRIVATE_NAMES: [&str; 12] = [
     "onion",
 ];
 
+/// Where endpoints may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EndpointNetwork {
+    /// On the public internet, as for every deployed stack.
+    Internet,
+    /// At 127.0.0.1 as well, unencrypted too: for a stack on one machine.
+    Loopback,
+}
+
 impl EndpointUrl {
     /// Reads an address. On one machine, and there alone, `http` or `https` to 127.0.0.1 is one too.
     /// Forms of an address that are not the usual one (decimal, octal, hexadecimal, short) are read as browsers read them, and then judged.
-    pub fn read(text: &str, is_on_one_machine: bool) -> Result<Self, UrlError> {
+    pub fn read(text: &str, network: EndpointNetwork) -> Result<Self, UrlError> {
         if text.len() > URL_BYTES_MAX || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err(UrlError::Malformed);
         }
@@ -202,7 +211,7 @@ impl EndpointUrl {
             return Err(UrlError::Fragment);
         }
         let is_here = matches!(host, Host::Ipv4(address) if address == Ipv4Addr::LOCALHOST);
-        if is_on_one_machine && is_here && ["http", "https"].contains(&url.scheme()) {
+        if network == EndpointNetwork::Loopback && is_here && ["http", "https"].contains(&url.scheme()) {
             return Ok(EndpointUrl(url));
         }
         if url.scheme() != "https" {

@@ -112,10 +112,10 @@ const REFUSED: &[&str] = &[
 fn addresses_that_are_not_on_the_public_internet_are_refused_in_every_form() {
     assert!(REFUSED.len() >= 80, "{}", REFUSED.len());
     for text in REFUSED {
-        assert!(EndpointUrl::read(text, false).is_err(), "{text}");
+        assert!(EndpointUrl::read(text, EndpointNetwork::Internet).is_err(), "{text}");
     }
     let long = format!("https://example.com/{}", "a".repeat(500));
-    assert_eq!(EndpointUrl::read(&long, false), Err(UrlError::Malformed));
+    assert_eq!(EndpointUrl::read(&long, EndpointNetwork::Internet), Err(UrlError::Malformed));
     for text in [
         "https://example.com/hooks?a=b",
         "https://example.com:8443/",
@@ -125,22 +125,22 @@ fn addresses_that_are_not_on_the_public_internet_are_refused_in_every_form() {
         "https://[2400:3200::1]/",
         "https://localhost.example.com/",
     ] {
-        assert!(EndpointUrl::read(text, false).is_ok(), "{text}");
+        assert!(EndpointUrl::read(text, EndpointNetwork::Internet).is_ok(), "{text}");
     }
 }
 
 #[test]
 fn this_machine_and_plain_http_are_only_for_where_everything_is_on_one() {
     for text in ["http://127.0.0.1:9999/hook", "https://127.0.0.1:9999/hook"] {
-        assert!(EndpointUrl::read(text, true).is_ok_and(|url| url.is_here()), "{text}");
-        assert!(EndpointUrl::read(text, false).is_err(), "{text}");
+        assert!(EndpointUrl::read(text, EndpointNetwork::Loopback).is_ok_and(|url| url.is_here()), "{text}");
+        assert!(EndpointUrl::read(text, EndpointNetwork::Internet).is_err(), "{text}");
     }
     for (text, here) in [
-        ("http://127.0.0.2:9999/", true),
-        ("http://localhost:9999/", true),
-        ("http://169.254.169.254/", true),
-        ("https://127.0.0.2/", true),
-        ("http://example.com/", true),
+        ("http://127.0.0.2:9999/", EndpointNetwork::Loopback),
+        ("http://localhost:9999/", EndpointNetwork::Loopback),
+        ("http://169.254.169.254/", EndpointNetwork::Loopback),
+        ("https://127.0.0.2/", EndpointNetwork::Loopback),
+        ("http://example.com/", EndpointNetwork::Loopback),
     ] {
         assert!(EndpointUrl::read(text, here).is_err(), "{text}");
     }

@@ -20,6 +20,23 @@ pub enum ReadError {
     Catalog(#[from] StoreError),
 }
 
+/// What a coupon's events move.
+#[derive(Debug)]
+pub enum Priced {
+    /// These entries.
+    Entries(Vec<Entry>),
+    /// Nobody can say, for this reason.
+    Unpriced(&'static str),
+}
+
+/// What a record says.
+enum Read {
+    /// What happened, and the money that it moves.
+    Sound(Content, Vec<Entry>),
+    /// It cannot be read, for this reason.
+    Unreadable(String),
+}
+
 impl Catalog {
     /// The records of a batch, with the money that they move. One without a place of its own stands with its neighbour. One
     /// without a time counts as the latest: whoever looks for what was written since some time must not pass it by.
@@ -33,50 +50,49 @@ impl Catalog {
         for (raw, place) in batch.iter().zip(places) {
             let at = stream::time(raw).unwrap_or(Timestamp::MAX);
             let read = match &place {
-                Some(_) => self.read(raw).await?,
-                None => Err("no sequence number".to_owned()),
+                Some(_) => self.read_record(raw).await?,
+                None => Read::Unreadable("no sequence number".to_owned()),
             };
             seq = place.unwrap_or(seq);
-            let (content, entries) = read.unwrap_or_else(|reason| {
-                let event_id = raw.get("eventID").and_then(Value::as_str);
-                (Content::Unreadable(SetAside::new(event_id, &reason, raw.to_string())), Vec::new())
-            });
+            let (content, entries) = match read {
+                Read::Sound(content, entries) => (content, entries),
+                Read::Unreadable(reason) => {
+                    let event_id = raw.get("eventID").and_then(Value::as_str);
+                    (Content::Unreadable(SetAside::new(event_id, &reason, raw.to_string())), Vec::new())
+                }
+            };
             records.push(Record { seq: seq.clone(), at, content, entries });
         }
         Ok(records)
     }
 
-    /// What a record says and moves; why that cannot be told, when it cannot.
-    async fn read(&self, raw: &Value) -> Result<Result<(Content, Vec<Entry>), String>, StoreError> {
+    async fn read_record(&self, raw: &Value) -> Result<Read, StoreError> {
         let content = match stream::Raw::deserialize(raw) {
             Ok(raw) => stream::content(raw.dynamodb.old_image, raw.dynamodb.new_image),
             Err(_) => Err("not a record of a stream with both images".to_owned()),
         };
         Ok(match content {
-            Ok(Content::Coupon(change)) => {
-                let entries = self.read_entries(&change.coupon, &change.events).await?;
-                entries.map(|entries| (Content::Coupon(change), entries)).map_err(str::to_owned)
-            }
-            content => content.map(|content| (content, Vec::new())),
+            Ok(Content::Coupon(change)) => match self.read_entries(&change.coupon, &change.events).await? {
+                Priced::Entries(entries) => Read::Sound(Content::Coupon(change), entries),
+                Priced::Unpriced(reason) => Read::Unreadable(reason.to_owned()),
+            },
+            Ok(content) => Read::Sound(content, Vec::new()),
+            Err(reason) => Read::Unreadable(reason),
         })
     }
 
     /// The money that a coupon's events move, by the settlement terms that the coupon names. Terms that are not there, or not
     /// sound, are a reason to put the record aside; a catalog that does not answer is not.
-    pub async fn read_entries(
-        &self,
-        coupon: &Coupon,
-        events: &[CouponEvent],
-    ) -> Result<Result<Vec<Entry>, &'static str>, StoreError> {
+    pub async fn read_entries(&self, coupon: &Coupon, events: &[CouponEvent]) -> Result<Priced, StoreError> {
         if events.iter().all(|event| *event == CouponEvent::Claimed) {
-            return Ok(Ok(Vec::new()));
+            return Ok(Priced::Entries(Vec::new()));
         }
         let known = |answer| match answer {
             Err(StoreError::Corrupt { .. }) => Ok(None),
             answer => answer,
         };
         let Some(campaign) = known(self.read_campaign(coupon.key.campaign).await)? else {
-            return Ok(Err("the catalog has no sound campaign of that number"));
+            return Ok(Priced::Unpriced("the catalog has no sound campaign of that number"));
         };
         let terms = self.read_settlement_terms(campaign.no, coupon.settlement_version).await;
         let terms = match terms {
@@ -86,17 +102,17 @@ impl Catalog {
         Ok(match terms.filter(|terms| terms.check().is_ok()) {
             Some(terms) => {
                 let entry = |event: &CouponEvent| Entry::of(coupon, *event, &campaign.merchant_id, &terms);
-                Ok(events.iter().filter_map(entry).collect())
+                Priced::Entries(events.iter().filter_map(entry).collect())
             }
-            None => Err("the catalog has no sound settlement terms of that version"),
+            None => Priced::Unpriced("the catalog has no sound settlement terms of that version"),
         })
     }
 
     /// All entries that a coupon comes to; the reason when its settlement terms are not to be had.
-    pub async fn read_all_entries(&self, coupon: &Coupon) -> Result<Result<Vec<Entry>, &'static str>, StoreError> {
+    pub async fn read_all_entries(&self, coupon: &Coupon) -> Result<Priced, StoreError> {
         match events_between(None, coupon) {
             Ok(events) => self.read_entries(coupon, &events).await,
-            Err(_) => Ok(Err("a coupon's past was rewritten")),
+            Err(_) => Ok(Priced::Unpriced("a coupon's past was rewritten")),
         }
     }
 

@@ -7,7 +7,7 @@
 use crate::{
     Catalog, Members, Stock,
     members::coupons::Placed,
-    stock::{NoUnit, Reservation},
+    stock::{NoUnit, Reservation, Reserved},
     table::error::{StoreError, WasApplied},
 };
 use mealticket_domain::{
@@ -85,9 +85,9 @@ impl Members {
             Next::Answered(outcome) => return Ok(outcome),
         };
         match stock.reserve(campaign, request.now).await? {
-            Ok(unit) => self.place(&claim, ordinal, unit).await,
+            Reserved::Unit(unit) => self.place(&claim, ordinal, unit).await,
             // The published order: what else stands against the claim comes before an empty stock.
-            Err(none) => Ok(match self.next(&claim).await? {
+            Reserved::NoUnit(none) => Ok(match self.next(&claim).await? {
                 Next::Free(_) => ClaimOutcome::NoUnit(none),
                 Next::Answered(outcome) => outcome,
             }),

@@ -184,9 +184,8 @@ impl Members {
             KEY_IS_NEW,
             IS_WITHIN_ITS_LIFE,
         ];
-        if !knows_its_order {
-            clauses.push(ORDER_IS_NEW);
-        }
+        let new_order = (!knows_its_order).then(|| KeyHash::of_order(&request.order.order_no));
+        clauses.extend(new_order.map(|_| ORDER_IS_NEW));
         let call = self.table.update_item();
         let call = call
             .set_key(Some(keys::coupon(key).attributes()))
@@ -196,7 +195,7 @@ impl Members {
                  ADD #keys :keys REMOVE hold_until",
             )
             .expression_attribute_names("#keys", "keys")
-            .set_expression_attribute_values(Some(values(key_version, request, terms, knows_its_order)));
+            .set_expression_attribute_values(Some(values(key_version, request, terms, new_order)));
         tried(self.table.update(call).await?)
     }
 
@@ -246,7 +245,7 @@ fn tried(written: Write) -> Result<Tried, StoreError> {
     })
 }
 
-fn values(key_version: u16, request: &RedeemRequest, terms: &Terms, knows_its_order: bool) -> Item {
+fn values(key_version: u16, request: &RedeemRequest, terms: &Terms, new_order: Option<KeyHash>) -> Item {
     let redemption = item::redemption_map(&request.fact(terms));
     let own = KeyHash::of_order(&request.order.order_no).0;
     let hold: &[u8] = match &request.hold {
@@ -263,7 +262,7 @@ fn values(key_version: u16, request: &RedeemRequest, terms: &Terms, knows_its_or
         (":key_version", Some(number(key_version))),
         (":terms_version", Some(number(terms.version))),
         (":key", Some(binary(&request.key.0))),
-        (":order", (!knows_its_order).then(|| binary(&own))),
+        (":order", new_order.map(|order| binary(&order.0))),
         (":keys", Some(binary_set(&[&request.key.0, &own]))),
         (":redemption", Some(AttributeValue::L(vec![redemption]))),
         (":redemptions_max", Some(number(REDEMPTIONS_MAX))),

@@ -60,9 +60,15 @@ pub struct Decision {
 }
 
 impl Decision {
-    /// A decision that nobody has written down.
-    pub fn of(accepted: bool, by: &str, at: Timestamp, adjustment: Option<Entry>) -> Self {
-        Decision { accepted, by: by.to_owned(), at, adjustment: adjustment.map(Box::new), is_posted: false }
+    /// The merchant gets its money, by this adjustment; none when it was worked out before.
+    pub fn accept(by: &str, at: Timestamp, adjustment: Option<Entry>) -> Self {
+        let adjustment = adjustment.map(Box::new);
+        Decision { accepted: true, by: by.to_owned(), at, adjustment, is_posted: false }
+    }
+
+    /// The merchant does not get its money.
+    pub fn reject(by: &str, at: Timestamp) -> Self {
+        Decision { accepted: false, by: by.to_owned(), at, adjustment: None, is_posted: false }
     }
 }
 

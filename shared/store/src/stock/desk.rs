@@ -3,7 +3,7 @@
 use super::shards::Seen;
 use mealticket_domain::{
     CampaignNo, LeaseId, ProvinceDay, Timestamp,
-    stock::{HAND_OUT_SECONDS, LEASE_SECONDS, LEASE_UNITS_MAX, Lease, Shard},
+    stock::{AfterReturn, HAND_OUT_SECONDS, LEASE_SECONDS, LEASE_UNITS_MAX, Lease, Shard},
 };
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
@@ -31,6 +31,34 @@ impl NoUnit {
             NoUnit::Settling => Duration::from_millis(500),
         }
     }
+}
+
+/// What reserving a unit came to.
+#[derive(Debug)]
+pub enum Reserved {
+    /// A unit for the claim.
+    Unit(Reservation),
+    /// There is none.
+    NoUnit(NoUnit),
+}
+
+impl Reserved {
+    /// The unit, when there is one.
+    pub fn unit(self) -> Option<Reservation> {
+        match self {
+            Reserved::Unit(unit) => Some(unit),
+            Reserved::NoUnit(_) => None,
+        }
+    }
+}
+
+/// Which leases an environment writes back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum HandBack {
+    /// Those that it has finished with.
+    Finished,
+    /// All, also what it could still spend: the environment ends.
+    Everything,
 }
 
 /// The time over which demand is counted: a lease is for as much as came in the last two seconds.
@@ -92,15 +120,21 @@ impl Held {
     }
 
     /// The return that this lease is due for, if it is; from then on nothing of it is spent.
-    fn begin_closing(&self, wall: Timestamp, all: bool) -> Option<Closing> {
+    fn begin_closing(&self, wall: Timestamp, which: HandBack) -> Option<Closing> {
         let mut counts = self.counts();
-        let finished = counts.closing || all || counts.unspent == 0 || !self.is_handed_out(wall);
+        let finished =
+            counts.closing || which == HandBack::Everything || counts.unspent == 0 || !self.is_handed_out(wall);
         if counts.in_flight > 0 || !finished {
             return None;
         }
         counts.closing = true;
-        Some(Closing { id: self.id, kept: counts.spent + counts.unknown, open: counts.unknown > 0 })
+        Some(Closing { id: self.id, kept: counts.spent + counts.unknown, then: after_return(counts.unknown) })
     }
+}
+
+/// A lease with units of unknown outcome stays open.
+fn after_return(unknown: u64) -> AfterReturn {
+    if unknown > 0 { AfterReturn::Open } else { AfterReturn::Closed }
 }
 
 /// A return that is due.
@@ -108,13 +142,13 @@ impl Held {
 pub(super) struct Closing {
     id: LeaseId,
     kept: u64,
-    open: bool,
+    then: AfterReturn,
 }
 
 impl Closing {
     /// The shard after it. Applied twice, it returns once.
     pub(super) fn apply(&self, shard: &Shard) -> Shard {
-        shard.returned(self.id, self.kept, self.open)
+        shard.returned(self.id, self.kept, self.then)
     }
 }
 
@@ -204,14 +238,14 @@ impl Desk {
     }
 
     /// The answer that needs no table: a unit of a lease that lives, or a refusal that is fresh.
-    pub(super) fn at_once(&self, wall: Timestamp, day: Option<ProvinceDay>) -> Option<Result<Reservation, NoUnit>> {
+    pub(super) fn at_once(&self, wall: Timestamp, day: Option<ProvinceDay>) -> Option<Reserved> {
         let front = self.front();
         if let Some(held) = front.held.iter().find(|held| held.take(wall, day)) {
-            return Some(Ok(Reservation { held: Arc::clone(held), settled: false }));
+            return Some(Reserved::Unit(Reservation { held: Arc::clone(held), settled: false }));
         }
         let (until, refusal, of) = front.refusal?;
         // What a day has used up is there again on the next.
-        (Instant::now() < until && of == wall.province_day()).then_some(Err(refusal))
+        (Instant::now() < until && of == wall.province_day()).then_some(Reserved::NoUnit(refusal))
     }
 
     /// Remembers a refusal for a moment, jittered, so that environments do not all ask again at once.
@@ -231,10 +265,10 @@ impl Desk {
     }
 
     /// The returns that are due on a shard.
-    pub(super) fn begin_closing(&self, shard: u16, wall: Timestamp, all: bool) -> Vec<Closing> {
+    pub(super) fn begin_closing(&self, shard: u16, wall: Timestamp, which: HandBack) -> Vec<Closing> {
         let front = self.front();
         let of_shard = front.held.iter().filter(|held| held.shard == shard);
-        of_shard.filter_map(|held| held.begin_closing(wall, all)).collect()
+        of_shard.filter_map(|held| held.begin_closing(wall, which)).collect()
     }
 
     /// These returns are in the table.

@@ -8,7 +8,7 @@ use crate::{
     Stock,
     stock::{
         Leased,
-        desk::{Desk, NoUnit, Reservation},
+        desk::{Desk, HandBack, Reserved},
         shards::{Seen, Swapped},
     },
     table::{Table, budget::Budget, calls::out_of_time, error::StoreError, error::WasApplied},
@@ -31,11 +31,7 @@ const RACE_PAUSE_LAST: Duration = Duration::from_millis(320);
 
 impl Stock {
     /// Takes one unit for a claim that counts to `now`: from this environment's leases, else with a new lease.
-    pub async fn reserve(
-        &self,
-        campaign: &Campaign,
-        now: Timestamp,
-    ) -> Result<Result<Reservation, NoUnit>, StoreError> {
+    pub async fn reserve(&self, campaign: &Campaign, now: Timestamp) -> Result<Reserved, StoreError> {
         let desk = self.leased.desks.desk(campaign.no);
         desk.count_claim();
         let day = campaign.terms.day_limit.map(|_| now.province_day());
@@ -54,8 +50,8 @@ impl Stock {
         }
         let answer = self.lease(campaign, &desk, &mut seen, now).await?;
         match &answer {
-            Ok(_) => self.tend(campaign.no, &desk),
-            Err(refusal) => desk.remember(*refusal, now.province_day()),
+            Reserved::Unit(_) => self.tend(campaign.no, &desk),
+            Reserved::NoUnit(refusal) => desk.remember(*refusal, now.province_day()),
         }
         Ok(answer)
     }
@@ -66,7 +62,7 @@ impl Stock {
         desk: &Arc<Desk>,
         seen: &mut Seen,
         claimed_at: Timestamp,
-    ) -> Result<Result<Reservation, NoUnit>, StoreError> {
+    ) -> Result<Reserved, StoreError> {
         let id = LeaseId(fastrand::u128(..).to_be_bytes());
         let mut turns = Turns::new(self.table.give_up_at());
         loop {
@@ -76,16 +72,16 @@ impl Stock {
                 return Err(out_of_time(WasApplied::No));
             }
             let Some(shard) = seen.pick(campaign, now) else {
-                self.hand_back_closable(campaign.no, desk, seen, false).await?;
+                self.hand_back_closable(campaign.no, desk, seen, HandBack::Finished).await?;
                 *seen = self.look_at_shards(campaign.no).await?;
                 if let Some(refusal) = seen.refusal(campaign, now)? {
-                    return Ok(Err(refusal));
+                    return Ok(Reserved::NoUnit(refusal));
                 }
                 continue;
             };
             let request = LeaseRequest { id, demand: desk.demand(), now, day_share: campaign.day_share(shard) };
             if let Some((lease, began)) = self.try_lease(campaign.no, desk, seen, shard, &request).await? {
-                return Ok(Ok(desk.hold(id, shard, lease, began)));
+                return Ok(Reserved::Unit(desk.hold(id, shard, lease, began)));
             }
             turns.wait().await?;
         }
@@ -102,7 +98,7 @@ impl Stock {
         request: &LeaseRequest,
     ) -> Result<Option<(Lease, Instant)>, StoreError> {
         let Some(stands) = seen.shard(shard) else { return Ok(None) };
-        let closings = desk.begin_closing(shard, self.table.clock().now(), false);
+        let closings = desk.begin_closing(shard, self.table.clock().now(), HandBack::Finished);
         let returned = closings.iter().fold(stands.clone(), |shard, closing| closing.apply(&shard));
         let Some((next, lease)) = returned.leased(request) else {
             seen.forget(shard);
@@ -124,18 +120,18 @@ impl Stock {
         }
     }
 
-    /// Writes back what this environment has finished with; with `all`, also what it could still spend.
+    /// Writes back leases of this environment.
     async fn hand_back_closable(
         &self,
         campaign: CampaignNo,
         desk: &Desk,
         seen: &mut Seen,
-        all: bool,
+        which: HandBack,
     ) -> Result<(), StoreError> {
         for shard in desk.shards_with_leases() {
             let mut turns = Turns::new(self.table.give_up_at());
             loop {
-                let closings = desk.begin_closing(shard, self.table.clock().now(), all);
+                let closings = desk.begin_closing(shard, self.table.clock().now(), which);
                 if closings.is_empty() {
                     break;
                 }
@@ -162,7 +158,7 @@ impl Stock {
     pub async fn return_unspent(&self) {
         for (campaign, desk) in self.leased.desks.desks() {
             let mut seen = desk.leasing.lock().await;
-            if let Err(error) = self.hand_back_closable(campaign, &desk, &mut seen, true).await {
+            if let Err(error) = self.hand_back_closable(campaign, &desk, &mut seen, HandBack::Everything).await {
                 tracing::warn!(%campaign, %error, "leased units wait for the sweep");
             }
         }
@@ -180,7 +176,7 @@ impl Stock {
                 let Some(stock) = stock.upgrade() else { return };
                 let mut seen = desk.leasing.lock().await;
                 // What cannot be written now is written next time, with the next lease, or by the sweep.
-                if let Err(error) = stock.hand_back_closable(campaign, &desk, &mut seen, false).await {
+                if let Err(error) = stock.hand_back_closable(campaign, &desk, &mut seen, HandBack::Finished).await {
                     tracing::debug!(%campaign, %error, "leased units are returned later");
                 }
                 if desk.end_tending(stock.clock().now()) {

@@ -35,6 +35,13 @@ pub(super) enum Swapped {
     Differs(Shard),
 }
 
+/// How a query reads: consistent reads cost twice as much.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Reads {
+    Consistent,
+    Eventual,
+}
+
 /// Nobody has changed the shard since we saw it.
 const IS_AS_SEEN: &str = "seq = :seen";
 
@@ -88,12 +95,12 @@ impl Stock {
 
     /// Every shard as it stands, strongly consistent.
     pub async fn read_shards(&self, campaign: CampaignNo) -> Result<BTreeMap<u16, Shard>, StoreError> {
-        self.query_shards(campaign, true).await
+        self.query_shards(campaign, Reads::Consistent).await
     }
 
-    async fn query_shards(&self, campaign: CampaignNo, consistent: bool) -> Result<BTreeMap<u16, Shard>, StoreError> {
+    async fn query_shards(&self, campaign: CampaignNo, reads: Reads) -> Result<BTreeMap<u16, Shard>, StoreError> {
         let call = self.table.query_prefix(keys::stock_partition(campaign), keys::SHARD);
-        let items = self.table.query_all(call.consistent_read(consistent)).await?;
+        let items = self.table.query_all(call.consistent_read(reads == Reads::Consistent)).await?;
         items.iter().map(read_shard).collect()
     }
 
@@ -141,7 +148,7 @@ impl Stock {
 
     /// Units left on all shards, eventually consistent; `None` when the campaign has no stock items.
     pub async fn count_remaining(&self, campaign: CampaignNo) -> Result<Option<u64>, StoreError> {
-        let shards = self.query_shards(campaign, false).await?;
+        let shards = self.query_shards(campaign, Reads::Eventual).await?;
         Ok(if shards.is_empty() { None } else { Some(shards.values().map(|shard| shard.remaining).sum()) })
     }
 

@@ -3,7 +3,10 @@
 
 use super::{leases::Turns, shards::Swapped};
 use crate::{Stock, table::error::StoreError};
-use mealticket_domain::{CampaignNo, LeaseId, Timestamp, stock::Lease};
+use mealticket_domain::{
+    CampaignNo, LeaseId, Timestamp,
+    stock::{AfterReturn, Lease},
+};
 
 /// A lease that nothing can spend any more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,7 +43,7 @@ impl Stock {
             };
             let Some(lease) = stands.leases.get(&fenced.id) else { return Ok(0) };
             let back = lease.units.saturating_sub(spent);
-            let next = stands.returned(fenced.id, spent, false);
+            let next = stands.returned(fenced.id, spent, AfterReturn::Closed);
             match self.swap_shard(fenced.campaign, fenced.shard, stands.seq, next, &mut seen).await? {
                 Swapped::Done => return Ok(back),
                 Swapped::Differs(_) => turns.wait().await?,

@@ -5,6 +5,7 @@ use mealticket_domain::{
     books::Fold,
     journal::{Entry, Page, StreamShard},
     settlement::{Account, Postings, SettlementTerms},
+    share::Attribution,
     statement::{Statement, StatementId},
 };
 use mealticket_local::workspace;
@@ -169,13 +170,13 @@ fn the_worked_example_is_what_the_terms_post() {
     let mut text =
         format!("| | {} | debits − credits |\n|---|{}\n", names.join(" | "), "--:|".repeat(accounts.len() + 1));
     let mut total = Postings::default();
-    for (what, discount, shared, undone) in [
-        ("A redeems on an order of 80.00, 9.60 off", 960u64, false, false),
-        ("B redeems, 5.00 off; a partner's link brought B", 500, true, false),
-        ("A's order is undone", 960, false, true),
-        ("C redeems, 0.01 off", 1, false, false),
+    for (what, discount, attribution, undone) in [
+        ("A redeems on an order of 80.00, 9.60 off", 960u64, Attribution::ToNobody, false),
+        ("B redeems, 5.00 off; a partner's link brought B", 500, Attribution::ToPartner, false),
+        ("A's order is undone", 960, Attribution::ToNobody, true),
+        ("C redeems, 0.01 off", 1, Attribution::ToNobody, false),
     ] {
-        let postings = terms.postings(discount.try_into().unwrap(), shared);
+        let postings = terms.postings(discount.try_into().unwrap(), attribution);
         let postings = if undone { postings.reversed() } else { postings };
         row(&mut text, what, &postings, &accounts);
         total.post(&postings);

@@ -118,7 +118,7 @@ async fn a_lease_is_dead_as_soon_as_either_clock_says_so() {
         let world = World::new().await;
         let campaign = world.campaign_like(1, 500, 2_000, 1).await;
         let tables = world.another_environment();
-        let unit = tables.stock.reserve(&campaign, world.now()).await.unwrap().unwrap();
+        let unit = tables.stock.reserve(&campaign, world.now()).await.unwrap().unit().unwrap();
         let coupon_of = unit.lease_id();
         unit.give_back();
         if by_the_wall {
@@ -126,7 +126,7 @@ async fn a_lease_is_dead_as_soon_as_either_clock_says_so() {
         } else {
             tokio::time::advance(Duration::from_secs(HAND_OUT_SECONDS.unsigned_abs())).await;
         }
-        let next = tables.stock.reserve(&campaign, world.now()).await.unwrap().unwrap();
+        let next = tables.stock.reserve(&campaign, world.now()).await.unwrap().unit().unwrap();
         assert_ne!(next.lease_id(), coupon_of, "by the wall: {by_the_wall}");
         next.spent();
     }
@@ -187,7 +187,7 @@ async fn a_return_whose_answer_is_lost_returns_once() {
         let campaign = world.campaign_like(1, 500, 2_000, 1).await;
         let faults = Faults::before(&world.engine.url()).await;
         let tables = world.tables_at(&faults.url);
-        tables.stock.reserve(&campaign, world.now()).await.unwrap().unwrap().give_back();
+        tables.stock.reserve(&campaign, world.now()).await.unwrap().unit().unwrap().give_back();
         faults.next("PutItem", fate);
         tables.stock.return_unspent().await;
         tables.stock.return_unspent().await;
@@ -200,7 +200,7 @@ async fn a_reservation_that_is_dropped_stays_spent() {
     let world = World::new().await;
     let campaign = world.campaign_like(1, 500, 10, 1).await;
     let tables = world.another_environment();
-    drop(tables.stock.reserve(&campaign, world.now()).await.unwrap().unwrap());
+    drop(tables.stock.reserve(&campaign, world.now()).await.unwrap().unit().unwrap());
     tables.stock.return_unspent().await;
     assert_eq!(stock_of(&world, &campaign).await, (9, 1));
 }
@@ -215,14 +215,14 @@ async fn a_lease_whose_answer_was_lost_is_known_again_after_others_have_leased()
     (0..6).for_each(|_| faults.next("PutItem", Fate::Throttle));
     let asked = tokio::spawn({
         let (tables, campaign, now) = (tables.clone(), campaign.clone(), world.now());
-        async move { tables.stock.reserve(&campaign, now).await.unwrap().unwrap() }
+        async move { tables.stock.reserve(&campaign, now).await.unwrap().unit().unwrap() }
     });
     while stock_of(&world, &campaign).await.1 == 0 {
         tokio::time::sleep(Duration::from_millis(2)).await;
     }
     // The shard is another one now, with both leases in it.
     let elsewhere = world.another_environment();
-    elsewhere.stock.reserve(&campaign, world.now()).await.unwrap().unwrap().spent();
+    elsewhere.stock.reserve(&campaign, world.now()).await.unwrap().unit().unwrap().spent();
     asked.await.unwrap().spent();
     assert!(faults.all_met());
     tables.stock.return_unspent().await;

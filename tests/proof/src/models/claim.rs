@@ -9,7 +9,7 @@ use super::{
 };
 use mealticket_domain::{
     LeaseId, Timestamp,
-    stock::{LeaseRequest, Shard},
+    stock::{AfterReturn, LeaseRequest, Shard},
 };
 use stateright::{Model, Property};
 use std::collections::BTreeMap;
@@ -276,7 +276,7 @@ impl Model for Stock {
             }
             Action::Sweep(lease) => {
                 let spent = if self.broken == Broken::SweepWithoutProof { 0 } else { Self::coupons_of(&state, lease) };
-                let next = state.shard.returned(id(lease), spent, false);
+                let next = state.shard.returned(id(lease), spent, AfterReturn::Closed);
                 state.swept_back |= next.remaining > state.shard.remaining;
                 state.shard = next;
             }

@@ -9,6 +9,7 @@ use mealticket_domain::{
     Campaign, Coupon, LeaseId, Timestamp,
     journal::{Change, Content, Tally, events_between},
 };
+use mealticket_store::catalog::Priced;
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -80,7 +81,10 @@ async fn journal(observer: &Environment, stream_shard: &str, coupons: &[Coupon],
     let (mut told, mut entries) = (Tally::default(), Vec::new());
     for coupon in coupons {
         let events = events_between(None, coupon).unwrap();
-        entries.extend(observer.tables().catalog.read_entries(coupon, &events).await.unwrap().unwrap());
+        match observer.tables().catalog.read_entries(coupon, &events).await.unwrap() {
+            Priced::Entries(priced) => entries.extend(priced),
+            Priced::Unpriced(reason) => panic!("{reason}"),
+        }
         told.count(&Content::Coupon(Box::new(Change::between(None, coupon.clone()).unwrap())));
     }
     if posted != told {

@@ -99,7 +99,7 @@ impl Entry {
             CouponEvent::Reversed(index) => (index, EntryKind::Reversal),
         };
         let redemption = coupon.redemptions.get(index)?;
-        let postings = terms.postings(redemption.discount, coupon.is_of_partner());
+        let postings = terms.postings(redemption.discount, coupon.attribution());
         let (at, postings) = match redemption.reversal.as_ref().filter(|_| kind == EntryKind::Reversal) {
             Some(reversal) => (reversal.at, postings.reversed()),
             None => (redemption.at, postings),

@@ -17,7 +17,7 @@ fn told(postings: &Postings) -> Vec<(String, i64)> {
 fn a_joint_subsidy_is_borne_by_share_and_paid_to_the_merchant() {
     let terms = terms(r#"{ "funded_by": { "province": 60, "merchant": 40 }, "pays_merchant": "discount" }"#);
     assert_eq!(terms.check(), Ok(()));
-    let postings = terms.postings(fen(500), false);
+    let postings = terms.postings(fen(500), Attribution::ToNobody);
     let expected =
         [("subsidy:province".into(), 300), ("receivable:co_funding".into(), 200), ("payable:merchant".into(), -500)];
     assert_eq!(told(&postings), expected);
@@ -31,7 +31,7 @@ fn what_the_shares_leave_over_has_an_account_of_its_own() {
     let terms = terms(
         r#"{ "funded_by": { "province": 33.33, "city:广州": 33.33, "merchant": 33.34 }, "pays_merchant": "discount" }"#,
     );
-    let postings = terms.postings(fen(100), false);
+    let postings = terms.postings(fen(100), Attribution::ToNobody);
     let expected = [
         ("subsidy:province".into(), 33),
         ("subsidy:city:广州".into(), 33),
@@ -55,15 +55,15 @@ fn a_fixed_price_a_supplier_and_a_partner_are_paid_what_was_agreed() {
         ("payable:supplier".into(), -300),
         ("payable:commission".into(), -50),
     ];
-    assert_eq!(told(&terms.postings(fen(999), true)), expected);
-    let without = terms.postings(fen(999), false);
+    assert_eq!(told(&terms.postings(fen(999), Attribution::ToPartner)), expected);
+    let without = terms.postings(fen(999), Attribution::ToNobody);
     assert!(without.amounts().all(|(account, _)| *account != Account::CommissionPayable));
 }
 
 #[test]
 fn a_merchants_own_discount_moves_no_money() {
     let terms = terms(r#"{ "funded_by": { "merchant": 100 }, "pays_merchant": "nothing" }"#);
-    assert_eq!(terms.postings(fen(500), true), Postings::default());
+    assert_eq!(terms.postings(fen(500), Attribution::ToPartner), Postings::default());
 }
 
 #[test]
@@ -103,7 +103,7 @@ proptest! {
         second in 1u64..10_000,
         fixed in prop::option::of(1u64..=1_000_000_000_000),
         supplier in prop::option::of(1u64..=1_000_000_000_000),
-        shared: bool,
+        attribution in prop_oneof![Just(Attribution::ToPartner), Just(Attribution::ToNobody)],
     ) {
         let (low, high) = (cut.min(second), cut.max(second));
         let shares = [(Funder::Province, low), (Funder::City("广州".into()), high - low), (Funder::Merchant, WHOLE - high)];
@@ -116,7 +116,7 @@ proptest! {
             earned: Earned::AtRedemption,
         };
         prop_assert_eq!(terms.check(), Ok(()));
-        let postings = terms.postings(fen(discount), shared);
+        let postings = terms.postings(fen(discount), attribution);
         prop_assert_eq!(postings.balance(), 0);
         prop_assert_eq!(postings.reversed().balance(), 0);
         let rounding = postings.amounts().find(|(account, _)| **account == Account::Rounding);

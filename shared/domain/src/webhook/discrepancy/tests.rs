@@ -1,6 +1,7 @@
 use super::*;
 use crate::{
     redemption::tests::{coupon, redeemed},
+    share::Attribution,
     terms::tests::terms,
 };
 use proptest::prelude::*;
@@ -49,7 +50,7 @@ fn expired() -> Coupon {
 fn an_expired_coupon_that_was_used_all_the_same_is_paid_in_full() {
     let entry = entry(&reported(2_500), &expired());
     assert_eq!((entry.amount, entry.discount, entry.event.index), (fen(2_500), fen(500), 0));
-    assert_eq!(entry.postings, settlement().postings(fen(500), false));
+    assert_eq!(entry.postings, settlement().postings(fen(500), Attribution::ToNobody));
     assert_eq!(entry.event.kind, EntryKind::Adjustment);
 }
 
@@ -103,9 +104,9 @@ proptest! {
                 prop_assert_eq!(entry.postings.balance(), 0);
                 let mut together = entry.postings.clone();
                 if is_redeemed {
-                    together.post(&settlement().postings(paid.1, false));
+                    together.post(&settlement().postings(paid.1, Attribution::ToNobody));
                 }
-                prop_assert_eq!(together, settlement().postings(discount, false));
+                prop_assert_eq!(together, settlement().postings(discount, Attribution::ToNobody));
             }
             Owed::Nothing(WhyNothing::PaidMore) => prop_assert!(reported_fen < paid.0),
             Owed::Nothing(why) => prop_assert!(false, "{:?}", why),

@@ -14,11 +14,11 @@ fn desk(from: Timestamp) -> Desk {
 
 fn has_unit(desk: &Desk, wall: Timestamp, day: Option<ProvinceDay>) -> bool {
     match desk.at_once(wall, day) {
-        Some(Ok(unit)) => {
+        Some(Reserved::Unit(unit)) => {
             unit.give_back();
             true
         }
-        Some(Err(_)) | None => false,
+        Some(Reserved::NoUnit(_)) | None => false,
     }
 }
 
@@ -27,14 +27,14 @@ fn nothing_is_handed_out_of_a_lease_whose_return_may_have_been_written() {
     let now = at("2026-11-22T04:00:00Z");
     let desk = desk(now);
     assert!(has_unit(&desk, now, None));
-    let Some(Ok(unit)) = desk.at_once(now, None) else { panic!("no unit") };
-    assert_eq!(desk.begin_closing(0, now, true).len(), 0, "a request is under way");
+    let Some(Reserved::Unit(unit)) = desk.at_once(now, None) else { panic!("no unit") };
+    assert_eq!(desk.begin_closing(0, now, HandBack::Everything).len(), 0, "a request is under way");
     unit.give_back();
-    let closing = desk.begin_closing(0, now, true);
+    let closing = desk.begin_closing(0, now, HandBack::Everything);
     assert_eq!(closing.len(), 1);
     // The return is written, or it is not: either way its units may be somebody else's by now.
     assert!(!has_unit(&desk, now, None));
-    assert_eq!(desk.begin_closing(0, now, false).len(), 1, "it is written again until it is there");
+    assert_eq!(desk.begin_closing(0, now, HandBack::Finished).len(), 1, "it is written again until it is there");
     desk.closed(&closing);
     assert!(desk.shards_with_leases().is_empty());
 }
@@ -53,6 +53,6 @@ fn a_day_that_is_used_up_is_forgotten_at_midnight() {
     let (before, after) = (at("2026-11-22T15:59:59Z"), at("2026-11-22T16:00:00Z"));
     let desk = Desk::default();
     desk.remember(NoUnit::DayExhausted, before.province_day());
-    assert!(matches!(desk.at_once(before, Some(before.province_day())), Some(Err(NoUnit::DayExhausted))));
+    assert!(matches!(desk.at_once(before, Some(before.province_day())), Some(Reserved::NoUnit(NoUnit::DayExhausted))));
     assert!(desk.at_once(after, Some(after.province_day())).is_none());
 }

@@ -1,7 +1,7 @@
 //! Attempts over real connections, to servers that behave badly and names that lie.
 
 use deliver_webhooks::courier::{Courier, HttpCourier, Looked, Lookup};
-use mealticket_domain::webhook::{Answer, EndpointUrl, Failure};
+use mealticket_domain::webhook::{Answer, EndpointNetwork, EndpointUrl, Failure};
 use mealticket_local::receiver::{Behaviour, Receiver};
 use std::{
     net::IpAddr,
@@ -47,7 +47,7 @@ fn courier(answers: &[&[&'static str]]) -> (HttpCourier, Arc<AtomicUsize>) {
 pub(super) async fn post(courier: &HttpCourier, url: &str) -> Answer {
     let headers =
         [("webhook-id", "msg_1".to_owned()), ("webhook-timestamp", "1".into()), ("webhook-signature", "v1,".into())];
-    courier.post(&EndpointUrl::read(url, true).unwrap(), headers, "{}").await
+    courier.post(&EndpointUrl::read(url, EndpointNetwork::Loopback).unwrap(), headers, "{}").await
 }
 
 pub(super) fn status(status: u16) -> Answer {

@@ -126,7 +126,8 @@ impl Stock {
         let Some(held) = state.environments[from].held.get_mut(&lease) else { return };
         held.closing = true;
         let unknown = if self.broken == Broken::ReturnUnknown { 0 } else { held.unknown };
-        let next = state.shard.returned(id(lease), held.spent + unknown, unknown > 0);
+        let then = if unknown > 0 { AfterReturn::Open } else { AfterReturn::Closed };
+        let next = state.shard.returned(id(lease), held.spent + unknown, then);
         if next == state.shard {
             // The sweep, or our own lost write, has closed it.
             state.environments[from].held.remove(&lease);
