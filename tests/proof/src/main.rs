@@ -13,7 +13,7 @@ use mealticket_proof::{
     deliveries::Told,
     ledger::{self, Plan},
     models,
-    report::{self, Figures, Simulated},
+    report::{self, Figures, Short, Simulated},
     rules, simulator,
 };
 use std::{
@@ -29,7 +29,7 @@ use std::{
 #[command(name = "cargo stack prove", about = "Looks for a way to issue or redeem one too many")]
 struct Cli {
     /// Seeds that the simulator runs.
-    #[arg(long, default_value_t = 10_000)]
+    #[arg(long, default_value_t = report::SHORT_SEEDS)]
     seeds: u64,
     /// The first of them.
     #[arg(long, default_value_t = 0)]
@@ -64,7 +64,13 @@ struct Cli {
     /// Visits the models' states alone.
     #[arg(long)]
     only_models: bool,
-    /// Writes what was found to docs/PROOF.md.
+    /// Runs what docs/PROOF.md shows alone: seeds, single faults and models, whose figures are the same on every machine.
+    #[arg(long)]
+    short: bool,
+    /// Fails when docs/PROOF.md does not show what this code comes to; with `--short`.
+    #[arg(long, requires = "short", conflicts_with = "write")]
+    check: bool,
+    /// Writes what was found: with `--short` to docs/PROOF.md, else to docs/PROOF-RECORD.md.
     #[arg(long)]
     write: bool,
 }
@@ -100,13 +106,42 @@ fn main() -> ExitCode {
         println!("{}", report::simulated(&simulated));
         return exit(simulated.broken.is_empty());
     }
-    let figures = Figures::measure(simulated, cli.rounds, month, |what| eprintln!("{what}"));
-    let told = report::tell(&figures, &command());
+    let short = Short::measure(simulated, |what| eprintln!("{what}"));
+    if cli.short {
+        return of_short(&cli, &short);
+    }
+    let figures = Figures::measure(short, cli.rounds, month, |what| eprintln!("{what}"));
+    let told = report::record(&figures, &command(), &commit());
     println!("{told}");
     if cli.write {
-        report::write(&told);
+        report::write("docs/PROOF-RECORD.md", &told);
     }
     exit(figures.holds())
+}
+
+/// Prints the short form, writes it, or compares it with the one that is there.
+fn of_short(cli: &Cli, short: &Short) -> ExitCode {
+    let told = report::short(short);
+    println!("{told}");
+    if cli.write {
+        report::write("docs/PROOF.md", &told);
+    }
+    if cli.check && !report::is_standing("docs/PROOF.md", &told) {
+        eprintln!("docs/PROOF.md shows otherwise: see what changed with `cargo stack prove --short --write` and git diff");
+        return ExitCode::FAILURE;
+    }
+    exit(short.holds())
+}
+
+/// The commit that this was built of, as git names it, and whether files differ from it.
+fn commit() -> String {
+    let git = |arguments: &[&str]| {
+        let output = std::process::Command::new("git").args(arguments).output().ok()?;
+        output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
+    };
+    let Some(commit) = git(&["rev-parse", "HEAD"]) else { return "a tree without git".to_owned() };
+    let changed = git(&["status", "--porcelain", "--untracked-files=no"]).is_none_or(|changes| !changes.is_empty());
+    if changed { format!("{commit}, with changes") } else { commit }
 }
 
 /// How this was run.

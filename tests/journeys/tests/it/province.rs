@@ -2,6 +2,7 @@
 //! runs them, because cargo builds no other package's binaries for a test.
 
 mod clients;
+mod consoles;
 pub(crate) mod process;
 mod quickstart;
 

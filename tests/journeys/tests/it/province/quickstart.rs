@@ -27,7 +27,7 @@ fn blocks(section: &str) -> Vec<&str> {
 }
 
 /// A directory in which the lines run: the documents are there, and `cargo stack` is the stack that is built, with this `--data`.
-fn desk(data: &Path) -> PathBuf {
+pub(super) fn desk(data: &Path) -> PathBuf {
     let desk = data.join("desk");
     std::fs::create_dir_all(desk.join("bin")).unwrap();
     symlink(workspace::root().join("docs"), desk.join("docs")).unwrap();
@@ -42,7 +42,7 @@ fn desk(data: &Path) -> PathBuf {
     desk
 }
 
-fn shell(desk: &Path, script: &str) -> Command {
+pub(super) fn shell(desk: &Path, script: &str) -> Command {
     let mut command = Command::new("sh");
     command.arg("-euc").arg(format!("PATH={}:$PATH\n{script}", desk.join("bin").display()));
     command.current_dir(desk).env("PYTHONDONTWRITEBYTECODE", "1");
