@@ -1,7 +1,7 @@
-//! `cargo stack`: compiles the local stack and the functions, says how far that is, and becomes the stack.
+//! `cargo stack`. The launcher compiles the local stack and the functions, shows progress, and then becomes the stack.
 //!
-//! It always builds one set of programs, chosen from the whole workspace. So cargo unites the features of their dependencies as it does for
-//! the tests, and compiles nothing twice (`tests/journeys/Cargo.toml`).
+//! It always builds one set of programs, chosen from the whole workspace. So cargo unites the features of their
+//! dependencies as it does for the tests, and compiles nothing twice (`tests/journeys/Cargo.toml`).
 
 use std::{
     env,
@@ -14,7 +14,7 @@ use std::{
     time::Instant,
 };
 
-/// Crates between two lines of progress, where cargo draws no bar: some 330 are compiled the first time.
+/// Crates between two lines of progress, where cargo draws no progress bar. The first build compiles some 330 crates.
 const CRATES_PER_LINE: u32 = 25;
 
 fn main() -> ExitCode {
@@ -27,7 +27,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Returns only when something fails.
+/// Builds everything and becomes the stack. Returns only when something fails.
 fn launch() -> Result<std::convert::Infallible, String> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     build(&root)?;
@@ -37,7 +37,7 @@ fn launch() -> Result<std::convert::Infallible, String> {
     Err(format!("{} does not start: {error}", stack.display()))
 }
 
-/// Builds the stack and every function.
+/// Builds the stack and every function. On a terminal, cargo draws its own progress bar.
 fn build(root: &Path) -> Result<(), String> {
     let mut command = Command::new(cargo());
     command.args(["build", "--locked", "--workspace", "--bin", "stack"]).current_dir(root).stdin(Stdio::null());
@@ -57,7 +57,7 @@ fn build(root: &Path) -> Result<(), String> {
     if status.success() { Ok(()) } else { Err("the stack does not compile; cargo says why above".to_owned()) }
 }
 
-/// Passes on what cargo says, but of its lines of progress one in so many.
+/// Prints cargo's output. Of cargo's progress it prints one line for every [`CRATES_PER_LINE`] crates.
 fn relay(output: impl BufRead) {
     let began = Instant::now();
     let mut compiled = 0u32;
@@ -79,7 +79,7 @@ fn relay(output: impl BufRead) {
     }
 }
 
-/// The functions: each has a folder.
+/// The names of the functions. Every folder with a `Cargo.toml` is a function.
 fn functions(folder: &Path) -> Result<Vec<OsString>, String> {
     let failed = |error: io::Error| format!("{}: {error}", folder.display());
     let mut names = Vec::new();
@@ -93,12 +93,12 @@ fn functions(folder: &Path) -> Result<Vec<OsString>, String> {
     Ok(names)
 }
 
-/// Progress, on standard error. A closed one is no error of ours.
+/// Prints a line of progress on standard error. A closed standard error is not a failure.
 fn say(line: &str) {
     let _ = writeln!(io::stderr().lock(), "{line}");
 }
 
-/// The cargo that runs us, or the one on the path.
+/// The cargo that started this program, or the one on the path.
 #[expect(clippy::disallowed_methods, reason = "cargo names itself to the programs it runs")]
 fn cargo() -> PathBuf {
     env::var_os("CARGO").map_or_else(|| PathBuf::from("cargo"), PathBuf::from)

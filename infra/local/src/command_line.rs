@@ -1,4 +1,5 @@
-//! What stands behind the commands of `cargo stack`: building the programs, tokens and signatures, what `up` prints, the schedules run by hand.
+//! The work behind the commands of `cargo stack`. It builds programs, makes tokens and signatures, formats what `up`
+//! prints, and runs the schedules by hand.
 
 pub mod binaries;
 pub mod cargo_lambda;

@@ -1,4 +1,4 @@
-//! What a province begins with: the seed, keys, and the samples of `events/` filled in.
+//! What a province begins with: the seed, its keys, and the filled samples of `events/`.
 
 pub mod key_file;
 pub mod samples;

@@ -1,5 +1,6 @@
-//! What is written elsewhere from the template, which is the one truth: the routes of plain cargo-lambda in `Cargo.toml`, and the tables
-//! of `functions/README.md`. `cargo stack generate` writes them, and tests hold them equal.
+//! Parts of files that are generated from the template, which is the one truth. They are the routes of plain
+//! cargo-lambda in `Cargo.toml`, and the tables of `functions/README.md`. `cargo stack generate` writes them, and tests
+//! hold them equal.
 
 use crate::{
     Result, StackError,
@@ -8,17 +9,18 @@ use crate::{
 };
 use std::{fmt::Write as _, fs, path::Path};
 
-/// A part of a file that is generated: what stands before it, what stands after it, and what it should say.
+/// A generated part of a file: the text before it, the text after it, and the text that it should have.
 pub struct Part {
-    /// The file, from the workspace's root.
+    /// The file's path, from the root of the workspace.
     pub file: &'static str,
     begins_after: &'static str,
     ends_before: &'static str,
-    /// What the template says.
+    /// The text that follows from the template.
     pub text: String,
 }
 
-/// Who calls a function, in the order of `functions/README.md`: `CalledBy` in the template, and the heading.
+/// Who calls a function, in the order of `functions/README.md`: the value of `CalledBy` in the template, and the
+/// heading.
 const CALLERS: [(&str, &str); 7] = [
     ("member", "A member's app"),
     ("till", "A merchant's till"),
@@ -29,7 +31,7 @@ const CALLERS: [(&str, &str); 7] = [
     ("hand", "A person, by hand"),
 ];
 
-/// Words for actions on a table, in the order in which they are said.
+/// Words for the actions on a table, in the order in which they are listed.
 const WORDS: [(&str, &str); 6] = [
     ("GetItem", "reads"),
     ("Query", "queries"),
@@ -39,7 +41,7 @@ const WORDS: [(&str, &str); 6] = [
     ("DeleteItem", "deletes from"),
 ];
 
-/// Every part, as the template has it.
+/// Every generated part, with the text that follows from this template.
 pub fn parts(template: &Template) -> Result<Vec<Part>> {
     Ok(vec![
         Part {
@@ -58,13 +60,13 @@ pub fn parts(template: &Template) -> Result<Vec<Part>> {
 }
 
 impl Part {
-    /// What the file says there now.
+    /// The text that the file has there now.
     pub fn standing(&self) -> Result<String> {
         let (_, standing, _) = self.split()?;
         Ok(standing)
     }
 
-    /// Writes the part, when the file says otherwise. True when it was written.
+    /// Writes the part if the file has another text there. Returns true when it was written.
     pub fn write(&self) -> Result<bool> {
         let (before, standing, after) = self.split()?;
         if standing == self.text {
@@ -156,7 +158,7 @@ fn asked_by(template: &Template, function: &str) -> Result<String> {
     ))
 }
 
-/// What a function's role allows, in words.
+/// What the role of a function allows, in words.
 fn rights(template: &Template, function: &str) -> Result<String> {
     let mut rights = Vec::new();
     for (table, actions) in template.grants(function)? {

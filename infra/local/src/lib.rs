@@ -1,5 +1,5 @@
-//! A province on one machine: the tables of the template in an embedded engine, the functions under cargo-lambda, a gateway
-//! before them, and a seed to play with. `cargo stack` is its command line.
+//! A province on one machine. An embedded engine holds the tables of the template, cargo-lambda runs the functions, and
+//! a gateway stands before them. A seed gives you something to play with. `cargo stack` is the command line.
 
 mod command_line;
 mod fixtures;
@@ -15,17 +15,17 @@ pub use fixtures::{key_file, samples, seed};
 pub use province::{engine, environment, gateway, guard, issuer, receiver, runtime, stack, state, tables, triggers};
 pub use stories::{client, demo, measure};
 
-/// What stops the local stack: one line that says what is wrong and what to do.
+/// Why the local stack stops: one line that says what is wrong and what to do.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct StackError(pub String);
 
 impl StackError {
-    /// An error with its cause, on one line.
+    /// An error and its cause, on one line.
     pub fn caused(what: impl std::fmt::Display, cause: impl std::fmt::Display) -> Self {
         StackError(format!("{what}: {cause}"))
     }
 }
 
-/// Short for a result of the local stack.
+/// The result of every fallible function of the local stack.
 pub type Result<T> = std::result::Result<T, StackError>;

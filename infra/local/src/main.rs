@@ -56,18 +56,18 @@ fn main() -> ExitCode {
     }
 }
 
-/// Runs on the main thread: children are tied to the thread that starts them.
+/// Runs a task on the main thread. Child processes are tied to the thread that starts them.
 fn in_runtime(task: impl Future<Output = Result<()>>) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     runtime.map_err(|error| StackError::caused("the runtime", error))?.block_on(task)
 }
 
-/// Progress, on standard error.
+/// Prints a line of progress on standard error.
 fn say(line: &str) {
     let _ = writeln!(std::io::stderr().lock(), "{line}");
 }
 
-/// Results, on standard output. A closed pipe is not an error of ours.
+/// Prints results on standard output. A closed pipe is not a failure.
 fn print(text: &str) {
     let mut out = std::io::stdout().lock();
     let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
@@ -113,7 +113,7 @@ async fn up_until_signal(up: Up) -> Result<()> {
     Ok(())
 }
 
-/// Serves the tables and fills the samples, for functions that somebody else runs.
+/// Serves the tables and fills the samples, for functions that plain cargo-lambda runs.
 async fn tables_until_signal(port: u16) -> Result<()> {
     let mut terminate = signal(SignalKind::terminate()).map_err(|error| StackError::caused("signals", error))?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(|error| StackError::caused("signals", error))?;
@@ -132,7 +132,7 @@ async fn tables_until_signal(port: u16) -> Result<()> {
     Ok(())
 }
 
-/// Writes what follows from the template.
+/// Writes the parts of files that are generated from the template.
 fn generate() -> Result<()> {
     let template = Template::read(&workspace::template())?;
     for part in generated::parts(&template)? {
@@ -142,14 +142,14 @@ fn generate() -> Result<()> {
     Ok(())
 }
 
-/// Becomes cargo-lambda.
+/// Replaces this process with cargo-lambda, which serves the functions.
 fn watch(arguments: &[OsString]) -> Result<()> {
     let mut command = Command::new(cargo_lambda::ensure(&say)?);
     command.args(["lambda", "watch", "--invoke-address", "127.0.0.1"]).args(arguments).current_dir(workspace::root());
     Err(StackError::caused("cargo-lambda does not start", command.exec()))
 }
 
-/// The same, to send one sample as `tables` has filled it.
+/// Replaces this process with cargo-lambda, which sends one sample as `tables` has filled it.
 fn invoke(function: &str, sample: &str, arguments: &[OsString]) -> Result<()> {
     let name = sample.strip_suffix(".json").unwrap_or(sample);
     let file = workspace::private().join("events").join(function).join(format!("{name}.json"));
@@ -212,7 +212,8 @@ async fn measure_stack(members: u32, release: bool) -> Result<()> {
     .await
 }
 
-/// The task, or an error on Ctrl-C: what the task holds is dropped in order, so nothing of it is left behind.
+/// Runs the task until it ends or a signal interrupts it. Either way what the task holds is dropped, so it leaves
+/// nothing behind.
 async fn until_interrupted(task: impl Future<Output = Result<()>>) -> Result<()> {
     let caught = |kind| signal(kind).map_err(|error| StackError::caused("signals", error));
     let (mut interrupt, mut terminate) = (caught(SignalKind::interrupt())?, caught(SignalKind::terminate())?);
@@ -223,7 +224,7 @@ async fn until_interrupted(task: impl Future<Output = Result<()>>) -> Result<()>
     }
 }
 
-/// Builds the functions, then runs every test with the ignored ones included: those need the binaries.
+/// Builds the functions, then runs every test. The ignored tests run too: they need the functions' binaries.
 fn test(arguments: &[String]) -> Result<()> {
     cargo_lambda::ensure(&say)?;
     say("building the functions (minutes the first time, seconds after)");
@@ -256,7 +257,7 @@ fn prove(arguments: &[String]) -> Result<()> {
     }
 }
 
-/// The number in `test result: ok. 46 passed; …`; zero for any other line.
+/// Reads 46 from `test result: ok. 46 passed; …`. Any other line gives zero.
 fn passed_in(line: &str) -> usize {
     let counted = line.strip_prefix("test result: ").and_then(|rest| rest.split_once(". "));
     counted.and_then(|(_, rest)| rest.split_once(" passed")).and_then(|(n, _)| n.parse().ok()).unwrap_or(0)

@@ -1,5 +1,6 @@
-//! The province on one machine: tables in an embedded engine, functions as processes, a gateway before them, streams and schedules that
-//! trigger them, an identity provider, and a receiver of messages.
+//! The province on one machine. An embedded engine holds the tables, and the functions are processes behind a gateway.
+//! Streams and schedules trigger functions too. An identity provider signs operators' tokens, and a receiver takes our
+//! messages to merchants.
 
 pub mod engine;
 pub mod environment;

@@ -1,4 +1,4 @@
-//! What goes through a province from outside: the demo, and the measurement.
+//! Programs that use a province from outside: the demo, and the measurement.
 
 pub mod client;
 pub mod demo;

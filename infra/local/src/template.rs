@@ -1,6 +1,6 @@
-//! `infra/template.yaml` as the local stack needs it: tables, functions with their environment, routes.
+//! Reads from `infra/template.yaml` what the local stack needs: tables, functions with their environment, routes.
 //!
-//! The file is the one truth. What it does not say is not there; what it says wrongly stops the stack with one line.
+//! The file is the one truth. What it does not name does not exist here. A mistake in it stops the stack with one line.
 
 mod roles;
 
@@ -14,58 +14,58 @@ use std::{
     time::Duration,
 };
 
-/// The parsed template, with its parameters set.
+/// The parsed template, with values for its parameters.
 pub struct Template {
     path: PathBuf,
     document: Value,
     parameters: BTreeMap<String, String>,
 }
 
-/// A table.
+/// A table of the template.
 #[derive(Debug, Clone)]
 pub struct TableSpec {
-    /// Its name in this stack.
+    /// The table's name in this stack.
     pub name: String,
-    /// The `CreateTable` request.
+    /// The body of the `CreateTable` request.
     pub create: Value,
-    /// The attribute by which items expire.
+    /// The attribute that holds the time at which an item expires.
     pub ttl_attribute: Option<String>,
 }
 
-/// A function.
+/// A function of the template.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FunctionSpec {
-    /// The binary, which is also the folder, the crate and the local name.
+    /// The binary's name, which is also the name of the folder and the crate, and the function's local name.
     pub name: String,
-    /// Its environment, with references to tables and parameters resolved.
+    /// The environment variables, with references to tables and parameters resolved.
     pub environment: BTreeMap<String, String>,
-    /// Its timeout.
+    /// How long one invocation may take.
     pub timeout_seconds: u64,
-    /// Who calls it: `CalledBy` in its metadata.
+    /// Who calls the function: `CalledBy` in its metadata.
     pub called_by: String,
-    /// What it does, in a sentence.
+    /// What the function does, in one sentence.
     pub description: String,
 }
 
-/// A route.
+/// A route of the API.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct RouteSpec {
-    /// Method and path, as API Gateway writes it.
+    /// Method and path, as API Gateway writes them.
     pub key: String,
-    /// The function that serves it.
+    /// The name of the function that serves the route.
     pub function: String,
 }
 
-/// A stream that is pumped into a function.
+/// A table's stream that is pumped into a function.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MappingSpec {
-    /// The function.
+    /// The function's name.
     pub function: String,
-    /// The table whose stream it is.
+    /// The name of the table that has the stream.
     pub table: String,
-    /// Records of one batch at the most.
+    /// The most records in one batch.
     pub batch_size: usize,
-    /// Seconds of a tumbling window, if there is one.
+    /// The length of the tumbling window, if there is one.
     pub window_seconds: Option<i64>,
     /// Whether a batch that fails is tried again in halves.
     pub bisects: bool,
@@ -74,35 +74,35 @@ pub struct MappingSpec {
 /// Which web pages may call the API (CORS).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct CorsSpec {
-    /// Their origins; none by default.
+    /// The origins of those pages. By default there are none.
     pub origins: Vec<String>,
-    /// The methods that they may use.
+    /// The methods that the pages may use.
     pub methods: Vec<String>,
-    /// The headers that they may send.
+    /// The headers that the pages may send.
     pub headers: Vec<String>,
-    /// The headers that they may read.
+    /// The headers that the pages may read.
     pub exposed: Vec<String>,
-    /// Seconds for which a browser need not ask again.
+    /// How many seconds a browser may keep this permission.
     pub max_age: u64,
 }
 
-/// A function that is invoked at a rate.
+/// A function that is invoked at a fixed rate.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ScheduleSpec {
-    /// The function.
+    /// The function's name.
     pub function: String,
     /// The time between two invocations.
     pub every: Duration,
-    /// What the function is told instead of the time, if it is told something.
+    /// The event that the function gets instead of the time, if the rule has one.
     pub input: Option<Value>,
 }
 
-/// What a stack on one machine is called; its tables' names begin with it.
+/// The name of a stack on one machine. Its tables' names begin with it.
 pub const LOCAL_STACK_NAME: &str = "mealticket-local";
 
 impl Template {
-    /// Reads the template and sets its parameters: their defaults; and those that have none, because every deployment has its own:
-    /// `SecretsArn`, which nothing here uses, and `OperatorAudience`.
+    /// Reads the template and sets its parameters to their defaults. Two have no default, because every deployment has
+    /// its own. `SecretsArn` is set to a value that nothing here uses, and `OperatorAudience` to one for this machine.
     pub fn read(path: &Path) -> Result<Self> {
         let document = yaml::read(path)?;
         let mut parameters = BTreeMap::from([
@@ -118,27 +118,27 @@ impl Template {
         Ok(Template { path: path.to_path_buf(), document, parameters })
     }
 
-    /// The tables.
+    /// All tables.
     pub fn tables(&self) -> Result<Vec<TableSpec>> {
         self.resources("AWS::DynamoDB::Table").map(|(id, resource)| self.table(id, resource)).collect()
     }
 
-    /// The functions.
+    /// All functions.
     pub fn functions(&self) -> Result<Vec<FunctionSpec>> {
         self.resources("AWS::Serverless::Function").map(|(id, resource)| self.function(id, resource)).collect()
     }
 
-    /// The routes.
+    /// All routes.
     pub fn routes(&self) -> Result<Vec<RouteSpec>> {
         self.resources("AWS::ApiGatewayV2::Route").map(|(id, resource)| self.route(id, resource)).collect()
     }
 
-    /// Sets a parameter.
+    /// Sets a parameter's value.
     pub fn set(&mut self, name: &str, value: String) {
         self.parameters.insert(name.to_owned(), value);
     }
 
-    /// Which web pages may call the API: those of the parameter `AppOrigins`.
+    /// Which web pages may call the API: the pages of the origins in the parameter `AppOrigins`.
     pub fn cors(&self) -> CorsSpec {
         let configured = |(_, api): (_, &Value)| api.pointer("/Properties/CorsConfiguration/Fn::If/1").cloned();
         let configured = self.resources("AWS::ApiGatewayV2::Api").find_map(configured).unwrap_or_default();
@@ -161,13 +161,13 @@ impl Template {
         self.resources("AWS::Lambda::EventSourceMapping").map(|(id, resource)| self.mapping(id, resource)).collect()
     }
 
-    /// The schedules.
+    /// The schedules: one for each target of each rule.
     pub fn schedules(&self) -> Result<Vec<ScheduleSpec>> {
         let rules = self.resources("AWS::Events::Rule").map(|(id, resource)| self.rule(id, resource));
         Ok(rules.collect::<Result<Vec<_>>>()?.into_iter().flatten().collect())
     }
 
-    /// The whole document, for tests on what it says.
+    /// The whole document, for tests of its contents.
     pub fn document(&self) -> &Value {
         &self.document
     }
@@ -220,7 +220,7 @@ impl Template {
         })
     }
 
-    /// A route names an integration, which names a function, which names its binary.
+    /// Reads a route. It names an integration, which names a function, which names its binary.
     fn route(&self, id: &str, resource: &Value) -> Result<RouteSpec> {
         let properties = at(resource, &["Properties"]);
         let find = || {
@@ -235,7 +235,7 @@ impl Template {
         })
     }
 
-    /// The binary of a function of the template.
+    /// The name of the binary of a function.
     fn binary(&self, function: &str) -> Option<String> {
         let binary = at(&self.document, &["Resources", function, "Metadata", "BuildProperties", "Binary"]);
         binary.as_str().map(str::to_owned)
@@ -256,7 +256,7 @@ impl Template {
         })
     }
 
-    /// A rule with a rate in minutes: a schedule for each of its targets.
+    /// Reads a rule with a rate in minutes. Each of its targets becomes a schedule.
     fn rule(&self, id: &str, resource: &Value) -> Result<Vec<ScheduleSpec>> {
         let properties = at(resource, &["Properties"]);
         let every = at(properties, &["ScheduleExpression"]).as_str().and_then(minutes);
@@ -303,7 +303,7 @@ impl Template {
     }
 }
 
-/// The time of `rate(5 minutes)`; EventBridge wants `rate(1 minute)` in the singular.
+/// Reads the time of `rate(5 minutes)`. EventBridge wants `rate(1 minute)` in the singular.
 fn minutes(expression: &str) -> Option<Duration> {
     let (count, unit) = expression.strip_prefix("rate(")?.strip_suffix(')')?.split_once(' ')?;
     let count: u64 = count.parse().ok().filter(|count| *count > 0)?;
@@ -311,7 +311,7 @@ fn minutes(expression: &str) -> Option<Duration> {
     unit_fits.then(|| Duration::from_secs(60 * count))
 }
 
-/// A member by its path; null when it is not there.
+/// The value at a path; null when there is none.
 fn at<'a>(value: &'a Value, path: &[&str]) -> &'a Value {
     path.iter().try_fold(value, |value, name| value.get(name)).unwrap_or(&Value::Null)
 }

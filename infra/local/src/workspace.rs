@@ -1,35 +1,35 @@
-//! Where things are in the repository.
+//! The paths of files in the repository.
 
 use std::path::{Path, PathBuf};
 
-/// The root of the workspace that this program was built from.
+/// The root of the workspace from which this program was built.
 pub fn root() -> PathBuf {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     here.ancestors().nth(2).unwrap_or(here).to_path_buf()
 }
 
-/// `infra/template.yaml`.
+/// The path of `infra/template.yaml`.
 pub fn template() -> PathBuf {
     root().join("infra/template.yaml")
 }
 
-/// `infra/openapi.yaml`.
+/// The path of `infra/openapi.yaml`.
 pub fn openapi() -> PathBuf {
     root().join("infra/openapi.yaml")
 }
 
-/// The seed province.
+/// The path of the seed province, `infra/seed/guangdong.yaml`.
 pub fn seed() -> PathBuf {
     root().join("infra/seed/guangdong.yaml")
 }
 
-/// Keys, logs and tools of this machine: git-ignored.
+/// The git-ignored directory of this machine, with keys, logs and tools.
 pub fn private() -> PathBuf {
     root().join(".stack")
 }
 
-/// Holds a part of a document equal to what a test measured; with `UPDATE_DOCS` set, writes it. The part stands between
-/// `<!-- name: … -->` and `<!-- end of name -->`.
+/// Holds a part of a document equal to what a test measured. With `UPDATE_DOCS` set, writes it instead. The part is
+/// between `<!-- name: … -->` and `<!-- end of name -->`.
 #[expect(
     clippy::disallowed_methods,
     clippy::panic,

@@ -1,17 +1,17 @@
-//! YAML with CloudFormation's short tags, read as the JSON that CloudFormation makes of it.
+//! Reads YAML with CloudFormation's short tags as the JSON that CloudFormation makes of it.
 
 use crate::{Result, StackError};
 use saphyr::{LoadableYamlNode, Scalar, Yaml};
 use serde_json::{Map, Value, json};
 use std::path::Path;
 
-/// Reads a file of one document.
+/// Reads a file that holds one document.
 pub fn read(path: &Path) -> Result<Value> {
     let text = std::fs::read_to_string(path).map_err(|error| StackError::caused(path.display(), error))?;
     parse(&text).map_err(|problem| StackError::caused(path.display(), problem))
 }
 
-/// Reads a text of one document.
+/// Reads a text that holds one document.
 pub fn parse(text: &str) -> std::result::Result<Value, String> {
     let documents = Yaml::load_from_str(text).map_err(|error| error.to_string())?;
     match documents.as_slice() {

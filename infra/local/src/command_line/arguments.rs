@@ -1,4 +1,4 @@
-//! What `cargo stack` can be asked for, on its command line.
+//! The command line of `cargo stack`. The comments on its commands and options are the text of `--help`.
 
 use clap::{Args, Parser, Subcommand};
 use mealticket_api::auth::operator::Role;
@@ -15,39 +15,40 @@ pub(crate) struct Cli {
 
 #[derive(Subcommand)]
 pub(crate) enum Task {
-    /// Start a province and keep it running.
+    /// Start a province and keep it running until Ctrl-C.
     Up(Up),
-    /// Tell the whole story against a fresh province; fails when any step is wrong.
+    /// Run the whole story against a fresh province. Fails at the first step that is wrong.
     Demo(Demo),
-    /// Run every test, those that need the functions' binaries included.
+    /// Run every test, also those that need the functions' binaries.
     Test {
-        /// Passed on to the test binaries.
+        /// Passed on to the test binaries, like a part of a test's name.
         arguments: Vec<String>,
     },
-    /// Look for a way to issue or redeem one too many, and tell what was looked at.
+    /// Search for a way to issue or redeem one coupon too many, and print what was searched.
     Prove {
-        /// Passed on: `--seeds N`, `--replay SEED`, `--write`; `--help` lists them.
+        /// Passed on to the proof: `--seeds N`, `--replay SEED`, `--write`; `--help` lists all.
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
-    /// Time every operation through a province of its own.
+    /// Time every operation, in a province of its own.
     Measure {
-        /// Members that go through everything.
+        /// How many members go through every operation.
         #[arg(long, default_value_t = 200)]
         members: u32,
-        /// Use release binaries.
+        /// Use release binaries instead of debug binaries.
         #[arg(long)]
         release: bool,
     },
-    /// Write what follows from the template: plain cargo-lambda's routes, and the tables of functions/README.md.
+    /// Write what is generated from infra/template.yaml: the routes of plain cargo-lambda, and the tables of
+    /// functions/README.md.
     Generate,
-    /// Serve the tables alone, with the seed and filled samples, for plain `cargo lambda watch`.
+    /// Serve the tables alone, with the seed in them and the samples filled, for plain `cargo lambda watch`.
     Tables {
-        /// The port of the tables.
+        /// The port of the tables; 0 takes any free port.
         #[arg(long, default_value_t = 8781)]
         port: u16,
     },
-    /// Serve the functions with cargo-lambda, for edit and reload; `tables` must be serving.
+    /// Serve the functions with cargo-lambda, which rebuilds them after each edit. `tables` must be running.
     Watch {
         /// Passed on to `cargo lambda watch`.
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
@@ -55,53 +56,54 @@ pub(crate) enum Task {
     },
     /// Send one sample of `events/` to a function that `watch` serves.
     Invoke {
-        /// The function, like redeem-code.
+        /// The function's name, like redeem-code.
         function: String,
-        /// The sample, like 201-redeems-a-code-for-the-smallest-order.
+        /// The sample's name, like 201-redeems-a-code-for-the-smallest-order.
         sample: String,
         /// Passed on to `cargo lambda invoke`.
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<OsString>,
     },
-    /// Move the clock of the running province, and run what is scheduled.
+    /// Move the clock of the running province, and run every schedule once.
     Tick {
-        /// The instant that it is then, like 2026-11-22T16:05:00Z; the province's clock stays when it is left out.
+        /// The new time, like 2026-11-22T16:05:00Z. The clock never goes back; without this option it is not moved.
         #[arg(long, value_parser = instant)]
         at: Option<Timestamp>,
-        /// The directory of the stack, when it was started with one.
+        /// The directory that `up` was given with --data, if it was given one.
         #[arg(long)]
         data: Option<PathBuf>,
     },
-    /// Make the books of the running province anew from its coupons, and tell where the journal differs.
+    /// Rebuild the books of the running province from its coupons, and print where the journal differs.
     RebuildLedger {
-        /// The directory of the stack, when it was started with one.
+        /// The directory that `up` was given with --data, if it was given one.
         #[arg(long)]
         data: Option<PathBuf>,
     },
-    /// Print a bearer token of a merchant of the seed, or of an operator's employee.
+    /// Print a bearer token of a merchant of the seed, or of an employee of the operator.
     Token(Speaker),
-    /// Print the share code of a partner, who earns the commission of what is claimed with it.
+    /// Print a partner's share code. The partner earns the commission on coupons that are claimed with it.
     ShareCode {
-        /// The partner: `ptn_` and 1 to 18 letters and digits.
+        /// The partner's id: `ptn_` and 1 to 18 of a-z and 0-9.
         #[arg(long)]
         partner: String,
-        /// The directory of the stack, when it was started with one that has keys of its own.
+        /// The directory of the stack, if it has keys of its own: the one that `up` was given with --data.
         #[arg(long)]
         data: Option<PathBuf>,
     },
-    /// Print the three webhook headers for a file as the body.
+    /// Print the three webhook headers of a report that has a file as its body.
     Sign {
         #[command(flatten)]
         merchant: MerchantChoice,
-        /// The body.
+        /// The file with the report's body.
         file: PathBuf,
-        /// The message id; random when absent.
+        /// The report's id, for the header webhook-id; random when absent.
         #[arg(long)]
         id: Option<String>,
     },
-    /// Print the secret that a merchant of the seed signs its reports with, and the one that the messages to it are signed with.
+    /// Print the two secrets of a merchant of the seed: one signs its reports to us, the other signs our messages to
+    /// it.
     Secret(MerchantChoice),
-    /// Become a program that ends with its parent (used by the stack itself).
+    /// Become another program, which ends when its parent ends. The stack uses this itself.
     #[command(hide = true)]
     Guard {
         parent: u32,
@@ -113,74 +115,76 @@ pub(crate) enum Task {
 
 #[derive(Args)]
 pub(crate) struct Up {
-    /// The port of the API; 0 for any.
+    /// The port of the API; 0 takes any free port.
     #[arg(long, default_value_t = 8780)]
     pub(crate) port: u16,
-    /// The port of the tables; 0 for any.
+    /// The port of the tables; 0 takes any free port.
     #[arg(long, default_value_t = 0)]
     pub(crate) dynamodb_port: u16,
-    /// Keep the tables in this directory; in memory when absent.
+    /// Keep the tables in this directory. Without it, they are kept in memory.
     #[arg(long)]
     pub(crate) data: Option<PathBuf>,
-    /// Use release binaries.
+    /// Use release binaries instead of debug binaries.
     #[arg(long)]
     pub(crate) release: bool,
     /// Apply the limits on one-time codes.
     #[arg(long)]
     pub(crate) strict: bool,
-    /// A web origin whose pages may call the API, like http://127.0.0.1:5173. May be given more than once.
+    /// A web origin whose pages may call the API, like http://127.0.0.1:5173. Repeat the option for more than one.
     #[arg(long = "app-origin")]
     pub(crate) app_origins: Vec<String>,
-    /// Print one JSON object a line on standard output, and nothing else.
+    /// Print only JSON on standard output, one object a line.
     #[arg(long)]
     pub(crate) json: bool,
-    /// The binaries are built already.
+    /// Do not build the binaries: they are there already.
     #[arg(long, hide = true)]
     pub(crate) no_build: bool,
 }
 
 #[derive(Args)]
 pub(crate) struct Demo {
-    /// Which story: `main`, from sign-up to the statement, or `webhooks`, what a merchant's system is told.
+    /// Which story to run: `main` goes from sign-up to the statement; `webhooks` follows messages to a merchant's
+    /// system.
     #[arg(long, value_enum, default_value_t = demo::Tale::Main)]
     pub(crate) story: demo::Tale,
-    /// Use release binaries.
+    /// Use release binaries instead of debug binaries.
     #[arg(long)]
     pub(crate) release: bool,
-    /// The binaries are built already.
+    /// Do not build the binaries: they are there already.
     #[arg(long, hide = true)]
     pub(crate) no_build: bool,
 }
 
-/// Whose token.
+/// Whose token to print, and what it allows.
 #[derive(Args)]
 pub(crate) struct Speaker {
-    /// A merchant.
+    /// The merchant's id, like mch_luckytea.
     #[arg(long, conflicts_with_all = ["operator", "roles"])]
     pub(crate) merchant: Option<String>,
-    /// An employee of the operator, by any name; the stack must be up.
+    /// An employee of the operator, by any name. The stack must be up: it is the identity provider.
     #[arg(long, requires = "roles")]
     pub(crate) operator: Option<String>,
-    /// What the employee may be: province_admin, city_operator, reviewer, finance or auditor. May be given more than once.
+    /// A role of the employee: province_admin, city_operator, reviewer, finance or auditor. Repeat the option for more
+    /// than one.
     #[arg(long = "role", value_parser = role)]
     pub(crate) roles: Vec<Role>,
-    /// The two-digit code of the province that the employee works for; this stack's when absent.
+    /// The two-digit code of the province that the employee works for; this stack's own when absent.
     #[arg(long, requires = "operator")]
     pub(crate) province: Option<String>,
-    /// A city that the employee works for, and for no more than what is named so. May be given more than once.
+    /// A city that the employee works for; without one, the whole province. Repeat the option for more than one.
     #[arg(long = "city", requires = "operator")]
     pub(crate) cities: Vec<String>,
-    /// The directory of the stack, when it was started with one that has keys of its own.
+    /// The directory of the stack, if it has keys of its own: the one that `up` was given with --data.
     #[arg(long)]
     pub(crate) data: Option<PathBuf>,
 }
 
 #[derive(Args)]
 pub(crate) struct MerchantChoice {
-    /// The merchant.
+    /// The merchant's id, like mch_luckytea.
     #[arg(long)]
     pub(crate) merchant: String,
-    /// The directory of the stack, when it was started with one that has keys of its own.
+    /// The directory of the stack, if it has keys of its own: the one that `up` was given with --data.
     #[arg(long)]
     pub(crate) data: Option<PathBuf>,
 }

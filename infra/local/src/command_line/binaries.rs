@@ -1,4 +1,4 @@
-//! The functions' binaries, built by cargo.
+//! Builds programs of the workspace with cargo, and finds their binaries.
 
 use crate::{Result, StackError, template::Template, workspace};
 use std::{
@@ -6,14 +6,16 @@ use std::{
     process::{Command, Stdio},
 };
 
-/// Builds the template's functions and says where the binaries are.
+/// Builds the template's functions. Returns the directory of their binaries.
 pub fn build(release: bool) -> Result<PathBuf> {
     let functions = Template::read(&workspace::template())?.functions()?;
     build_programs(release, functions.iter().map(|function| function.name.as_str()))
 }
 
-/// Builds these programs and says where they are. They are chosen from the whole workspace, so that cargo unites the features of their
-/// dependencies as for the tests, and compiles nothing twice. Cargo's own progress goes to standard error.
+/// Builds these programs. Returns the directory of their binaries.
+///
+/// The programs are chosen from the whole workspace. So cargo unites the features of their dependencies as it does for
+/// the tests, and compiles nothing twice. Cargo prints its own progress on standard error.
 pub fn build_programs<'a>(release: bool, programs: impl IntoIterator<Item = &'a str>) -> Result<PathBuf> {
     let mut command = Command::new(cargo());
     command
@@ -32,7 +34,7 @@ pub fn build_programs<'a>(release: bool, programs: impl IntoIterator<Item = &'a 
     directory(release)
 }
 
-/// The directory of binaries beside this program's own.
+/// The directory of the release or debug binaries, in the target directory of this program.
 pub fn directory(release: bool) -> Result<PathBuf> {
     let this = std::env::current_exe().map_err(|error| StackError::caused("this program's own path", error))?;
     let target = this.ancestors().find(|path| path.ends_with("debug") || path.ends_with("release"));
@@ -40,7 +42,7 @@ pub fn directory(release: bool) -> Result<PathBuf> {
     Ok(target.join(if release { "release" } else { "debug" }))
 }
 
-/// The cargo that runs us, or the one on the path.
+/// The cargo that started this program, or the one on the path.
 #[expect(clippy::disallowed_methods, reason = "cargo names itself to the programs it runs")]
 pub fn cargo() -> PathBuf {
     std::env::var_os("CARGO").map_or_else(|| PathBuf::from("cargo"), PathBuf::from)

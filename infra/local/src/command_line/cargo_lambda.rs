@@ -1,4 +1,4 @@
-//! cargo-lambda, pinned, and installed when it is absent.
+//! Finds cargo-lambda in one fixed version, and installs it when it is absent.
 
 use crate::{Result, StackError, binaries::cargo, workspace};
 use std::{
@@ -6,11 +6,11 @@ use std::{
     process::{Command, Stdio},
 };
 
-/// The version that the local stack is known to work with (`docs/adr/0003-one-engine-for-local.md`).
+/// The version that is known to work with the local stack (`docs/adr/0003-one-engine-for-local.md`).
 pub const VERSION: &str = "1.9.2";
 
-/// The program: the private one, else one of the right version on the path, else a fresh install. `say` is told what takes
-/// time.
+/// Finds the program in the right version: our private copy, or one on the path. Otherwise installs it. `say` prints a
+/// line before a step that takes time.
 pub fn ensure(say: &dyn Fn(&str)) -> Result<PathBuf> {
     let tools = workspace::private().join("tools");
     for candidate in [tools.join("venv/bin/cargo-lambda"), tools.join("bin/cargo-lambda"), "cargo-lambda".into()] {
@@ -31,7 +31,8 @@ fn is_right(program: &Path) -> bool {
     output.is_ok_and(|output| String::from_utf8_lossy(&output.stdout).split_whitespace().any(|word| word == VERSION))
 }
 
-/// A virtual environment of our own; without its dependencies, because zig serves only cross-compiling.
+/// Installs into a virtual environment of our own. The package's dependencies are left out: zig serves only
+/// cross-compiling.
 fn from_wheel(tools: &Path) -> Option<PathBuf> {
     let venv = tools.join("venv");
     let quiet = |command: &mut Command| {

@@ -1,20 +1,20 @@
-//! What clients need to know of a running province, for programs and for people.
+//! What clients need to know about a running province: JSON for programs, text for people.
 
 use crate::{Result, seed::Seed};
 use mealticket_api::config::Config;
 use serde::Serialize;
 use std::path::Path;
 
-/// What `up --json` prints first.
+/// The first object that `up --json` prints.
 #[derive(Debug, Clone, Serialize)]
 pub struct Ready {
-    /// Where the API is.
+    /// The address of the API.
     pub api: String,
-    /// Where the tables are.
+    /// The address of the tables.
     pub dynamodb: String,
-    /// The issuer of tokens.
+    /// The `iss` of members' tokens, which is also the `aud` of merchants' tokens.
     pub issuer: String,
-    /// The province.
+    /// The province's two-digit code (GB/T 2260).
     pub province: String,
     /// The merchants of the seed.
     pub merchants: Vec<ReadyMerchant>,
@@ -22,29 +22,30 @@ pub struct Ready {
     pub campaigns: Vec<ReadyCampaign>,
 }
 
-/// A merchant of the seed.
+/// A merchant of the seed, as clients need it.
 #[derive(Debug, Clone, Serialize)]
 pub struct ReadyMerchant {
-    /// Its id.
+    /// The merchant's id, `mch_…`.
     pub merchant_id: String,
-    /// Its name.
+    /// The name by which people know the merchant.
     pub name: String,
-    /// Its stores.
+    /// The ids of its stores, `sto_…`.
     pub store_ids: Vec<String>,
 }
 
-/// A campaign of the seed.
+/// A campaign of the seed that members can see.
 #[derive(Debug, Clone, Serialize)]
 pub struct ReadyCampaign {
-    /// Its id.
+    /// The campaign's id, `cmp_…`.
     pub campaign_id: String,
-    /// Its name.
+    /// The campaign's name, from its terms.
     pub name: String,
-    /// Its kind of benefit.
+    /// The kind of its benefit, such as `amount_off`.
     pub kind: String,
 }
 
-/// What clients of a stack with this seed and configuration need to know.
+/// Collects what clients of a stack with this seed and configuration need to know. Fails when a campaign of the seed is
+/// wrong.
 pub fn ready(seed: &Seed, config: &Config, api: String, dynamodb: String) -> Result<Ready> {
     let merchants = seed.merchants.iter().map(|merchant| ReadyMerchant {
         merchant_id: merchant.id.to_string(),
@@ -69,13 +70,14 @@ pub fn ready(seed: &Seed, config: &Config, api: String, dynamodb: String) -> Res
     })
 }
 
-/// A script that goes from sign-up to redemption against this province. `data` is the directory given with `--data`.
+/// The text of a script that goes from sign-up to redemption against this province. `data` is the directory given with
+/// `--data`.
 pub fn session_script(ready: &Ready, data: Option<&Path>) -> String {
     let quoted = data.map_or_else(String::new, |path| path.display().to_string().replace('\'', r"'\''"));
     include_str!("session.sh").replace("{{api}}", &ready.api).replace("{{data}}", &format!("'{quoted}'"))
 }
 
-/// What a person is shown when the province is up.
+/// The text that `up` prints for a person when the province is up.
 pub fn session(ready: &Ready, script: &Path) -> String {
     let campaigns: Vec<String> =
         ready.campaigns.iter().map(|campaign| format!("  {}  {}", campaign.campaign_id, campaign.name)).collect();

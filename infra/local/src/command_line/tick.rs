@@ -1,4 +1,4 @@
-//! Moving the clock of a running stack, and what is due then.
+//! Moves the clock of a running stack, and runs the schedules.
 
 use crate::{
     Result, StackError,
@@ -12,15 +12,16 @@ use mealticket_domain::Timestamp;
 use mealticket_store::Clock;
 use serde_json::Value;
 
-/// What a scheduled function said.
+/// One run of a scheduled function.
 pub struct Ticked {
-    /// What ran.
+    /// The schedule that was run.
     pub schedule: ScheduleSpec,
-    /// Its reply.
+    /// What the function returned.
     pub reply: Value,
 }
 
-/// Moves the clock of the stack in `state` to `at`, if that is given, and runs every schedule once. Time does not go back.
+/// Moves the clock of the stack in `state` to `at`, if that is given, and runs every schedule once. Time does not go
+/// back: an earlier `at` is refused.
 pub async fn tick(state: &StateDir, at: Option<Timestamp>) -> Result<Vec<Ticked>> {
     let running = state.running().ok_or_else(|| StackError("no stack runs here; start one with `up`".to_owned()))?;
     let clock = state.clock();

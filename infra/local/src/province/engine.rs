@@ -1,4 +1,4 @@
-//! The tables, in an embedded DynamoDB-compatible engine on 127.0.0.1.
+//! The tables, in an embedded engine that is compatible with DynamoDB, on 127.0.0.1.
 
 mod api;
 
@@ -12,18 +12,19 @@ use serde_json::{Value, json};
 use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
 use tokio::{net::TcpListener, task::JoinHandle};
 
-/// A running engine. It ends with this value.
+/// A running engine. It ends when this value is dropped.
 pub struct Engine {
     address: SocketAddr,
     database: Database,
     tasks: Vec<JoinHandle<()>>,
 }
 
-/// How often expired items are removed: DynamoDB promises "within days"; tests and people would rather see it.
+/// How often the engine removes expired items. DynamoDB promises only "within days"; tests and people should see it
+/// happen.
 const TTL_SWEEP: Duration = Duration::from_secs(5);
 
 impl Engine {
-    /// Starts the engine with these tables, kept in `file` or in memory. Tables that are there are left as they are.
+    /// Starts the engine with these tables, kept in `file` or in memory. Tables that exist already stay as they are.
     pub async fn start(port: u16, file: Option<&Path>, tables: &[TableSpec]) -> Result<Self> {
         let database = match file {
             Some(path) => Database::new(&path.to_string_lossy()),
@@ -36,12 +37,12 @@ impl Engine {
         Self::serve(port, database).await
     }
 
-    /// Starts an engine in memory with the tables and items of a snapshot, and with this clock.
+    /// Starts an engine in memory, with the tables and items of a snapshot and with this clock.
     pub async fn restored(snapshot: &Path, clock: Clock) -> Result<Self> {
         Self::serve(0, restored(snapshot, clock)?).await
     }
 
-    /// Writes everything in the tables to a new file.
+    /// Writes all tables and items to a new file.
     pub fn snapshot(&self, file: &Path) -> Result<()> {
         self.database.vacuum_into(&file.to_string_lossy()).map_err(|error| StackError::caused(file.display(), error))
     }
@@ -56,25 +57,26 @@ impl Engine {
         let sweeping = tokio::spawn(async move {
             loop {
                 tokio::time::sleep(TTL_SWEEP).await;
-                // A failed sweep is tried again; expiry of anything that matters is a clause of a condition, not this.
+                // A failed sweep is tried again. Where expiry matters, a condition checks it; nothing depends on this
+                // sweep.
                 let _ = swept.sweep_ttl();
             }
         });
         Ok(Engine { address, database, tasks: vec![serving, sweeping] })
     }
 
-    /// The endpoint.
+    /// The endpoint's URL, for an SDK client.
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
     }
 
-    /// The engine itself, for tests that look behind the tables.
+    /// The engine's database, for tests that look behind the API.
     pub fn database(&self) -> &Database {
         &self.database
     }
 }
 
-/// A database in memory with the tables and items of a snapshot. Its streams tell the time by this clock.
+/// A database in memory, with the tables and items of a snapshot. Its streams take their times from this clock.
 pub fn restored(snapshot: &Path, clock: Clock) -> Result<Database> {
     let failed = |error| StackError::caused(snapshot.display(), error);
     let database = Database::memory_with_clock(Arc::new(EngineClock(clock))).map_err(failed)?;

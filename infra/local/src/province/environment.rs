@@ -1,4 +1,4 @@
-//! What functions are told on one machine: the template's environment, the keys in a file, the tables nearby.
+//! The environment of functions on one machine: the template's variables, the keys in a file, and the tables nearby.
 
 use crate::{Result, StackError, issuer::jwks_url, state::StateDir, template::FunctionSpec};
 use mealticket_api::config::Config;
@@ -7,24 +7,25 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Requests that one process serves at once.
+/// How many requests one process serves at once.
 const CONCURRENCY: usize = 16;
 
-/// What is not as the template says it, because it is on this machine.
+/// The values that differ from the template's because everything is on this machine.
 #[derive(Debug, Clone)]
 pub struct Local<'a> {
-    /// The file with the keys.
+    /// The file with the stack's keys.
     pub secrets: &'a Path,
     /// Whether the limits on one-time codes apply.
     pub strict: bool,
-    /// Where the operator's identity provider is.
+    /// The URL of the operator's identity provider.
     pub operators: &'a str,
-    /// Where the tables are.
+    /// The URL of the tables.
     pub tables: &'a str,
 }
 
-/// What a function is told on one machine: the template's variables, with the keys in a file instead of Secrets Manager, and
-/// the tables and an identity provider nearby.
+/// The environment variables of a function on one machine: the template's, but for what is different here. A file holds
+/// the keys instead of Secrets Manager. One-time codes are printed, and messages go to this machine. The tables and an
+/// identity provider are nearby.
 pub fn local_variables(function: &FunctionSpec, local: &Local<'_>) -> BTreeMap<String, String> {
     let mut variables = function.environment.clone();
     variables.remove("SECRETS_ARN");
@@ -38,14 +39,15 @@ pub fn local_variables(function: &FunctionSpec, local: &Local<'_>) -> BTreeMap<S
     variables
 }
 
-/// The configuration that every function of a stack on one machine has.
+/// The configuration of every function of a stack on one machine. Fails when the template has no function or a variable
+/// is wrong.
 pub fn local_config(functions: &[FunctionSpec], local: &Local<'_>) -> Result<Config> {
     let first = functions.first().ok_or_else(|| StackError("the template has no function".to_owned()))?;
     let variables = local_variables(first, local);
     Config::from_variables(&variables).map_err(|error| StackError(error.to_string()))
 }
 
-/// What the AWS SDK is told, so that it finds the tables on this machine, through no proxy, and nothing anywhere else.
+/// Settings of the AWS SDK: it finds the tables on this machine, through no proxy, and reaches nothing anywhere else.
 fn sdk_variables(tables_url: &str) -> [(&'static str, String); 5] {
     [
         ("NO_PROXY", "127.0.0.1".to_owned()),
@@ -56,22 +58,22 @@ fn sdk_variables(tables_url: &str) -> [(&'static str, String); 5] {
     ]
 }
 
-/// The environment of a stack's functions.
+/// What the environment of a stack's functions is made from.
 pub(crate) struct Environment<'a> {
-    /// Where the keys are.
+    /// The directory with the keys.
     pub(crate) state: &'a StateDir,
-    /// Where the tables are.
+    /// The URL of the tables.
     pub(crate) tables_url: String,
     /// Whether the limits on one-time codes apply.
     pub(crate) strict: bool,
-    /// Where the operator's identity provider is.
+    /// The URL of the operator's identity provider.
     pub(crate) operators: String,
-    /// The file that says how far the stack's clock is moved.
+    /// The file that says by how many seconds the stack's clock is moved.
     pub(crate) clock_file: PathBuf,
 }
 
 impl Environment<'_> {
-    /// What a function is told, and what Lambda itself sets.
+    /// All variables of a function, with those that Lambda itself sets.
     pub(crate) fn variables(&self, function: &FunctionSpec, runtime_port: u16) -> BTreeMap<String, String> {
         let secrets = self.state.secrets_file();
         let local =

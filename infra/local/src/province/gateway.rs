@@ -1,5 +1,6 @@
-//! Stands before the functions as API Gateway's HTTP API does: the template's routes, payload format 2.0 with the true
-//! `routeKey`, its own 404 and 413, masked function errors, and a bounded number of requests in flight.
+//! Stands before the functions as API Gateway's HTTP API does. It has the template's routes, payload format 2.0 with
+//! the true `routeKey`, and responses 404 and 413 of its own. It masks function errors, and limits the requests in
+//! flight.
 
 use crate::{
     runtime::Runtime,
@@ -25,14 +26,14 @@ use std::{
 };
 use tokio::{net::TcpListener, sync::Semaphore};
 
-/// Requests in flight per function. cargo-lambda's emulator stops answering for ever at about one hundred.
+/// Requests in flight for one function. cargo-lambda's emulator stops answering for ever at about one hundred.
 const IN_FLIGHT_MAX: usize = 64;
-/// API Gateway's own limit on a payload: 10 MB.
+/// API Gateway's own limit on the size of a payload: 10 MB.
 const PAYLOAD_BYTES_MAX: usize = 10 * 1024 * 1024;
-/// After this, API Gateway answers 503 by itself, if the function's own timeout did not end it before with a 500.
+/// After this time API Gateway answers 503 by itself. A function whose own timeout is shorter ends earlier, with a 500.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// The gateway's routes and where their functions are.
+/// The routes, the functions' limits, and the runtime that invokes them.
 pub struct Gateway {
     routes: Vec<RouteSpec>,
     functions: HashMap<String, (Arc<Semaphore>, Duration)>,
@@ -43,7 +44,7 @@ pub struct Gateway {
 }
 
 impl Gateway {
-    /// A gateway before these functions.
+    /// A gateway before these functions. It takes the routes and the CORS rules of the template.
     pub fn new(
         (routes, cors): (Vec<RouteSpec>, CorsSpec),
         functions: &[FunctionSpec],
@@ -64,7 +65,7 @@ impl Gateway {
             .fallback(answer)
             .with_state((self, address))
             .into_make_service_with_connect_info::<SocketAddr>();
-        // It ends with the runtime; there is nobody left to tell.
+        // The server ends with the runtime; there is nobody left to notify.
         let _ = axum::serve(listener, app).await;
     }
 
@@ -73,7 +74,7 @@ impl Gateway {
             let (wanted, template) = route.key.split_once(' ')?;
             if wanted == method { path_parameters(template, path) } else { None }
         };
-        // API Gateway prefers a literal part to a parameter: `/v1/members/me` before `/v1/members/{id}`.
+        // API Gateway prefers a literal part of a path to a parameter: `/v1/members/me` before `/v1/members/{id}`.
         let fitting = self.routes.iter().filter_map(|route| Some((route, fits(route)?)));
         fitting.min_by_key(|(_, parameters)| parameters.len())
     }
@@ -116,7 +117,7 @@ struct Incoming {
     source: SocketAddr,
 }
 
-/// Answers programs, and pages of the origins that may call the API; refuses other pages.
+/// Answers programs, and pages of the origins that may call the API. Other pages are refused.
 async fn answer(
     State((gateway, address)): State<(Arc<Gateway>, SocketAddr)>,
     ConnectInfo(source): ConnectInfo<SocketAddr>,
@@ -129,7 +130,8 @@ async fn answer(
     let cors = &gateway.cors;
     let is_allowed = own.iter().chain(&cors.origins).any(|allowed| origin == allowed.as_str());
     if !is_allowed {
-        // API Gateway leaves the refusal to the browser. Here nothing of another page's is let in: there is no ICP filing before it.
+        // API Gateway leaves this refusal to the browser. Here there is no ICP filing before the API, so no other
+        // page's request is let in.
         return own_answer(StatusCode::FORBIDDEN, "Forbidden");
     }
     let asks_before =
@@ -178,7 +180,8 @@ async fn front(gateway: Arc<Gateway>, source: SocketAddr, request: Request<Body>
     };
     let (places, timeout, function) = (Arc::clone(places), *timeout, route.function.clone());
     let asked = Arc::clone(&gateway);
-    // A task of its own: a client that goes away does not free the place that its request still holds in the emulator.
+    // The invocation is a task of its own. When a client goes away, its request still runs in the emulator, so its
+    // permit stays taken.
     let invocation = tokio::spawn(async move {
         let _place = places.acquire_owned().await.ok()?;
         tokio::time::timeout(timeout, asked.runtime.invoke(&function, &event)).await.ok()?
@@ -192,7 +195,7 @@ async fn front(gateway: Arc<Gateway>, source: SocketAddr, request: Request<Body>
     }
 }
 
-/// What API Gateway answers by itself.
+/// A response of API Gateway's own.
 fn own_answer(status: StatusCode, message: &str) -> Response<Body> {
     let mut response = Response::new(Body::from(json!({ "message": message }).to_string()));
     *response.status_mut() = status;
@@ -200,7 +203,7 @@ fn own_answer(status: StatusCode, message: &str) -> Response<Body> {
     response
 }
 
-/// A function's reply in payload format 2.0; `None` for anything else, such as a function error.
+/// Reads a function's reply in payload format 2.0. `None` for anything else, such as a function error.
 fn from_reply(reply: &Value) -> Option<Response<Body>> {
     let status = u16::try_from(reply.get("statusCode")?.as_u64()?).ok()?;
     let text = reply.get("body").and_then(Value::as_str).unwrap_or_default();
@@ -233,7 +236,7 @@ fn path_parameters(template: &str, path: &str) -> Option<Map<String, Value>> {
     Some(parameters)
 }
 
-/// Names in small letters, several values of one name joined by commas, as payload 2.0 does.
+/// Writes names in small letters, and joins several values of one name by commas, as payload format 2.0 does.
 fn joined_headers(headers: &HeaderMap) -> BTreeMap<String, String> {
     let mut joined: BTreeMap<String, String> = BTreeMap::new();
     for (name, value) in headers {
@@ -261,7 +264,7 @@ mod tests {
     use crate::{template::Template, workspace};
     use reqwest::header::ORIGIN;
 
-    /// A gateway of the template with no function behind it: its own answers are all there is.
+    /// A gateway with the template's routes and no function behind them: every response is the gateway's own.
     async fn gateway(app_origins: &str) -> String {
         let mut template = Template::read(&workspace::template()).unwrap();
         if !app_origins.is_empty() {

@@ -1,4 +1,4 @@
-//! The operator's identity provider on one machine: it publishes its keys as OpenID Connect does, and signs tokens.
+//! The operator's identity provider on one machine. It publishes its keys as OpenID Connect does.
 
 use crate::{
     Result, StackError,
@@ -19,7 +19,7 @@ pub struct Issuer {
     keys: Arc<Mutex<Published>>,
 }
 
-/// What it publishes, and whether it answers at all.
+/// The published keys, and whether the provider answers at all.
 struct Published {
     keys: Vec<Value>,
     is_down: bool,
@@ -27,7 +27,7 @@ struct Published {
 }
 
 impl Issuer {
-    /// Starts one on any port, with the keys of this file.
+    /// Starts a provider on any free port, with the keys of this file.
     pub async fn start(keys: &KeyFile) -> Result<Self> {
         let failed = |error: std::io::Error| StackError::caused("the identity provider", error);
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.map_err(failed)?;
@@ -41,12 +41,12 @@ impl Issuer {
         Ok(issuer)
     }
 
-    /// The `iss` of its tokens.
+    /// The `iss` of the provider's tokens: its own URL.
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
     }
 
-    /// Where its keys are.
+    /// The URL of the published keys.
     pub fn jwks_url(&self) -> String {
         jwks_url(&self.url())
     }
@@ -55,35 +55,35 @@ impl Issuer {
         body(&mut self.keys.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Publishes another key beside those that are there, as a provider does before it uses it.
+    /// Publishes another key beside the others, as a provider does before it uses a new key.
     pub fn publish(&self, key: &OperatorSecrets) -> Result<()> {
         let jwk = key.jwk()?;
         self.with(|published| published.keys.push(jwk));
         Ok(())
     }
 
-    /// Publishes anything as a key.
+    /// Publishes any JSON as a key, also a malformed one.
     pub fn publish_raw(&self, jwk: Value) {
         self.with(|published| published.keys.push(jwk));
     }
 
-    /// Publishes a key no longer.
+    /// Withdraws the key with this id.
     pub fn withdraw(&self, kid: &str) {
         self.with(|published| published.keys.retain(|key| key["kid"] != kid));
     }
 
-    /// Answers nothing good any more, or again.
+    /// Makes requests for the keys fail with 503, or succeed again.
     pub fn set_down(&self, is_down: bool) {
         self.with(|published| published.is_down = is_down);
     }
 
-    /// How often its keys were asked for.
+    /// How often the keys were asked for, also in vain.
     pub fn asked(&self) -> u64 {
         self.with(|published| published.asked)
     }
 }
 
-/// Where the keys of the identity provider at `url` are.
+/// The URL of the keys of the identity provider at `url`.
 pub fn jwks_url(url: &str) -> String {
     format!("{url}/jwks.json")
 }

@@ -1,4 +1,5 @@
-//! The merchants' server: receives our webhooks, verifies them as a merchant should, and can be told to behave badly.
+//! The merchants' server. It receives our messages, verifies them as a merchant should, and can be made to behave
+//! badly.
 
 use crate::{Result, StackError};
 use axum::{
@@ -18,38 +19,38 @@ use std::{
 };
 use tokio::{net::TcpListener, task::JoinHandle};
 
-/// How an endpoint of the merchants' server behaves.
+/// How an endpoint of the merchants' server answers.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Behaviour {
-    /// 204, when the signature is good; else 401.
+    /// 204 when the signature is good, and 401 otherwise.
     #[default]
     Good,
-    /// This status.
+    /// This status, whatever the signature.
     Status(u16),
-    /// 503, and these seconds to wait.
+    /// 503, with a `Retry-After` of these seconds.
     Wait(u32),
-    /// Nothing, ever.
+    /// Never an answer: the connection stays open.
     Hang,
-    /// To the metadata of the machine.
+    /// A redirect to the metadata service of cloud machines.
     Redirect,
-    /// A byte now and then, and no end.
+    /// 200, with a body that comes a byte at a time and never ends.
     Drip,
-    /// A hundred megabytes.
+    /// 200, with a body of a hundred megabytes.
     Flood,
 }
 
-/// A message as it came.
+/// A message as it arrived.
 #[derive(Debug, Clone)]
 pub struct Arrival {
-    /// Its name.
+    /// The message's id (`webhook-id`).
     pub id: String,
-    /// When it was signed.
+    /// When it was signed, by its own header.
     pub sent_at: Timestamp,
-    /// Signatures in its header.
+    /// How many signatures its header has.
     pub signatures: usize,
-    /// Whether one of them is the secret's that the merchant trusts.
+    /// Whether one of the signatures was made with the secret that the merchant trusts.
     pub is_genuine: bool,
-    /// Its body.
+    /// The body, as text.
     pub body: String,
 }
 
@@ -60,7 +61,7 @@ struct Known {
     arrivals: HashMap<String, Vec<Arrival>>,
 }
 
-/// The merchants' server. It ends with this value.
+/// The merchants' server. It ends when this value is dropped.
 pub struct Receiver {
     address: String,
     known: Arc<Mutex<Known>>,
@@ -68,7 +69,7 @@ pub struct Receiver {
 }
 
 impl Receiver {
-    /// Starts it on a free port of 127.0.0.1.
+    /// Starts the server on a free port of 127.0.0.1.
     pub async fn start() -> Result<Self> {
         let broken = |error: std::io::Error| StackError::caused("the merchants' server", error);
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.map_err(broken)?;
@@ -76,30 +77,31 @@ impl Receiver {
         let known = Arc::<Mutex<Known>>::default();
         let router = Router::new().route("/webhooks/{endpoint}", post(receive)).with_state(Arc::clone(&known));
         let serving = tokio::spawn(async move {
-            // It ends with its task.
+            // The server ends with its task.
             let _ = axum::serve(listener, router).await;
         });
         Ok(Receiver { address, known, serving })
     }
 
-    /// The address of an endpoint.
+    /// The URL of an endpoint.
     pub fn url(&self, endpoint: &EndpointId) -> String {
         format!("http://{}/webhooks/{endpoint}", self.address)
     }
 
-    /// The merchant takes messages that are signed with this secret for genuine. A text that is no secret makes none genuine.
+    /// Makes an endpoint trust this secret: a message signed with it is genuine. A text that is no secret changes
+    /// nothing.
     pub fn trust(&self, endpoint: &EndpointId, secret: &str) {
         if let Ok(key) = SenderKey::read(secret) {
             lock(&self.known).keys.insert(endpoint.to_string(), key);
         }
     }
 
-    /// From now on an endpoint behaves like this.
+    /// Makes an endpoint behave like this from now on.
     pub fn behave(&self, endpoint: &EndpointId, behaviour: Behaviour) {
         lock(&self.known).behaviours.insert(endpoint.to_string(), behaviour);
     }
 
-    /// What came to an endpoint, in order.
+    /// The messages that came to an endpoint, in order.
     pub fn arrivals(&self, endpoint: &EndpointId) -> Vec<Arrival> {
         lock(&self.known).arrivals.get(endpoint.as_str()).cloned().unwrap_or_default()
     }
@@ -140,8 +142,9 @@ async fn receive(
     }
 }
 
-/// Notes a message, and says how to behave and whether it is genuine. Time is what the message says: the stack's clock may be
-/// moved, and what is shown here is the signature.
+/// Records a message. Returns how to behave, and whether the message is genuine.
+///
+/// The time of the check is the message's own. The stack's clock may be moved, and only the signature matters here.
 fn note(known: &Mutex<Known>, endpoint: &str, headers: &HeaderMap, body: &[u8]) -> (Behaviour, bool) {
     let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     let sent_at = header(TIMESTAMP_HEADER).and_then(|text| text.parse().ok()).and_then(Timestamp::from_unix_seconds);
@@ -162,7 +165,7 @@ fn note(known: &Mutex<Known>, endpoint: &str, headers: &HeaderMap, body: &[u8]) 
     (known.behaviours.get(endpoint).copied().unwrap_or_default(), is_genuine)
 }
 
-/// A body that comes slowly, or that is large.
+/// A body that comes slowly, or one that is large.
 struct Endless {
     every: Option<Duration>,
     left: u64,
@@ -184,7 +187,7 @@ impl http_body::Body for Endless {
             self.left = self.left.saturating_sub(BLOCK.len() as u64);
             return std::task::Poll::Ready(Some(Ok(http_body::Frame::data(Bytes::from_static(BLOCK)))));
         };
-        // One byte, and it is looked at again after a while.
+        // Sends one byte, and wakes the task again after a while.
         let waker = context.waker().clone();
         if self.left.is_multiple_of(2) {
             self.left -= 1;

@@ -1,4 +1,4 @@
-//! A running province.
+//! A running province: it starts the processes, waits until they answer, and ends them.
 
 use crate::{
     Result, StackError, binaries, cargo_lambda,
@@ -45,43 +45,43 @@ use tokio::{
 /// How a stack is started.
 #[derive(Debug, Clone, Default)]
 pub struct Options {
-    /// The port of the API; 0 for any.
+    /// The port of the API; 0 takes any free port.
     pub port: u16,
-    /// The port of the tables; 0 for any.
+    /// The port of the tables; 0 takes any free port.
     pub dynamodb_port: u16,
-    /// Where the tables are kept; in memory when absent.
+    /// The directory that keeps the tables. They are kept in memory when it is absent.
     pub data: Option<PathBuf>,
-    /// Nobody else has to find it: its keys and its clock are its own, and go with it.
+    /// Nobody else needs to find this stack. It has keys and a clock of its own, and they are removed with it.
     pub temporary: bool,
-    /// Release binaries.
+    /// Use release binaries instead of debug binaries.
     pub release: bool,
-    /// The limits on one-time codes apply.
+    /// Apply the limits on one-time codes.
     pub strict: bool,
-    /// The binaries are there.
+    /// Do not build the binaries: they are there already.
     pub no_build: bool,
     /// Web origins whose pages may call the API.
     pub app_origins: Vec<String>,
 }
 
-/// Processes of each function. Two, so that whatever works only inside one process does not work here.
+/// How many processes each function has. There are two, so that a thing which works only inside one process fails here.
 const INSTANCES: usize = 2;
-/// How long everything may take to answer.
+/// How long all functions together may take until they answer.
 const READY_WITHIN: Duration = Duration::from_secs(60);
 
-/// How long a function may take to return what it holds: Lambda gives 500 ms, a loaded laptop may need more.
+/// How long a function may take to return what it holds. Lambda gives 500 ms; a loaded laptop may need more.
 const GRACE: Duration = Duration::from_secs(1);
 
-/// A running province. Its processes end with this value, and with this process, however it ends.
+/// A running province. Its processes end when this value is dropped, and when this process ends, however it ends.
 pub struct Stack {
-    /// What clients need to know.
+    /// What clients need to know, such as the address of the API.
     pub ready: Ready,
-    /// The keys.
+    /// The keys of the stack and of the seed's merchants.
     pub keys: KeyFile,
-    /// The one-time codes that were sent, as they are sent.
+    /// One-time codes, in the order in which they are sent.
     pub messages: mpsc::UnboundedReceiver<Message>,
-    /// The merchants' own server, which is told by webhooks.
+    /// The merchants' own server, which receives our messages.
     pub receiver: Receiver,
-    /// The operator's identity provider.
+    /// The operator's identity provider, as the functions are configured to trust it.
     operators: OperatorIssuer,
     province: String,
     children: Vec<Child>,
@@ -91,19 +91,20 @@ pub struct Stack {
     _engine: Engine,
 }
 
-/// A one-time code on its way to a phone.
+/// A one-time code on its way to a phone. In production the SMS gateway sends it.
 #[derive(Debug, Clone, Serialize, serde::Deserialize)]
 pub struct Message {
-    /// To whom.
+    /// The phone to which the code is sent.
     pub phone: String,
-    /// What.
+    /// The one-time code.
     pub otp: String,
 }
 
 impl Stack {
-    /// Builds, starts and waits until everything answers. `say` is told what takes time.
+    /// Builds the binaries, starts every process, and waits until every function answers. `say` prints a line before a
+    /// step that takes time.
     ///
-    /// Call it on the main thread: children are tied to the life of the thread that starts them.
+    /// Call it on the main thread: child processes are tied to the life of the thread that starts them.
     pub async fn start(options: &Options, say: &dyn Fn(&str)) -> Result<Self> {
         let mut template = Template::read(&workspace::template())?;
         if !options.app_origins.is_empty() {
@@ -181,35 +182,36 @@ impl Stack {
         })
     }
 
-    /// What the stack's clock says.
+    /// The time by the stack's clock.
     pub fn now(&self) -> Timestamp {
         self.state.clock().now()
     }
 
-    /// A script that a person can run against the stack. It is written anew for each stack.
+    /// Writes the script that a person can run against this stack. Returns its path.
     pub fn session_file(&self) -> Result<PathBuf> {
         self.state.write_session(&session_script(&self.ready, self.data.as_deref()))
     }
 
-    /// A bearer token of an operator's employee with these roles.
+    /// A bearer token of an employee of the operator with these roles, for the whole province.
     pub fn operator_token(&self, name: &str, roles: &[Role]) -> Result<String> {
         let employee = Employee { name, roles, province: &self.province, cities: &[] };
         self.keys.operators()?.token(&self.operators, &employee, self.now())
     }
 
-    /// Moves the stack's clock, if `at` is given, and runs what is scheduled.
+    /// Moves the stack's clock, if `at` is given, and runs every schedule once.
     pub async fn tick(&self, at: Option<Timestamp>) -> Result<Vec<Ticked>> {
         tick(&self.state, at).await
     }
 
-    /// Ends every process and waits for it. They are asked first, as Lambda does, so that leased stock comes back.
+    /// Ends every process and waits for it. The functions get a signal first, as from Lambda, so that they return
+    /// leased stock.
     pub async fn stop(mut self) {
         self.triggers.iter().for_each(JoinHandle::abort);
         self.state.forget_running();
-        // The first is the runtime's API, which the others need until they have ended.
+        // The first process is the runtime's API. The others need it until they have ended.
         let ending = self.children.iter_mut().skip(1).map(|child| {
             if let Some(pid) = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw) {
-                // One that has ended already is what we want.
+                // A process that has ended already is fine.
                 let _ = kill_process(pid, Signal::TERM);
             }
             tokio::time::timeout(GRACE, child.wait())
@@ -218,13 +220,13 @@ impl Stack {
             let _ = ended.await;
         }
         for child in &mut self.children {
-            // One that has ended already is what we want.
+            // A process that has ended already is fine.
             let _ = child.kill().await;
         }
     }
 }
 
-/// The directory of a stack that starts.
+/// Opens the directory of a stack that starts.
 fn state(options: &Options, say: &dyn Fn(&str)) -> Result<StateDir> {
     if options.temporary {
         return StateDir::temporary();
@@ -236,7 +238,7 @@ fn state(options: &Options, say: &dyn Fn(&str)) -> Result<StateDir> {
     Ok(state)
 }
 
-/// A client of an engine on this machine, for seeding and for tests. It goes through no proxy, whatever the environment names.
+/// A client of an engine on this machine, for seeding and for tests. It uses no proxy, whatever the environment names.
 pub fn client(url: &str) -> aws_sdk_dynamodb::Client {
     let config = aws_sdk_dynamodb::Config::builder()
         .behavior_version(BehaviorVersion::latest())
@@ -265,7 +267,8 @@ fn start_cargo_lambda(program: &Path, port: u16, state: &StateDir) -> Result<Chi
     command
         .args(["lambda", "watch", "--only-lambda-apis", "--concurrency", "1", "--ignore-changes"])
         .args(["-A", "127.0.0.1", "-P", &port.to_string(), "--disable-cors"])
-        // Not the file that the manifest names for plain `cargo lambda watch`: it starts no function here.
+        // The manifest names another file, for plain `cargo lambda watch`. This emulator starts no function, so it gets
+        // an empty one.
         .arg("--env-file")
         .arg(state.empty_file()?)
         .current_dir(workspace::root())
@@ -294,7 +297,7 @@ fn start_function(
     Ok(child)
 }
 
-/// Reads the messages that a function prints.
+/// Reads the one-time codes that a function prints, and passes them on.
 async fn relay(output: tokio::process::ChildStdout, messages: mpsc::UnboundedSender<Message>) {
     #[derive(serde::Deserialize)]
     struct Line {
@@ -322,7 +325,8 @@ fn spawn(command: std::process::Command, name: &str) -> Result<Child> {
     command.spawn().map_err(|error| StackError::caused(format!("{name} does not start"), error))
 }
 
-/// Waits for the runtime's API: a function that registers for its own shutdown asks it once, before anything else.
+/// Waits until the runtime's API listens. A function that registers for its own shutdown calls it once, before anything
+/// else.
 async fn wait_until_listening(port: u16) -> Result<()> {
     let give_up_at = Instant::now() + READY_WITHIN;
     while TcpStream::connect(("127.0.0.1", port)).await.is_err() {
@@ -334,7 +338,7 @@ async fn wait_until_listening(port: u16) -> Result<()> {
     Ok(())
 }
 
-/// Pumps the streams and ticks the schedules.
+/// Starts the pumps of the streams and the schedules.
 fn start_triggers(
     template: &Template,
     engine: &Engine,
@@ -354,7 +358,7 @@ fn start_triggers(
     Ok(triggers)
 }
 
-/// Asks every function until it answers. A child that ended will not: its log says why.
+/// Asks every function until it answers. A child process that has ended never will: then the error names its log.
 async fn wait_until_ready(
     template: &Template,
     runtime: &Runtime,
@@ -378,7 +382,7 @@ async fn wait_until_ready(
     Ok(())
 }
 
-/// Asks a function something that changes nothing: a route that nobody has, an empty batch, its schedule.
+/// Sends a function an event that changes nothing: a route that nobody has, an empty batch, or its schedule.
 async fn is_up(template: &Template, runtime: &Runtime, function: &str) -> Result<bool> {
     let scheduled = template.schedules()?.into_iter().find(|schedule| schedule.function == function);
     let probe = match &scheduled {

@@ -1,4 +1,5 @@
-//! Where a stack on one machine keeps its keys, its clock, its tables and its logs. **A directory is one stack's at a time.**
+//! The directory in which a stack on one machine keeps its keys, its clock, its tables and its logs. **One directory
+//! belongs to one stack at a time.**
 
 use crate::{Result, StackError, key_file::KeyFile, seed::Seed, workspace};
 use mealticket_store::Clock;
@@ -16,38 +17,39 @@ use std::{
 /// How to reach a stack that runs.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Running {
-    /// Where its functions are invoked.
+    /// The URL at which its functions are invoked.
     pub functions: String,
     /// The file that moves its clock.
     pub clock_file: PathBuf,
-    /// Where its operators' identity provider is.
+    /// The URL of its operators' identity provider.
     pub operators: String,
 }
 
-/// The directory of a stack: its keys and, with `--data`, its tables.
+/// The directory of a stack. It holds the keys and, with `--data`, the tables.
 pub struct StateDir {
     path: PathBuf,
-    /// Held while a stack uses the directory.
+    /// The lock, while a stack uses the directory.
     lock: Option<File>,
-    /// Whether it goes with this value.
+    /// Whether the directory is removed when this value is dropped.
     is_temporary: bool,
 }
 
-/// How often, and how long apart, a lock is asked for. A command that looks whether a stack runs holds it for a moment.
+/// How often a lock is tried, and the pause between two tries. A command that checks whether a stack runs holds the
+/// lock for a moment.
 const LOCK_TRIES: u32 = 10;
 const LOCK_PAUSE: Duration = Duration::from_millis(20);
 
 impl StateDir {
-    /// The same directory for a stack that starts, which alone uses it until this value ends.
+    /// Opens the directory for a stack that starts. That stack alone uses it until this value is dropped.
     ///
-    /// A directory given with `--data` that another stack uses is refused. Of the machine's own, the first stack has it; another gets a
-    /// directory that goes with it, and is told nothing of by `tick`, `token` and the like.
+    /// When another stack uses a directory given with `--data`, it is refused. The first stack on a machine gets the
+    /// machine's own directory. Any further stack gets a temporary one, which `tick`, `token` and the like do not find.
     pub fn hold(data: Option<&Path>) -> Result<Self> {
         let mut state = Self::open(data)?;
         state.lock = state.lock()?;
         match data {
             _ if state.lock.is_some() => {
-                // One that was killed forgot nothing.
+                // A stack that was killed left its record behind.
                 state.forget_running();
                 Ok(state)
             }
@@ -59,7 +61,7 @@ impl StateDir {
         }
     }
 
-    /// A directory that goes with this value: for a stack that nobody else has to find.
+    /// Makes a directory that is removed when this value is dropped, for a stack that nobody else needs to find.
     pub fn temporary() -> Result<Self> {
         let all = Self::open(None)?.path.join("runs");
         remove_abandoned(&all);
@@ -69,7 +71,7 @@ impl StateDir {
         Ok(state)
     }
 
-    /// The directory of a stack that was started before; refused when there is none.
+    /// Opens the directory of a stack that was started before. A directory that no stack has used is refused.
     pub fn existing(data: Option<&Path>) -> Result<Self> {
         match data {
             Some(data) if !data.join(KEYS).is_file() => Err(StackError(format!(
@@ -80,20 +82,21 @@ impl StateDir {
         }
     }
 
-    /// The directory given with `--data`, or the machine's own. It is made when it is not there.
+    /// Opens the directory given with `--data`, or the machine's own, and makes it if it does not exist.
     pub fn open(data: Option<&Path>) -> Result<Self> {
         let path = data.map_or_else(workspace::private, Path::to_path_buf);
         let failed = |error: std::io::Error| StackError::caused(path.display(), error);
         std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&path).map_err(failed)?;
         if data.is_none() {
-            // For its owner alone, whoever made it: keys, tokens and codes are in it. A directory of the user's own is left.
+            // Keys, tokens and codes are in it, so only its owner may read it, whoever made it. A directory of the
+            // user's own keeps its rights.
             std::fs::set_permissions(&path, Permissions::from_mode(0o700)).map_err(failed)?;
         }
         let path = path.canonicalize().map_err(|error| StackError::caused(path.display(), error))?;
         Ok(StateDir { path, lock: None, is_temporary: false })
     }
 
-    /// The lock, when nobody else has it.
+    /// Takes the lock. Returns `None` when another stack has it.
     fn lock(&self) -> Result<Option<File>> {
         let path = self.path.join("lock");
         let failed = |error: std::io::Error| StackError::caused(path.display(), error);
@@ -108,7 +111,7 @@ impl StateDir {
         Ok(None)
     }
 
-    /// Whether a stack uses the directory now, this process's own included.
+    /// Whether a stack uses the directory now, also a stack of this process.
     fn is_held(&self) -> bool {
         if self.lock.is_some() {
             return true;
@@ -117,51 +120,51 @@ impl StateDir {
         file.is_ok_and(|file| matches!(file.try_lock_shared(), Err(std::fs::TryLockError::WouldBlock)))
     }
 
-    /// Whether it goes with this value, so that nobody else finds the stack.
+    /// Whether the directory is temporary, so that nobody else finds its stack.
     pub fn is_temporary(&self) -> bool {
         self.is_temporary
     }
 
-    /// The directory.
+    /// The directory's path.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Writes the script that a person can run against the stack here, and says where it is.
+    /// Writes the script that a person can run against this stack. Returns the script's path.
     pub fn write_session(&self, script: &str) -> Result<PathBuf> {
         let path = self.path.join("session.sh");
         replace_private(&path, script)?;
         Ok(path)
     }
 
-    /// Where the functions find the stack's keys.
+    /// The file in which the functions find the stack's keys.
     pub fn secrets_file(&self) -> PathBuf {
         self.path.join("secrets.json")
     }
 
-    /// Where the tables are kept.
+    /// The file that keeps the tables.
     pub fn tables_file(&self) -> PathBuf {
         self.path.join("tables.sqlite")
     }
 
-    /// A file with nothing in it, for a program that insists on one.
+    /// Writes a file with nothing in it, for a program that insists on a file. Returns its path.
     pub fn empty_file(&self) -> Result<PathBuf> {
         let path = self.path.join("empty.env");
         std::fs::write(&path, "").map_err(|error| StackError::caused(path.display(), error))?;
         Ok(path)
     }
 
-    /// The file that says how far the stack's clock is moved. It stays with tables that stay.
+    /// The file that says by how many seconds the stack's clock is moved. It stays when the tables stay.
     pub fn clock_file(&self) -> PathBuf {
         self.path.join("clock")
     }
 
-    /// Writes down how to reach the stack that runs here, for `tick`, `token` and `sign`.
+    /// Records how to reach the stack that runs here, for `tick`, `token` and `sign`.
     pub fn note_running(&self, running: &Running) -> Result<()> {
         replace_private(&self.running_file(), &json(running)?)
     }
 
-    /// The stack that runs here, if one does.
+    /// The stack that runs here, if there is one.
     pub fn running(&self) -> Option<Running> {
         if !self.is_held() {
             return None;
@@ -169,7 +172,8 @@ impl StateDir {
         serde_json::from_str(&std::fs::read_to_string(self.running_file()).ok()?).ok()
     }
 
-    /// Forgets this process's stack, which has ended. Tables in memory take their clock with them.
+    /// Removes the record of this process's stack, which has ended. Tables in memory are gone then, so their clock goes
+    /// too.
     pub fn forget_running(&self) {
         if self.lock.is_some() {
             let _ = std::fs::remove_file(self.running_file());
@@ -183,7 +187,7 @@ impl StateDir {
         workspace::private().canonicalize().is_ok_and(|path| path == self.path)
     }
 
-    /// The clock of the stack here: the machine's, moved as far as the stack's was.
+    /// The clock of this stack: the machine's clock, moved as far as the stack's was.
     pub fn clock(&self) -> Clock {
         Clock::shifted_by(self.clock_file())
     }
@@ -192,14 +196,15 @@ impl StateDir {
         self.path.join("running.json")
     }
 
-    /// Where what the functions log goes. The logs of a temporary directory are the machine's: somebody may want to read them after it.
+    /// The log file of a process. A temporary stack logs into the machine's own directory, because somebody may want to
+    /// read the log later.
     pub fn log_file(&self, process: &str) -> PathBuf {
         let folder = if self.is_temporary { workspace::private() } else { self.path.clone() };
         folder.join(format!("{process}.log"))
     }
 
-    /// The keys: those that are there; else, in a new data directory, the machine's own, so that `token` and `sign` work
-    /// whichever directory a stack uses; else new ones.
+    /// The stack's keys. Keys that are there are used. A new data directory takes the machine's own keys, so that
+    /// `token` and `sign` work for either directory. Otherwise new keys are made.
     pub fn keys(&self, seed: &Seed) -> Result<KeyFile> {
         let own = self.path.join(KEYS);
         if !own.exists() {
@@ -229,7 +234,7 @@ impl Drop for StateDir {
     }
 }
 
-/// The stack's keys and those of the seed's merchants.
+/// The file with the stack's keys and the keys of the seed's merchants.
 const KEYS: &str = "keys.json";
 
 /// Removes the directories of processes that were killed.
@@ -246,7 +251,8 @@ fn json(value: &impl Serialize) -> Result<String> {
     serde_json::to_string_pretty(value).map_err(|error| StackError(error.to_string()))
 }
 
-/// Writes a file that nobody else may read, all of it or nothing; a file that another process wrote meanwhile stands.
+/// Writes a file that nobody else may read. It is written whole or not at all; a file that another process wrote
+/// meanwhile stays.
 fn write_private(path: &Path, text: &str) -> Result<()> {
     let draft = draft(path, text)?;
     let linked = std::fs::hard_link(&draft, path);
@@ -259,7 +265,7 @@ fn write_private(path: &Path, text: &str) -> Result<()> {
     }
 }
 
-/// The same, in the place of a file that says something else.
+/// Writes a file that nobody else may read, in place of a file with another text.
 fn replace_private(path: &Path, text: &str) -> Result<()> {
     if std::fs::read_to_string(path).is_ok_and(|known| known == text) {
         return Ok(());

@@ -1,4 +1,4 @@
-//! The tables alone, with filled samples, for functions that somebody else runs.
+//! Serves the tables alone, with filled samples, for functions that plain cargo-lambda runs.
 
 use crate::{
     Result, StackError,
@@ -16,18 +16,18 @@ use mealticket_api::{Deps, deps::Stack};
 use mealticket_store::{Clock, Tables};
 use std::{fmt::Display, fs, path::PathBuf, sync::Arc};
 
-/// Tables that are served for functions that somebody else runs.
+/// Tables that are served, until this value is dropped.
 pub struct Served {
-    /// Where they are.
+    /// The URL of the tables.
     pub url: String,
-    /// What the functions must be told.
+    /// The file with the environment that the functions need.
     pub env_file: PathBuf,
-    /// The filled samples.
+    /// The folder with the filled samples.
     pub folder: PathBuf,
     _engine: Engine,
 }
 
-/// Serves the seed's tables on `port`, writes the environment of the functions, and fills every sample.
+/// Serves the seed's tables on `port`, writes the functions' environment, and fills every sample.
 pub async fn serve(port: u16) -> Result<Served> {
     let template = Template::read(&workspace::template())?;
     let seed = Seed::read(&workspace::seed())?;

@@ -1,4 +1,4 @@
-//! What invokes functions besides the gateway: streams and schedules.
+//! What invokes functions besides the gateway: the streams and the schedules.
 
 pub mod pump;
 pub mod schedule;

@@ -5,14 +5,14 @@ use reqwest::{Method, header::HeaderMap};
 use serde_json::Value;
 use std::time::{Duration, Instant};
 
-/// Talks to one stack. Cheap to clone.
+/// Sends requests to one stack. A clone is cheap.
 #[derive(Clone)]
 pub struct Client {
     base: String,
     http: reqwest::Client,
 }
 
-/// A request being made.
+/// A request that is being built.
 #[derive(Clone)]
 pub struct Call {
     client: Client,
@@ -22,45 +22,45 @@ pub struct Call {
     body: Option<Vec<u8>>,
 }
 
-/// What came back.
+/// A response, and how long it took.
 #[derive(Debug, Clone)]
 pub struct Reply {
-    /// The status.
+    /// The status code.
     pub status: u16,
     /// The headers.
     pub headers: HeaderMap,
     /// The body, as text.
     pub text: String,
-    /// The body, as JSON; null when it is none.
+    /// The body as JSON; null when it is no JSON.
     pub json: Value,
-    /// How long it took.
+    /// The time from the request to the whole response.
     pub took: Duration,
 }
 
 impl Client {
-    /// A client of the API at `base`.
+    /// A client of the API at `base`. It uses no proxy and waits 60 s at most.
     pub fn new(base: &str) -> Result<Self> {
         let http = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(60)).build();
         let http = http.map_err(|error| StackError::caused("an HTTP client", error))?;
         Ok(Client { base: base.to_owned(), http })
     }
 
-    /// A GET.
+    /// A GET request.
     pub fn get(&self, path: &str) -> Call {
         self.call(Method::GET, path)
     }
 
-    /// A POST of JSON.
+    /// A POST request with a JSON body.
     pub fn post(&self, path: &str, body: &Value) -> Call {
         self.call(Method::POST, path).header("content-type", "application/json").body(body.to_string())
     }
 
-    /// A DELETE.
+    /// A DELETE request.
     pub fn delete(&self, path: &str) -> Call {
         self.call(Method::DELETE, path)
     }
 
-    /// Any request.
+    /// A request with any method.
     pub fn call(&self, method: Method, path: &str) -> Call {
         Call { client: self.clone(), method, path: path.to_owned(), headers: Vec::new(), body: None }
     }
@@ -93,13 +93,13 @@ impl Call {
         self
     }
 
-    /// The request line and body, for people.
+    /// The request line and the body, for a person to read.
     pub fn shown(&self) -> String {
         let body = self.body.as_deref().map(String::from_utf8_lossy).unwrap_or_default();
         format!("{} {} {body}", self.method, self.path).trim_end().to_owned()
     }
 
-    /// Sends it.
+    /// Sends the request. Fails when no response comes; a refusal is a response.
     pub async fn send(&self) -> Result<Reply> {
         let began = Instant::now();
         let mut request = self.client.http.request(self.method.clone(), format!("{}{}", self.client.base, self.path));
@@ -119,17 +119,17 @@ impl Call {
 }
 
 impl Reply {
-    /// A text member of the body, by JSON pointer; empty when it is not there.
+    /// The text at a JSON pointer of the body; empty when there is none.
     pub fn text_at(&self, pointer: &str) -> &str {
         self.json.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
     }
 
-    /// A whole number of the body, by JSON pointer; zero when it is not there.
+    /// The whole number at a JSON pointer of the body; zero when there is none.
     pub fn number_at(&self, pointer: &str) -> u64 {
         self.json.pointer(pointer).and_then(Value::as_u64).unwrap_or(0)
     }
 
-    /// Whether the answer is that of an earlier request.
+    /// Whether the response repeats the response to an earlier request.
     pub fn is_replayed(&self) -> bool {
         self.headers.get("idempotent-replayed").is_some_and(|value| value == "true")
     }

@@ -1,6 +1,6 @@
-//! The whole story, told against a running stack: a person signs up, claims a benefit, shows its code, a cashier redeems it,
-//! the merchant's system reports a redemption of its own, the wallet shows the truth, and the month's books are closed. Every
-//! step is checked.
+//! The whole story, run against a stack. A person signs up, claims a benefit and shows its code, and a cashier
+//! redeems it. The merchant's system reports a redemption of its own, and the wallet shows the result. Then the month's
+//! books are closed. Every step is checked.
 
 mod books;
 mod webhooks;
@@ -13,7 +13,7 @@ use crate::{
 use serde_json::{Value, json};
 use std::{io::Write, time::Duration};
 
-/// The phone of the story; the seed knows it as a 全球通 customer.
+/// The phone of the story. The seed knows it as a 全球通 customer.
 const PHONE: &str = "+8613800138000";
 /// The merchant of the story.
 const MERCHANT: &str = "mch_luckytea";
@@ -25,16 +25,16 @@ struct Story<'a> {
     step: usize,
 }
 
-/// Which story is told.
+/// The two stories.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Tale {
     /// From sign-up to the statement.
     Main,
-    /// What a merchant's system is told.
+    /// The messages to a merchant's system.
     Webhooks,
 }
 
-/// Tells a story. An error names the first step that is wrong.
+/// Runs a story against the stack. Fails at the first step that is wrong, and names it.
 pub async fn tell(stack: &mut Stack, tale: Tale) -> Result<()> {
     let client = Client::new(&stack.ready.api)?;
     let mut story = Story { stack, client, member: String::new(), step: 0 };
@@ -51,7 +51,7 @@ pub async fn tell(stack: &mut Stack, tale: Tale) -> Result<()> {
 }
 
 impl Story<'_> {
-    /// Makes a request, prints it with its answer, and checks the answer.
+    /// Sends a request, prints it with its response, and checks the response.
     async fn step(&mut self, what: &str, call: Call, status: u16, check: impl Fn(&Reply) -> bool) -> Result<Reply> {
         self.step += 1;
         let reply = call.send().await?;
@@ -178,11 +178,11 @@ fn statuses<'a>(reply: &'a Reply, list: &str) -> Vec<&'a str> {
     coupons.filter_map(|coupon| coupon.get("status")?.as_str()).collect()
 }
 
-/// Characters of an answer that are shown.
+/// How many characters of a response are printed.
 const SHOWN_CHARS: usize = 400;
 
 fn shortened(text: &str) -> String {
-    // The first line of a file is its headings; the rest is shown as a table.
+    // The first line of a file is its heading; the rest is printed as a table.
     let text = text.trim_start_matches('\u{feff}').lines().next().unwrap_or_default();
     if text.chars().count() <= SHOWN_CHARS {
         return text.to_owned();

@@ -1,5 +1,5 @@
-//! Times every operation through a running stack, one request after the other. The machine's speed is not ours: compare
-//! the rows of one run with each other, not with another machine's.
+//! Times every operation through a running stack, one request after the other. The times depend on the machine: compare
+//! the rows of one run with each other, and not with another machine's.
 
 use crate::{
     Result, StackError,
@@ -10,17 +10,17 @@ use mealticket_store::Clock;
 use serde_json::{Value, json};
 use std::{collections::BTreeMap, io::Write, time::Duration};
 
-/// The merchant that redeems.
+/// The merchant that redeems the coupons.
 const MERCHANT: &str = "mch_luckytea";
 
-/// The durations of every operation, in the order in which they were first made.
+/// The times of every operation, in the order in which the operations first ran.
 #[derive(Default)]
 struct Times {
     order: Vec<&'static str>,
     by_operation: BTreeMap<&'static str, Vec<Duration>>,
 }
 
-/// Lets `members` members go through everything, and prints the medians.
+/// Sends `members` members through every operation, and prints the medians.
 pub async fn measure(stack: &mut Stack, members: u32) -> Result<()> {
     let client = Client::new(&stack.ready.api)?;
     let mut times = Times::default();
@@ -34,12 +34,12 @@ pub async fn measure(stack: &mut Stack, members: u32) -> Result<()> {
         let (p50, p99) = (percentile(&durations, 50), percentile(&durations, 99));
         table.push_str(&format!("{operation:<28}{:>8}{p50:>10.1}{p99:>10.1}\n", durations.len()));
     }
-    // A closed pipe is no error of ours.
+    // A closed pipe is not a failure.
     let _ = std::io::stdout().lock().write_all(table.as_bytes());
     Ok(())
 }
 
-/// The smallest duration that so many of a hundred do not exceed, in milliseconds.
+/// The smallest time that so many of a hundred do not exceed, in milliseconds.
 fn percentile(sorted: &[Duration], percent: usize) -> f64 {
     let rank = (sorted.len() * percent).div_ceil(100).saturating_sub(1);
     sorted.get(rank).map_or(0.0, Duration::as_secs_f64) * 1_000.0

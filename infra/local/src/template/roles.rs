@@ -1,15 +1,15 @@
-//! What the functions' roles in the template allow on the tables.
+//! Reads from the template what the functions' roles allow on the tables.
 
 use super::{Template, at};
 use crate::Result;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// By table, as the template's resources name it, in small letters: the actions of DynamoDB, like `GetItem`.
+/// DynamoDB's actions that a role allows, like `GetItem`, by table. A table has its resource's name, in small letters.
 pub type Grants = BTreeMap<String, BTreeSet<String>>;
 
 impl Template {
-    /// What a function's role allows on the tables and their streams.
+    /// What the role of a function allows on the tables and on their streams.
     pub fn grants(&self, function: &str) -> Result<Grants> {
         let is_it = |resource: &Value| at(resource, &["Metadata", "BuildProperties", "Binary"]) == function;
         let found = self.resources("AWS::Serverless::Function").find(|(_, resource)| is_it(resource));

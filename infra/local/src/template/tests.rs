@@ -37,7 +37,7 @@ fn every_function_has_a_folder_and_events() {
     }
 }
 
-/// An alarm on words that nobody logs never rings.
+/// If nobody logs the message that an alarm counts, the alarm never rings.
 #[test]
 fn every_message_that_the_template_counts_is_logged_by_the_code() {
     let text = std::fs::read_to_string(workspace::template()).unwrap();
@@ -169,7 +169,7 @@ fn every_function_is_reached_by_a_route_a_stream_or_a_schedule() {
     let routed = template.routes().unwrap().into_iter().map(|route| route.function);
     let mapped = template.mappings().unwrap().into_iter().map(|mapping| mapping.function);
     let scheduled = template.schedules().unwrap().into_iter().map(|schedule| schedule.function);
-    // One that is invoked by hand says so.
+    // A function that is invoked by hand says so in its metadata.
     let by_hand = template.resources("AWS::Serverless::Function").filter_map(|(_, function)| {
         let metadata = &function["Metadata"];
         (metadata["CalledBy"] == "hand").then(|| metadata["BuildProperties"]["Binary"].as_str().unwrap().to_owned())

@@ -1,8 +1,8 @@
-//! The engine as DynamoDB's HTTP API, for programs on this machine and for no web page.
+//! DynamoDB's HTTP API over the engine, for programs on this machine and for no web page.
 //!
-//! The engine's own server answers every origin (`Access-Control-Allow-Origin: *`) and has no switch for it. So the tables are served here.
-//! A request with an `Origin` comes from a web page and is refused. A foreign `Host` is refused too: a page can point a name of its own at
-//! this address.
+//! The engine's own server answers every origin (`Access-Control-Allow-Origin: *`) and has no switch for it. So we
+//! serve the tables here. A request with an `Origin` comes from a web page and is refused. A foreign `Host` is refused
+//! too: a page can point a name of its own at this address.
 
 use axum::{
     Router,
@@ -15,9 +15,9 @@ use serde::{Serialize, de::DeserializeOwned};
 use std::net::SocketAddr;
 use tokio::net::TcpListener;
 
-/// DynamoDB's own limit on a request.
+/// DynamoDB's own limit on the size of a request.
 const BODY_BYTES_MAX: usize = 16 * 1024 * 1024;
-/// What the SDKs send and expect.
+/// The content type that the SDKs send and expect.
 const CONTENT_TYPE: &str = "application/x-amz-json-1.0";
 
 #[derive(Clone)]
@@ -26,7 +26,7 @@ struct Served {
     address: SocketAddr,
 }
 
-/// Serves until the task ends.
+/// Serves the engine until the task ends.
 pub(super) async fn serve(listener: TcpListener, database: Database, address: SocketAddr) {
     let app = Router::new().fallback(front).with_state(Served { database, address });
     // It ends with the runtime; there is nobody left to notify.
@@ -55,8 +55,10 @@ async fn front(State(served): State<Served>, request: Request<Body>) -> Response
     }
 }
 
-/// Every browser sends `Origin` with a request that a page of another origin makes, but for a plain GET, which changes nothing here and
-/// shows nothing.
+/// True when the request comes from a program.
+///
+/// When a page of another origin makes a request, every browser sends `Origin` with it. The one exception is a plain
+/// GET, which changes nothing here and shows nothing.
 fn is_from_a_program(headers: &HeaderMap, address: SocketAddr) -> bool {
     let own = [address.to_string(), format!("localhost:{}", address.port())];
     let mut hosts = headers.get_all(header::HOST).iter();
@@ -72,7 +74,7 @@ fn reply(status: StatusCode, json: String) -> Response<Body> {
     response
 }
 
-/// What the engine answers to a request: the status and the JSON document.
+/// The engine's response to a request: the status and the JSON document.
 pub fn answer(database: &Database, target: &str, body: &[u8]) -> (u16, String) {
     fn run<Q: DeserializeOwned, A: Serialize>(
         body: &[u8],
@@ -117,7 +119,7 @@ mod tests {
     use crate::engine::Engine;
     use reqwest::header::{HOST, ORIGIN};
 
-    /// What a page of any origin can do to the tables by itself.
+    /// Sends what a page of any origin can send by itself.
     #[tokio::test]
     async fn the_tables_answer_programs_and_no_web_page() {
         let engine = Engine::start(0, None, &[]).await.unwrap();

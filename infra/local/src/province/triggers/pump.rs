@@ -1,5 +1,7 @@
-//! Pumps a table's stream into a function as Lambda's mapping does: batches in order, one at a time for a shard; a tumbling
-//! window, which names the shard; a batch that fails again and again, from the first record that failed, or in halves.
+//! Pumps a table's stream into a function as Lambda's event source mapping does.
+//!
+//! Batches of a shard come in order, one at a time. A tumbling window names the shard. When a batch fails, the pump
+//! tries again from the first record that failed, or with halves of the batch.
 
 use crate::{Result, StackError, template::MappingSpec};
 use dynoxide::Database;
@@ -12,14 +14,14 @@ use tokio::time::{Instant, sleep};
 
 /// How long records are gathered here, whatever the template says: on one machine nobody waits for a cheaper write.
 const GATHER: Duration = Duration::from_millis(200);
-/// How often an empty stream is asked.
+/// How often an empty stream is read.
 const POLL: Duration = Duration::from_millis(100);
-/// First pause after a failure; doubled each time.
+/// The first pause after a failure. Each further pause is twice as long.
 const PAUSE_FIRST: Duration = Duration::from_millis(100);
-/// Longest pause.
+/// The longest pause.
 const PAUSE_MAX: Duration = Duration::from_secs(5);
 
-/// One shard's records on their way into a function.
+/// Carries one shard's records to a function.
 pub struct Pump<F> {
     database: Database,
     mapping: MappingSpec,
@@ -38,12 +40,12 @@ struct Window {
 }
 
 impl<F: AsyncFn(&Value) -> Option<Value>> Pump<F> {
-    /// A pump that begins with the oldest record. `invoke` gives the function's reply, `None` when it failed.
+    /// A pump that begins with the oldest record. `invoke` returns the function's reply, or `None` when it failed.
     pub fn new(database: Database, mapping: MappingSpec, clock: Clock, invoke: F) -> Result<Self> {
         let list: Value = ask(json!({ "TableName": mapping.table }), |request| database.list_streams(request))?;
         let arn = text(&list, "/Streams/0/StreamArn")?;
         let described: Value = ask(json!({ "StreamArn": arn }), |request| database.describe_stream(request))?;
-        // The engine has one shard a table.
+        // The engine gives each table one shard.
         let shard = text(&described, "/StreamDescription/Shards/0/ShardId")?;
         let request = json!({ "StreamArn": arn, "ShardId": shard, "ShardIteratorType": "TRIM_HORIZON" });
         let iterator = text(&ask(request, |request| database.get_shard_iterator(request))?, "/ShardIterator")?;
@@ -53,7 +55,7 @@ impl<F: AsyncFn(&Value) -> Option<Value>> Pump<F> {
     /// Pumps until the runtime ends.
     pub async fn run(mut self) {
         loop {
-            // The engine is in this process: what it cannot answer now it may answer next time.
+            // The engine is in this process. A read that fails now may succeed next time.
             let pumped = self.pump().await.unwrap_or(0);
             if pumped == 0 {
                 sleep(POLL).await;
@@ -61,7 +63,8 @@ impl<F: AsyncFn(&Value) -> Option<Value>> Pump<F> {
         }
     }
 
-    /// Delivers what is there, at most one batch, and closes a window whose time is over. Gives the records delivered.
+    /// Delivers what is there, one batch at most, and closes a window whose time is over. Returns how many records were
+    /// delivered.
     pub async fn pump(&mut self) -> Result<usize> {
         let batch = self.gather().await?;
         let count = batch.len();
@@ -96,7 +99,8 @@ impl<F: AsyncFn(&Value) -> Option<Value>> Pump<F> {
         }
     }
 
-    /// Delivers a batch and does not give up. Half of it fails alone if something in it makes the function fail.
+    /// Delivers a batch and never gives up. If the mapping bisects, a batch that makes the function fail is halved, so
+    /// that in the end only a bad record's own half is held up.
     async fn deliver(&mut self, batch: VecDeque<Value>) {
         let mut waiting = VecDeque::from([batch]);
         let mut pause = PAUSE_FIRST;
@@ -113,7 +117,7 @@ impl<F: AsyncFn(&Value) -> Option<Value>> Pump<F> {
                     pause = PAUSE_FIRST;
                     continue;
                 }
-                // A partial failure: what came before is done.
+                // A partial failure: the records before the first failure are done.
                 Some(done) => {
                     batch.drain(..done);
                     waiting.push_front(batch);
@@ -130,7 +134,7 @@ impl<F: AsyncFn(&Value) -> Option<Value>> Pump<F> {
         }
     }
 
-    /// Tells the function that its window is over, when it is, and begins another.
+    /// When the window is over, notifies the function and begins another window.
     async fn turn_window(&mut self) {
         let Some(seconds) = self.mapping.window_seconds else { return };
         let now = self.clock.now();
@@ -160,8 +164,8 @@ impl<F: AsyncFn(&Value) -> Option<Value>> Pump<F> {
     }
 }
 
-/// How many records a reply says are done: those before the first that failed. A failure that names no record of the batch
-/// is the whole batch's (Lambda developer guide, "Reporting batch item failures").
+/// How many records are done, by the function's reply: those before the first that failed. When a failure names no
+/// record of the batch, the whole batch failed (Lambda developer guide, "Reporting batch item failures").
 fn delivered(records: &[&Value], reply: &Value) -> usize {
     let failures = reply.get("batchItemFailures").and_then(Value::as_array);
     let place = |failure: &Value| {

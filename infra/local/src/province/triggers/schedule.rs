@@ -1,11 +1,11 @@
-//! Schedules, as EventBridge runs them.
+//! Runs schedules, as EventBridge does.
 
 use crate::{runtime::Runtime, template::ScheduleSpec};
 use mealticket_domain::Timestamp;
 use mealticket_store::Clock;
 use serde_json::{Value, json};
 
-/// What EventBridge sends a function at its time: what the rule says, or else the time.
+/// The event that EventBridge sends at this time: the rule's own input, or else the time.
 pub fn event(schedule: &ScheduleSpec, time: Timestamp) -> Value {
     schedule.input.clone().unwrap_or_else(|| {
         json!({
@@ -16,7 +16,7 @@ pub fn event(schedule: &ScheduleSpec, time: Timestamp) -> Value {
     })
 }
 
-/// The same for a run that does what is due and then ends, also of a function that would stay for more.
+/// The event for a run that does what is due and then ends. A function that would otherwise stay for more ends too.
 pub fn event_once(schedule: &ScheduleSpec, time: Timestamp) -> Value {
     let mut event = event(schedule, time);
     if let Some(stay) = event.get_mut("for_seconds") {
@@ -25,7 +25,7 @@ pub fn event_once(schedule: &ScheduleSpec, time: Timestamp) -> Value {
     event
 }
 
-/// Invokes a function at its rate, until the runtime ends. A run that fails is in the function's log, and the next comes.
+/// Invokes a function at its rate until the runtime ends. The function logs a failure itself, and the next run follows.
 pub(crate) async fn run(schedule: ScheduleSpec, runtime: Runtime, clock: Clock) {
     loop {
         tokio::time::sleep(schedule.every).await;

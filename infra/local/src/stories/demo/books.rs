@@ -1,4 +1,4 @@
-//! The end of the story: what was redeemed is in the books, the month is closed, and everybody sees the same figures.
+//! The end of the story. What was redeemed is in the books, the month is closed, and everybody sees the same figures.
 
 use super::{MERCHANT, Story};
 use crate::{Result, StackError, client::Reply};
@@ -9,11 +9,11 @@ use std::{io::Write, time::Duration};
 
 /// Entries of the story in the merchant's books: a redemption, its reversal, and the redemption that was reported.
 const ENTRIES: usize = 3;
-/// How long the stream may take to be posted.
+/// How long posting the stream may take.
 const POSTED_WITHIN: Duration = Duration::from_secs(60);
 
 impl Story<'_> {
-    /// Folds the day, closes the month, and shows the statement and the bill.
+    /// Folds the day, closes the month, and prints the statement and the bill.
     pub(super) async fn books(&mut self) -> Result<()> {
         let today = self.stack.now().province_day();
         self.wait_until_folded(&today.to_string()).await?;
@@ -59,7 +59,8 @@ impl Story<'_> {
         self.stack.operator_token("li.na", &[Role::Finance])
     }
 
-    /// The stream is posted within seconds, and folded when the schedule comes round: here, at once.
+    /// Waits until the day is folded. The stream is posted within seconds; a schedule folds it, and here we run that
+    /// schedule at once.
     async fn wait_until_folded(&mut self, day: &str) -> Result<()> {
         let began = std::time::Instant::now();
         while began.elapsed() < POSTED_WITHIN {
@@ -74,13 +75,13 @@ impl Story<'_> {
         Err(StackError("what happened is not in the books after a minute".to_owned()))
     }
 
-    /// Moves the clock to when the month is closed.
+    /// Moves the clock to the time at which the month is closed.
     async fn close(&mut self, at: Timestamp) -> Result<()> {
         self.stack.tick(Some(at.max(self.stack.now()))).await.map(drop)
     }
 }
 
-/// A member; null when it is not there.
+/// The value of a member of a JSON object; null when it is absent.
 fn at<'a>(value: &'a Value, name: &str) -> &'a Value {
     value.get(name).unwrap_or(&Value::Null)
 }
@@ -103,7 +104,7 @@ fn show(text: &str) {
     let _ = std::io::stdout().lock().write_all(indented.as_bytes());
 }
 
-/// A statement as a person reads it, in yuan.
+/// Prints a statement for a person, in yuan.
 fn table(statement: &Value) -> String {
     let yuan = |fen: &Value| {
         let fen = signed(fen);

@@ -1,5 +1,5 @@
-//! What a merchant's system is told: it arrives, it fails and is tried again, its secret is rotated, it is given up, listed, and
-//! sent again. Three days pass on a clock that is moved.
+//! Messages to a merchant's system. One arrives, one fails and is tried again, and the secret is rotated. One is given
+//! up, listed, and sent again. Three days pass on a clock that is moved.
 
 use super::{MERCHANT, Story};
 use crate::{
@@ -20,14 +20,14 @@ use std::{
 
 /// The merchant's endpoint.
 const ENDPOINT: &str = "end_luckytea1";
-/// What the first half of the story is about, and the second.
+/// The kind of message in the first half of the story.
 const REDEEMED: &str = "coupon.redeemed";
-/// See [`REDEEMED`].
+/// The kind of message in the second half of the story.
 const REVERSED: &str = "coupon.reversed";
-/// How long what is due may take: the stream is read every 100 ms, and a run may have to end first.
+/// How long due messages may take. The stream is read every 100 ms, and a run may have to end first.
 const DONE_WITHIN: Duration = Duration::from_secs(60);
 impl Story<'_> {
-    /// Tells what happens to webhooks.
+    /// Runs the story of the merchant's messages.
     pub(super) async fn webhooks(&mut self) -> Result<()> {
         let endpoint: EndpointId = ENDPOINT.parse().map_err(|_| StackError(format!("{ENDPOINT} is no endpoint")))?;
         let coupon = self.claim("cmp_0001", "demo-claim-0000001").await?;
@@ -63,7 +63,7 @@ impl Story<'_> {
         self.step("The cashier redeems it.", call, 201, |_| true).await
     }
 
-    /// A new secret: for a day both sign, then the new one alone.
+    /// Rotates the secret. For a day we sign with both secrets, and then with the new one alone.
     async fn rotation(&mut self, endpoint: &EndpointId) -> Result<()> {
         let token = self.stack.operator_token("wang.fang", &[Role::ProvinceAdmin])?;
         let path = format!("/v1/admin/merchants/{MERCHANT}/endpoints");
@@ -92,7 +92,7 @@ impl Story<'_> {
         self.pass(ROTATION_SECONDS).await
     }
 
-    /// Ten attempts over three days, then the list, then once more.
+    /// Makes ten attempts over three days, lists the message that was given up, and sends it again.
     async fn dead_letter(&mut self, endpoint: &EndpointId, redeemed: &Reply) -> Result<()> {
         self.stack.receiver.behave(endpoint, Behaviour::Status(503));
         let path = format!("/v1/redemptions/{}/reversals", redeemed.text_at("/redemption_id"));
@@ -133,7 +133,7 @@ impl Story<'_> {
         )
     }
 
-    /// Waits until this many messages have come to an endpoint, and shows the last.
+    /// Waits until this many messages have come to an endpoint, and prints the last.
     async fn arrives(&mut self, endpoint: &EndpointId, count: usize, what: &str) -> Result<Arrival> {
         let began = Instant::now();
         while began.elapsed() < DONE_WITHIN {
@@ -154,7 +154,7 @@ impl Story<'_> {
         Err(StackError(format!("nothing arrived: {what}")))
     }
 
-    /// The merchant's log of its endpoint, when it is so; what is scheduled runs meanwhile.
+    /// Runs the schedules until the merchant's log of its endpoint fulfils the condition. Returns the log.
     async fn until(&mut self, is_so: impl Fn(&Reply) -> bool) -> Result<Reply> {
         let began = Instant::now();
         loop {
@@ -172,7 +172,7 @@ impl Story<'_> {
         }
     }
 
-    /// Waits until the merchant's log is so, and shows it.
+    /// Waits until the merchant's log fulfils the condition, and prints it.
     async fn see(&mut self, what: &str, is_so: impl Fn(&Reply) -> bool) -> Result<()> {
         self.until(&is_so).await?;
         let call = self.client.get(&format!("/v1/deliveries?endpoint_id={ENDPOINT}"));
@@ -185,7 +185,7 @@ impl Story<'_> {
         self.stack.tick(Some(later)).await.map(drop)
     }
 
-    /// Whatever the attempt, an id has one body.
+    /// Checks that a message has the same body at every attempt.
     fn same_bytes(&self, endpoint: &EndpointId) -> Result<()> {
         let arrivals = self.stack.receiver.arrivals(endpoint);
         let same = arrivals.iter().all(|one| arrivals.iter().all(|other| one.id != other.id || one.body == other.body));
@@ -197,8 +197,8 @@ fn check(is_so: bool, otherwise: &str) -> Result<()> {
     if is_so { Ok(()) } else { Err(StackError(otherwise.to_owned())) }
 }
 
-/// The delivery of this kind in a list. Of one second the list is in no order that tells what came first, and there is one of each kind
-/// that a step is about.
+/// The delivery of this kind in a list. The list does not say which of two deliveries in one second came first. But
+/// each step is about a kind of which there is one.
 fn delivery<'a>(reply: &'a Reply, kind: &str) -> &'a Value {
     let items = reply.json.get("items").and_then(Value::as_array).into_iter().flatten();
     items.into_iter().find(|item| text(item, "type") == kind).unwrap_or(&Value::Null)

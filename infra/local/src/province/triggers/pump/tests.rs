@@ -2,7 +2,7 @@ use super::*;
 use crate::{engine::Engine, template::Template, workspace};
 use std::cell::RefCell;
 
-/// A function that records what it is sent and answers as it is told, then with success.
+/// A function that records the batches that it gets. It gives the planned replies in turn, and after that success.
 struct Function {
     seen: RefCell<Vec<Vec<String>>>,
     finals: RefCell<usize>,
@@ -53,7 +53,7 @@ async fn what_fails_comes_again_from_where_it_failed_and_in_order() {
         Pump::new(engine.database().clone(), mapping, clock, async |event: &Value| function.invoke(event)).unwrap();
     assert_eq!((pump.pump().await.unwrap(), pump.pump().await.unwrap(), pump.pump().await.unwrap()), (4, 2, 0));
     let seen = function.seen.borrow();
-    // The batch of four fails, its first half fails as a whole, then everything passes.
+    // The batch of four fails, its first half fails as a whole, and then everything passes.
     assert_eq!(*seen, [vec!["0", "1", "2", "3"], vec!["0", "1"], vec!["0", "1"], vec!["2", "3"], vec!["4", "5"]]);
 }
 
