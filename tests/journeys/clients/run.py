@@ -111,7 +111,8 @@ class PythonClient:
         places = ["--path", openapi, "--config", HERE / "generator.yaml", "--output-path", self.package]
         step("openapi-python-client", [self.tools.python, *generate, *places], env=without_proxies())
         shutil.copy(HERE / "python/story.py", self.program)
-        # Of the generator's own code only the types count. Of ours, an expression that is `Any` is a type that was lost.
+        # In the generator's own code only the types count. In our code, an expression of type `Any` is a type that was
+        # lost.
         strict = ["--strict", "--disallow-any-expr", "--warn-unreachable", "--follow-imports=silent", "--no-incremental"]
         mypy = [self.tools.python, "-m", "mypy", *strict, "--cache-dir", os.devnull, self.program]
         step("mypy", mypy, cwd=self.work, env=without_proxies(MYPYPATH=str(self.work)))
@@ -142,7 +143,7 @@ class TypeScriptClient:
         step("tsc", tsc, cwd=self.work, env=without_proxies())
 
     def run(self, story: dict[str, str]) -> str:
-        # Node leaves out the types.
+        # Node strips the types.
         command = [self.tools.node(), "--disable-warning=ExperimentalWarning", self.program]
         return step("the TypeScript client", command, cwd=self.work, env=without_proxies(**story))
 

@@ -1,2 +1,2 @@
-//! Tests across functions. `tests/it` calls handlers in this process and, where a test says that it needs the binaries, a
+//! Tests across functions. `tests/it` calls handlers in this process. A test that says it needs the binaries calls a
 //! whole province over HTTP.

@@ -1,45 +1,45 @@
-//! A courier that sends nothing: it notes what it was given, and answers as it was told.
+//! A courier that sends nothing. It records the messages that it gets, and answers by a script.
 
 use deliver_webhooks::courier::{Courier, SignedHeaders};
 use mealticket_domain::webhook::{Answer, EndpointUrl};
 use std::sync::{Mutex, PoisonError};
 
-/// An attempt as the endpoint would have seen it.
+/// An attempt, as the endpoint would have seen it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Posted {
-    /// Where.
+    /// The endpoint's URL.
     pub url: String,
-    /// `webhook-id`.
+    /// The header `webhook-id`.
     pub id: String,
-    /// `webhook-timestamp`.
+    /// The header `webhook-timestamp`.
     pub timestamp: String,
-    /// `webhook-signature`.
+    /// The header `webhook-signature`.
     pub signature: String,
-    /// The body.
+    /// The body, as text.
     pub body: String,
 }
 
-/// How an attempt is answered.
+/// Chooses the answer to an attempt.
 pub type Script = dyn Fn(&Posted) -> Answer + Send + Sync;
 
-/// Notes what it is given, and answers by a script.
+/// Records every attempt, and answers it by its script.
 pub struct ScriptedCourier {
     script: Box<Script>,
     posted: Mutex<Vec<Posted>>,
 }
 
 impl ScriptedCourier {
-    /// A courier that answers so.
+    /// A courier with this script.
     pub fn new(script: impl Fn(&Posted) -> Answer + Send + Sync + 'static) -> Self {
         ScriptedCourier { script: Box::new(script), posted: Mutex::default() }
     }
 
-    /// A courier that always brings this status.
+    /// A courier that answers every attempt with this status.
     pub fn answering(status: u16) -> Self {
         Self::new(move |_| Answer::Status { status, retry_after: None })
     }
 
-    /// What it was given, in order.
+    /// The attempts so far, in order.
     pub fn posted(&self) -> Vec<Posted> {
         self.posted.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }

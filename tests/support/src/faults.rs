@@ -1,4 +1,4 @@
-//! A proxy between a store and its tables that does to answers what networks do.
+//! A proxy before the tables. It does to calls and answers what networks do.
 
 use axum::{
     Router,
@@ -19,27 +19,27 @@ use tokio::{net::TcpListener, sync::Notify};
 /// What happens to one call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fate {
-    /// It is done, and the answer is lost on the way: the connection breaks.
+    /// The call is done, and the answer is lost on the way: the connection breaks.
     LoseAnswer,
-    /// It is done, and the answer is a 500.
+    /// The call is done, and the answer is a 500.
     FailAfter,
-    /// It is not done; the answer is a throttle.
+    /// The call is not done, and the answer is a throttle.
     Throttle,
-    /// It is not done, and nothing is heard: the connection breaks.
+    /// The call is not done, and no answer comes: the connection breaks.
     LoseRequest,
-    /// Nothing is heard now, and it is done this much later.
+    /// No answer comes. The call is done this much later.
     LandLate(Duration),
-    /// The stream says that it has forgotten what is asked for.
+    /// The stream answers that it no longer has the records that were asked for.
     Trimmed,
-    /// It waits on its way until [`Faults::let_go`], and is then done.
+    /// The call waits until [`Faults::let_go`], and is done then.
     Hold,
-    /// It is done in time and answered in time.
+    /// The call is done and answered in time.
     Pass,
 }
 
-/// A running proxy. Calls of an operation meet the fates planned for it, in order; others pass.
+/// A running proxy. Calls of an operation meet the fates planned for it, in order. Other calls pass.
 pub struct Faults {
-    /// Where to reach the tables through it.
+    /// The URL at which the tables are reached through the proxy.
     pub url: String,
     shared: Arc<Shared>,
 }
@@ -54,17 +54,17 @@ struct Shared {
     let_go: Notify,
 }
 
-/// A call that went by.
+/// A call that went through the proxy.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Seen {
-    /// What was asked.
+    /// The operation, like `PutItem`.
     pub operation: String,
-    /// Of which table.
+    /// The table's name.
     pub table: String,
 }
 
 impl Faults {
-    /// A proxy before the tables at `tables`.
+    /// Starts a proxy before the tables at `tables`.
     pub async fn before(tables: &str) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
@@ -83,28 +83,28 @@ impl Faults {
         Faults { url, shared }
     }
 
-    /// Plans the fate of the next call of `operation` that has none yet.
+    /// Plans a fate for the next call of `operation` that has none yet.
     pub fn next(&self, operation: &'static str, fate: Fate) {
         self.shared.plan.lock().unwrap().push_back((operation, fate));
     }
 
-    /// Plans the fate of call number `n`, from 0, whatever it asks.
+    /// Plans a fate for call number `n`, counted from 0, whatever the operation.
     pub fn nth(&self, n: usize, fate: Fate) {
         *self.shared.nth.lock().unwrap() = Some((n, fate, false));
     }
 
-    /// Plans the fate of call number `n` and of every later one.
+    /// Plans a fate for call number `n` and for every later one.
     pub fn from_nth(&self, n: usize, fate: Fate) {
         *self.shared.nth.lock().unwrap() = Some((n, fate, true));
     }
 
-    /// Forgets every fate that was planned and not met.
+    /// Forgets every fate that was planned and not yet met.
     pub fn calm(&self) {
         self.shared.plan.lock().unwrap().clear();
         *self.shared.nth.lock().unwrap() = None;
     }
 
-    /// Waits until a call is held.
+    /// Waits until the proxy holds a call.
     pub async fn held(&self) {
         self.shared.came.notified().await;
     }
@@ -114,7 +114,7 @@ impl Faults {
         self.shared.let_go.notify_one();
     }
 
-    /// The calls since the last time this was asked, in order.
+    /// Returns the calls since the last `seen`, in order.
     pub fn seen(&self) -> Vec<Seen> {
         std::mem::take(&mut *self.shared.seen.lock().unwrap())
     }
@@ -144,7 +144,7 @@ impl Shared {
         at.and_then(|at| plan.remove(at)).map_or(Fate::Pass, |(_, fate)| fate)
     }
 
-    /// The table that a call is about. A call of the stream names it inside an ARN, or goes on where the last one was.
+    /// The table that a call is about. A call of the stream names it inside an ARN, or goes on where the last call was.
     fn table_of(&self, body: &serde_json::Value) -> String {
         let in_arn = || body["StreamArn"].as_str()?.split('/').nth(1);
         let named = body["TableName"].as_str().or_else(in_arn).map(str::to_owned);
@@ -204,7 +204,7 @@ fn own_error(status: StatusCode, kind: &str) -> Response<Body> {
     response
 }
 
-/// An answer that breaks off before its end: the connection is closed.
+/// An answer that breaks off before its end, because the connection is closed.
 fn broken() -> Response<Body> {
     Response::new(Body::new(Broken))
 }

@@ -1,5 +1,5 @@
-//! Worlds for tests: the real tables of the template in a real engine, a clock that stands still, and a proxy that loses
-//! answers. Each test owns its world.
+//! Worlds for tests: the real tables of the template in a real engine, a clock that stands still, and a proxy that
+//! loses answers. Each test owns its world.
 
 #![allow(
     clippy::unwrap_used,

@@ -1,4 +1,4 @@
-//! The members' stream, as Lambda hands it over.
+//! The stream of members, as Lambda hands it to a function.
 
 use dynoxide::Database;
 use serde_json::{Value, json};
@@ -10,7 +10,7 @@ pub struct Reader {
 }
 
 impl Reader {
-    /// A reader of a table's only shard.
+    /// Starts to read a table's only shard.
     pub fn new(database: &Database, table: &str) -> Self {
         let request = json!({ "StreamArn": arn(database, table), "ShardId": shard(database, table),
             "ShardIteratorType": "TRIM_HORIZON" });
@@ -19,7 +19,7 @@ impl Reader {
         Reader { database: database.clone(), iterator }
     }
 
-    /// Every record since the last time this was asked, in order.
+    /// Returns every record since the last `read`, in order.
     pub fn read(&mut self) -> Vec<Value> {
         let mut records = Vec::new();
         loop {
@@ -39,7 +39,7 @@ pub fn records(database: &Database, table: &str) -> Vec<Value> {
     Reader::new(database, table).read()
 }
 
-/// A batch of a shard's records, in a tumbling window.
+/// The event for a batch of a shard's records, in a tumbling window.
 pub fn batch(shard: &str, records: &[Value]) -> Value {
     json!({
         "Records": records, "shardId": shard, "state": {},
@@ -49,7 +49,7 @@ pub fn batch(shard: &str, records: &[Value]) -> Value {
     })
 }
 
-/// The only shard that the engine gives a stream.
+/// The id of the only shard that the engine gives a stream.
 pub fn shard(database: &Database, table: &str) -> String {
     let request = serde_json::from_value(json!({ "StreamArn": arn(database, table) })).unwrap();
     database.describe_stream(request).unwrap().stream_description.shards[0].shard_id.clone()

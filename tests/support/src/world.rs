@@ -34,41 +34,42 @@ use std::{
 };
 use tokio::sync::OnceCell;
 
-/// When every world begins: a Sunday noon in Guangdong.
+/// The time at which every world begins: a Sunday noon in Guangdong.
 pub const NOON: &str = "2026-11-22T04:00:00Z";
 
-/// The seed province in tables of its own.
+/// The seed province, in tables of its own.
 pub struct World {
-    /// What handlers are given.
+    /// What the handlers get: the handles of all tables, and the stack.
     pub deps: Deps<Tables>,
-    /// The keys, the merchants' included.
+    /// The keys of the stack and of the seed's merchants.
     pub keys: KeyFile,
-    /// The engine behind the tables.
+    /// The engine that holds the tables.
     pub engine: Engine,
     numbers: AtomicU64,
 }
 
-/// What every world of a process begins with.
+/// What every world of one process begins with.
 pub struct Seeded {
-    /// The tables with the seed in them, to be restored into an engine.
+    /// A file with the tables and the seed in them. An engine restores it.
     pub snapshot: PathBuf,
-    /// The configuration that every function has.
+    /// The configuration of every function.
     pub config: Config,
-    /// The operators' identity provider.
+    /// The operator's identity provider.
     pub issuer: Issuer,
     keys: String,
-    /// Where the merchants' endpoints are said to be. Worlds send nothing there: they have couriers of their own.
+    /// The server that is registered for the merchants' endpoints. Worlds send nothing there: they have couriers of
+    /// their own.
     _receiver: Receiver,
 }
 
-/// The seed in tables, loaded once a process.
+/// The seed in tables. It is loaded once a process.
 pub async fn seeded() -> &'static Seeded {
     static FIRST: OnceCell<Seeded> = OnceCell::const_new();
     FIRST.get_or_init(Seeded::load).await
 }
 
 impl Seeded {
-    /// The keys, the merchants' included.
+    /// The keys of the stack and of the seed's merchants.
     pub fn keys(&self) -> KeyFile {
         serde_json::from_str(&self.keys).unwrap()
     }
@@ -92,7 +93,7 @@ impl Seeded {
     }
 }
 
-/// The operators' identity provider, on a runtime of its own: it outlives the test that comes first.
+/// Starts the operator's identity provider on a runtime of its own, so that it outlives the first test that uses it.
 fn issuer(keys: &KeyFile) -> Issuer {
     let (sender, receiver) = std::sync::mpsc::channel();
     let keys: KeyFile = serde_json::from_str(&serde_json::to_string(keys).unwrap()).unwrap();
@@ -106,7 +107,7 @@ fn issuer(keys: &KeyFile) -> Issuer {
     receiver.recv().unwrap()
 }
 
-/// A new file for this process's snapshot; those of processes that have ended are swept away.
+/// The path of a new file for this process's snapshot. Files of processes that have ended are removed.
 fn snapshot_file() -> PathBuf {
     const PREFIX: &str = "mealticket-seed-";
     let folder = std::env::temp_dir();
@@ -121,7 +122,7 @@ fn snapshot_file() -> PathBuf {
     folder.join(format!("{PREFIX}{}.sqlite", std::process::id()))
 }
 
-/// Settlement terms under which the province pays the merchant what it took off.
+/// Settlement terms under which the province pays the merchant the discount.
 pub fn settlement_terms() -> SettlementTerms {
     serde_json::from_str(r#"{ "funded_by": { "province": 100 }, "pays_merchant": "discount" }"#).unwrap()
 }
@@ -140,7 +141,7 @@ pub fn streams(url: &str) -> aws_sdk_dynamodbstreams::Client {
 }
 
 impl World {
-    /// A fresh world at [`NOON`]. The seed is loaded once a process and copied: a world takes milliseconds.
+    /// Makes a fresh world at [`NOON`]. The seed is loaded once a process and then copied, so this takes milliseconds.
     pub async fn new() -> Self {
         let first = seeded().await;
         let clock = Clock::standing_at(NOON.parse().unwrap());
@@ -152,17 +153,17 @@ impl World {
         World { deps, keys, engine, numbers: AtomicU64::new(1_000_000) }
     }
 
-    /// Now.
+    /// The time by the world's clock.
     pub fn now(&self) -> Timestamp {
         self.deps.now()
     }
 
-    /// The clock, which stands still.
+    /// The clock. It stands still until it is set.
     pub fn clock(&self) -> &Clock {
         self.deps.members.clock()
     }
 
-    /// Moves the clock.
+    /// Moves the clock on by this many seconds.
     pub fn pass_seconds(&self, seconds: i64) {
         self.clock().set(self.now().plus_seconds(seconds));
     }
@@ -172,12 +173,12 @@ impl World {
         &self.deps.tables
     }
 
-    /// What handlers of another execution environment are given: nothing is shared but the tables, the keys and the clock.
+    /// What the handlers of another execution environment get. The two share only the tables, the keys and the clock.
     pub fn deps_elsewhere(&self) -> Deps<Tables> {
         Deps { tables: self.another_environment(), ..self.deps.clone() }
     }
 
-    /// Everything in every table, in a fixed order: for telling whether anything changed, and what a dump would betray.
+    /// Everything in every table, in a fixed order. It shows whether anything changed, and what a dump would betray.
     pub fn dump(&self) -> String {
         let tables = &self.deps.stack.config.tables;
         let names =
@@ -192,7 +193,7 @@ impl World {
         items.join("\n")
     }
 
-    /// Another execution environment over the same tables: nothing is shared but the tables.
+    /// The handles of another execution environment, which shares nothing with this one but the tables and the clock.
     pub fn another_environment(&self) -> Tables {
         self.tables_at(&self.engine.url())
     }
@@ -214,13 +215,13 @@ impl World {
         stack.member_tokens.issue(&principal, &stack.ids, &stack.vault, self.now()).unwrap()
     }
 
-    /// A token of a merchant of the seed.
+    /// A bearer token of a merchant of the seed.
     pub fn merchant_token(&self, merchant: &str) -> String {
         let issuer = &self.deps.stack.config.issuer;
         self.keys.merchant(merchant).unwrap().token(merchant, issuer, self.now()).unwrap()
     }
 
-    /// A token of an operator's employee with these roles, for the whole province.
+    /// A token of an employee of the operator with these roles, for the whole province.
     pub fn operator_token(&self, roles: &[Role]) -> String {
         let province = self.deps.stack.config.province.code();
         self.employee_token(&Employee { name: "li.na", roles, province, cities: &[] })
@@ -232,7 +233,7 @@ impl World {
         key.token(&self.deps.stack.config.operators, employee, self.now()).unwrap()
     }
 
-    /// Units left of a campaign when this environment has returned what it did not spend.
+    /// Returns this environment's unspent units to stock. Then counts the units that a campaign may still issue.
     pub async fn remaining(&self, campaign: CampaignNo) -> Result<Option<u64>, StoreError> {
         self.tables().stock.return_unspent().await;
         self.tables().stock.count_remaining(campaign).await
@@ -243,7 +244,7 @@ impl World {
         self.tables().catalog.read_campaign(CampaignNo::try_from(no).unwrap()).await.unwrap().unwrap()
     }
 
-    /// A campaign like one of the seed, with a number, stock and limit of its own, laid out in the tables.
+    /// Writes to the tables a campaign like one of the seed, with a number, stock and limit of its own.
     pub async fn campaign_like(&self, like: u32, no: u32, stock: u64, limit: u8) -> Arc<Campaign> {
         let mut campaign = Campaign::clone(&*self.campaign(like).await);
         campaign.no = no.try_into().unwrap();
@@ -256,7 +257,7 @@ impl World {
         self.tables().catalog.read_campaign(campaign.no).await.unwrap().unwrap()
     }
 
-    /// A claim by `member` under the key `key`.
+    /// A claim by `member`, under the key with this number.
     pub fn claim(&self, member: MemberNo, key: u64) -> ClaimRequest {
         ClaimRequest {
             member,
@@ -270,7 +271,7 @@ impl World {
         }
     }
 
-    /// A redemption of 25 yuan in the first store of `mch_luckytea` under the key `key`.
+    /// A redemption on an order of 25 yuan in the first store of `mch_luckytea`, under the key with this number.
     pub fn redemption(&self, key: u64) -> RedeemRequest {
         RedeemRequest {
             key: key_hash(key),
@@ -285,7 +286,7 @@ impl World {
         }
     }
 
-    /// What the merchant's own system reports of the order of [`World::redemption`].
+    /// The merchant's report of the order of [`World::redemption`].
     pub fn report(&self, key: u64) -> RedeemRequest {
         let asked = self.redemption(key);
         RedeemRequest {
@@ -297,7 +298,7 @@ impl World {
     }
 }
 
-/// An item with its binary values as the text they may hold: a dump must betray what a binary attribute betrays.
+/// An item with its binary values as text. A dump must betray what a binary attribute betrays.
 fn readable(value: &Value) -> Value {
     let text = |value: &Value| {
         let bytes = STANDARD.decode(value.as_str().unwrap()).unwrap();
@@ -321,7 +322,7 @@ fn readable(value: &Value) -> Value {
     }
 }
 
-/// The hash of a numbered key.
+/// The hash of the key with this number.
 pub fn key_hash(key: u64) -> KeyHash {
     let mut bytes = [7; 16];
     for (to, from) in bytes.iter_mut().zip(key.to_be_bytes()) {

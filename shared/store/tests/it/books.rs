@@ -18,7 +18,8 @@ fn shard() -> StreamShard {
     "shardId-00000001764000000000-6a9d1c2e".parse().unwrap()
 }
 
-/// The stream's records of one coupon of a campaign that is claimed, redeemed at the tea shop and, maybe, undone.
+/// The stream's records of one coupon of a campaign. It is claimed, redeemed at the tea shop and, when `undone` is set,
+/// undone.
 async fn story(world: &World, campaign: &Campaign, undone: bool) -> Vec<Value> {
     let claimed = world
         .tables()
@@ -61,7 +62,7 @@ async fn what_is_posted_is_read_back_to_the_fen() {
     assert_eq!(pages[0].postings().balance(), 0);
 }
 
-/// A redemption like the last of these records, of another member on another order.
+/// A redemption like the last of these records, by another member on another order.
 fn another(record: &Value, number: usize) -> Value {
     let mut record = record.clone();
     let member = json!({ "S": format!("MEMBER#{}", 70_000_000 + number) });
@@ -89,7 +90,7 @@ async fn a_page_of_a_hundred_costs_a_fifth_of_a_unit_each_and_one_of_a_thousand_
         assert_eq!(posted.iter().map(|page| page.entries.len()).collect::<Vec<_>>(), [batch]);
         let written = tables.capacity().write_tenths - before;
         let batch = batch as u64;
-        // Tenths of a unit, and hundredths of a unit for each entry.
+        // Tenths of a unit; and for each entry, hundredths of a unit.
         assert!(written * 10 <= batch * hundredths, "{written} tenths of a unit for {batch}");
         let bytes = written * 1_024 / 10 / batch;
         assert!(bytes <= 120, "about {bytes} bytes an entry");
@@ -136,7 +137,7 @@ async fn of_two_runs_at_once_the_first_to_write_a_fold_or_a_statement_down_is_ri
     assert_eq!(tables.ledger.read_statement(&id).await.unwrap().unwrap().statement, statement);
 }
 
-/// Yuan with two decimals.
+/// An amount in yuan, with two decimals.
 fn yuan(fen: i64) -> String {
     format!("{}{}.{:02}", if fen < 0 { "-" } else { "" }, fen.abs() / 100, fen.abs() % 100)
 }

@@ -1,6 +1,7 @@
-//! What each operation costs, counted by the engine through `ReturnConsumedCapacity`, and held equal to the table in
-//! `docs/DATA-MODEL.md`. To write the table anew after a change that is meant:
-//! `UPDATE_DOCS=1 cargo test -p mealticket-store capacity`.
+//! What each operation costs. The engine counts it through `ReturnConsumedCapacity`, and the test holds it equal to the
+//! table in `docs/DATA-MODEL.md`.
+//!
+//! After a change that is meant, write the table again: `UPDATE_DOCS=1 cargo test -p mealticket-store capacity`.
 
 use mealticket_domain::{CampaignNo, CouponKey, Fingerprint, MemberAttributes, MemberNo, Reason, RedeemRequest};
 use mealticket_local::workspace;
@@ -109,7 +110,7 @@ async fn redemptions(world: &World, place: CouponKey, bill: &mut Bill) {
     }
 }
 
-/// A coupon of several uses, of which one was reported, and one was redeemed for the same order.
+/// A coupon of several uses. One of them was reported, and one was redeemed for the same order.
 async fn orders_that_are_known(world: &World, bill: &mut Bill) {
     let campaign = world.tables().catalog.read_campaign(13u32.try_into().unwrap()).await.unwrap().unwrap();
     let ClaimOutcome::Claimed(coupon) = world

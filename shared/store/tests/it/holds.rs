@@ -1,5 +1,6 @@
-//! Every event in every state of a hold: what the rule says, what the tables do, and what `docs/HOLDS.md` shows are one.
-//! To write the table anew after a change that is meant: `UPDATE_DOCS=1 cargo test -p mealticket-store holds`.
+//! Every event in every state of a hold. The rule, the tables and `docs/HOLDS.md` agree.
+//!
+//! After a change that is meant, write the table again: `UPDATE_DOCS=1 cargo test -p mealticket-store holds`.
 
 use mealticket_domain::{
     Campaign, Coupon, CouponKey, CouponStatus, Fingerprint, HoldRequest, HoldTag, KeyHash, NamedHold, Reason,
@@ -33,7 +34,8 @@ struct Scene {
     place: CouponKey,
 }
 
-/// This order's requests have the order number `MINE`, another's `OTHER`.
+/// A redemption for an order. Requests of this order have the order number `MINE`, and requests of another order
+/// `OTHER`.
 fn redemption(world: &World, key: u64, order_no: &str) -> RedeemRequest {
     let mut request = world.redemption(key);
     request.order.order_no = order_no.parse().unwrap();

@@ -26,7 +26,7 @@ async fn ten_thousand_claims_cost_one_request_and_little_more_than_one_unit_each
     let world = World::new().await;
     let campaign = world.campaign_like(1, 500, 10_000_000, 1).await;
     let tables = world.tables().for_one_request();
-    // The deadline of a request is not meant for ten thousand of them.
+    // Each claim has handles of its own, because the deadline of a request is not meant for ten thousand claims.
     let mut total = Capacity::default();
     for _ in 0..CLAIMS {
         let one = tables.for_one_request();
@@ -65,7 +65,7 @@ async fn the_last_units_settle_before_they_are_sold_out() {
     let (here, there) = (world.another_environment(), world.another_environment());
     claim(&world, &here, &campaign).await;
     claim(&world, &there, &campaign).await;
-    // The lease there is open: its unit could still come back.
+    // The other environment's lease is open: its unit could still come back.
     let outcome = claim(&world, &here, &campaign).await;
     assert!(matches!(outcome, ClaimOutcome::NoUnit(NoUnit::Settling)), "{outcome:?}");
     there.stock.return_unspent().await;
@@ -111,7 +111,7 @@ async fn units_come_back_when_their_lease_runs_out_though_nobody_claims() {
     }
 }
 
-/// A freeze stops the one clock and not the other; either is enough.
+/// A freeze stops one of the two clocks and not the other. Either clock is enough.
 #[tokio::test(start_paused = true)]
 async fn a_lease_is_dead_as_soon_as_either_clock_says_so() {
     for by_the_wall in [true, false] {
@@ -220,7 +220,7 @@ async fn a_lease_whose_answer_was_lost_is_known_again_after_others_have_leased()
     while stock_of(&world, &campaign).await.1 == 0 {
         tokio::time::sleep(Duration::from_millis(2)).await;
     }
-    // The shard is another one now, with both leases in it.
+    // The shard has changed by now: it holds both leases.
     let elsewhere = world.another_environment();
     elsewhere.stock.reserve(&campaign, world.now()).await.unwrap().unit().unwrap().spent();
     asked.await.unwrap().spent();
@@ -236,7 +236,7 @@ async fn nothing_is_signed_for_a_unit_whose_lease_is_dead() {
     let campaign = world.campaign_like(1, 500, 10, 1).await;
     let faults = Faults::before(&world.engine.url()).await;
     let tables = world.tables_at(&faults.url);
-    // The first put is the lease; every other is throttled for as long as the lease lives.
+    // The first put is the lease. Every other put is throttled for as long as the lease lives.
     faults.from_nth(2, Fate::Throttle);
     let request = world.claim(world.member(), 1);
     let asked = tokio::spawn({
@@ -272,7 +272,8 @@ async fn many_environments_with_many_requests_each_keep_the_books() {
     assert_eq!(stock_of(&world, &campaign).await, (2_400, 0));
 }
 
-/// All that an environment has seen of the shards is old. The race that it loses tells it of one; it does not ask the others in turn.
+/// The environment has an old view of every shard. It loses a race for one shard, which shows it that shard's state. It
+/// does not ask the other shards in turn.
 #[tokio::test]
 async fn an_environment_that_has_seen_nothing_of_late_loses_one_race_and_no_more() {
     let world = World::new().await;
@@ -280,7 +281,7 @@ async fn an_environment_that_has_seen_nothing_of_late_loses_one_race_and_no_more
     assert_eq!(campaign.stock_shards, 32);
     let tables = world.another_environment();
     claim(&world, &tables, &campaign).await;
-    // Others lease until every shard is another than it was.
+    // Others take leases until every shard has changed.
     while world.tables().stock.read_shards(campaign.no).await.unwrap().values().any(|shard| shard.seq < 2) {
         for _ in 0..32 {
             claim(&world, &world.another_environment(), &campaign).await;
@@ -288,12 +289,15 @@ async fn an_environment_that_has_seen_nothing_of_late_loses_one_race_and_no_more
     }
     let before = tables.capacity().requests;
     claim(&world, &tables, &campaign).await;
-    // A race that is lost, the lease, and the coupon.
+    // One race that is lost, the lease, and the coupon.
     assert!(tables.capacity().requests - before <= 3, "{} requests", tables.capacity().requests - before);
 }
 
-/// How a flash sale begins: hundreds of processes that have nothing in hand ask at one moment, of 32 shards and of one. They are
-/// patient here: what is shown is that each is served and that no unit is lost, and not how fast this machine is.
+/// How a flash sale begins. Hundreds of processes that hold no lease ask at one moment, for a stock of 32 shards and
+/// for a stock of one.
+///
+/// They are patient here. The test shows that each of them is served and that no unit is lost, and not how fast this
+/// machine is.
 #[tokio::test(flavor = "multi_thread")]
 async fn hundreds_of_environments_that_start_at_one_moment_are_all_served() {
     const ENVIRONMENTS: u64 = 256;

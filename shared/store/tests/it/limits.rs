@@ -1,4 +1,4 @@
-//! Limits of a campaign, exact whoever comes at once.
+//! Limits of a campaign hold exactly, also when many members claim at once.
 
 use mealticket_domain::{
     Campaign, MemberAttributes, Timestamp,
@@ -133,7 +133,8 @@ async fn who_is_not_eligible_hears_which_clause_and_costs_one_read() {
         .await
         .unwrap();
     assert!(matches!(outcome, ClaimOutcome::Claimed(_)), "{outcome:?}");
-    // Who has moved since hears of the first success, and for another key of the rule.
+    // The member has moved away since. A repeat of the first request returns the first success; a request under another
+    // key is refused by the rule.
     let moved = world.claim(member, 1);
     assert!(matches!(
         world.tables().members.claim(&world.tables().catalog, &world.tables().stock, &campaign, &moved).await.unwrap(),

@@ -14,7 +14,7 @@ async fn through_faults(world: &World) -> (Faults, Tables) {
     (faults, tables)
 }
 
-/// Every way for the answer to a put to go wrong and the put to have been done or not.
+/// Every way in which the answer to a put can go wrong, whether the put was done or not.
 const FATES: [Fate; 5] =
     [Fate::LoseAnswer, Fate::FailAfter, Fate::Throttle, Fate::LoseRequest, Fate::LandLate(Duration::from_millis(300))];
 
@@ -38,7 +38,8 @@ async fn a_claim_whose_answer_is_lost_is_claimed_once_and_spends_one_unit() {
         tokio::time::sleep(Duration::from_millis(400)).await;
         tables.stock.return_unspent().await;
         assert_eq!(world.tables().stock.count_remaining(campaign.no).await.unwrap(), Some(9), "{fate:?}");
-        // What stands there could also be the same request's, sent twice at once: the books keep the unit until the sweep.
+        // The coupon that stands there could also come from the same request, sent twice at once. So the tables count
+        // the unit as leased until the sweep.
         let kept = u64::from(matches!(fate, Fate::LoseAnswer | Fate::FailAfter));
         assert_eq!(world.tables().stock.count_leased(campaign.no).await.unwrap(), kept, "{fate:?}");
     }
@@ -98,7 +99,7 @@ async fn a_lost_answer_retried_after_sell_out_gets_its_coupon() {
     let campaign = world.campaign_like(1, 500, 1, 1).await;
     let (faults, tables) = through_faults(&world).await;
     let member = world.member();
-    // The put is done, and nothing is heard until patience ends.
+    // The put is done, and no answer arrives until patience ends.
     faults.next("PutItem", Fate::Pass);
     faults.next("PutItem", Fate::LoseAnswer);
     for _ in 0..200 {
@@ -166,14 +167,14 @@ async fn a_read_that_is_lost_is_read_again() {
     assert_eq!(faults.seen().len(), 8);
 }
 
-/// Two requests under one key, at once, in one environment, with different payloads: the one whose coupon is there has it, and the
-/// other is told that its key is used, also when its own first attempt got no answer.
+/// One environment gets two requests at once, under one key and with different payloads. The request whose coupon is
+/// there succeeds. The other is refused because its key is used, also when its own first attempt got no answer.
 #[tokio::test]
 async fn a_key_that_another_payload_has_used_meanwhile_is_no_success_of_ones_own() {
     let world = World::new().await;
     let campaign = world.campaign_like(1, 500, 2_000, 1).await;
     let (faults, tables) = through_faults(&world).await;
-    // So much demand that the lease has a unit for each.
+    // There is so much demand that the lease has a unit for each request.
     for _ in 0..4 {
         tables.members.claim(&tables.catalog, &tables.stock, &campaign, &world.claim(world.member(), 9)).await.unwrap();
     }
@@ -200,7 +201,7 @@ async fn a_key_that_another_payload_has_used_meanwhile_is_no_success_of_ones_own
     assert_eq!(world.tables().stock.count_leased(campaign.no).await.unwrap(), 0);
 }
 
-/// A release that lands late ends the hold that it saw, and not the one that the same order has by then.
+/// A release that lands late ends the hold that it saw, and not a newer hold of the same order.
 #[tokio::test]
 async fn a_release_that_lands_late_leaves_a_newer_hold_alone() {
     let world = World::new().await;

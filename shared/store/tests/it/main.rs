@@ -1,4 +1,4 @@
-//! What the tables guarantee, against the real engine in this process.
+//! What the tables guarantee, shown against the real engine in this process.
 
 #![allow(
     clippy::unwrap_used,

@@ -11,7 +11,7 @@ use mealticket_support::{
 };
 use std::sync::Arc;
 
-/// Rounds in a run of the tests.
+/// How often each race is run.
 const ROUNDS: usize = 3;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -194,7 +194,7 @@ async fn the_same_claim_sixteen_times_at_once_has_one_effect() {
     }
 }
 
-/// An environment with one request in its life.
+/// Claims in an environment that has one request in its life.
 async fn claim_and_return(tables: Tables, campaign: Arc<Campaign>, request: ClaimRequest) -> ClaimOutcome {
     let outcome = tables.members.claim(&tables.catalog, &tables.stock, &campaign, &request).await.unwrap();
     tables.stock.return_unspent().await;

@@ -129,7 +129,7 @@ async fn a_code_made_with_another_key_finds_nothing() {
     assert!(matches!(absent, RedeemOutcome::NotFound), "{absent:?}");
 }
 
-/// A campaign whose newest terms differ from those the coupon was claimed under.
+/// A coupon, and its campaign with newest terms that differ from those under which the coupon was claimed.
 async fn with_newer_terms(world: &World, like: u32, change: impl Fn(&mut Terms)) -> (Coupon, Campaign) {
     let campaign = world.campaign_like(like, 500, 10, 1).await;
     let coupon = claimed(world, &campaign).await;
@@ -212,7 +212,7 @@ async fn one_key_undoes_one_redemption_of_a_coupon() {
     assert_eq!(world.tables().members.read_coupon(coupon.key).await.unwrap().unwrap().uses_left, 0);
 }
 
-/// Both decide from a coupon that shows neither: only the write's own clause can refuse the second.
+/// Both reversals decide from a coupon that shows neither. Only the clause of the write can refuse the second.
 #[tokio::test]
 async fn one_key_undoes_one_redemption_also_when_two_are_asked_at_once() {
     let world = World::new().await;
@@ -273,7 +273,7 @@ async fn a_report_of_an_order_never_redeems_what_came_in_by_api_even_after_a_rev
     assert!(matches!(again, RedeemOutcome::Replayed(_, 2)), "{again:?}");
 }
 
-/// The merchant's system may be quicker than the till whose answer was lost.
+/// The merchant's system may be faster than a till that did not get its answer.
 #[tokio::test]
 async fn a_till_adopts_what_was_reported_of_its_order_and_hears_the_same_for_ever() {
     let world = World::new().await;
@@ -295,12 +295,12 @@ async fn a_till_adopts_what_was_reported_of_its_order_and_hears_the_same_for_eve
     assert!(matches!(redeem(&world, &campaign, &coupon, &report).await, RedeemOutcome::Replayed(_, 0)));
     world.tables().members.reverse(&world.tables().catalog, coupon.key, 0, &reversal(&world, 2)).await.unwrap();
     assert!(matches!(redeem(&world, &campaign, &coupon, &till).await, RedeemOutcome::Replayed(_, 0)));
-    // Another key for the order is another redemption: somebody wants it a second time.
+    // Another key for the order is another redemption: somebody wants to redeem a second time.
     let another = RedeemRequest { key: key_hash(9), ..till };
     assert!(matches!(redeem(&world, &campaign, &coupon, &another).await, RedeemOutcome::Redeemed(_, 1)));
 }
 
-/// Whoever comes second, and at whatever moment.
+/// Either may come second, and at any moment.
 #[tokio::test]
 async fn a_report_and_its_till_at_once_spend_one_unit() {
     let world = World::new().await;
@@ -311,7 +311,7 @@ async fn a_report_and_its_till_at_once_spend_one_unit() {
         let (request, report) = (world.redemption(1), world.report(1));
         let asks = till.members.redeem(&till.catalog, &campaign, coupon.key, coupon.key_version, &request);
         let reports = system.members.redeem(&system.catalog, &campaign, coupon.key, coupon.key_version, &report);
-        // The first of the two goes first.
+        // The order in which the two begin changes from round to round.
         let (one, other) = if round % 2 == 0 { tokio::join!(asks, reports) } else { tokio::join!(reports, asks) };
         for outcome in [one.unwrap(), other.unwrap()] {
             assert!(matches!(outcome, RedeemOutcome::Redeemed(_, 0) | RedeemOutcome::Replayed(_, 0)), "{outcome:?}");
@@ -344,7 +344,8 @@ async fn a_till_that_adopts_ends_its_own_hold_and_leaves_anothers() {
     }
 }
 
-/// Under older terms the write goes twice, and the report may come in between: the second still asks whether the order is new.
+/// Under older terms a redemption writes twice, and the report may come in between. The second write still checks that
+/// the order is new.
 #[tokio::test]
 async fn a_report_between_two_writes_of_a_till_is_seen() {
     let world = World::new().await;

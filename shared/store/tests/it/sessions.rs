@@ -4,14 +4,14 @@ use mealticket_support::World;
 
 const FAMILY: [u8; 16] = [1; 16];
 
-/// A family that begins now.
+/// Begins a family of sessions now.
 async fn begun(world: &World, family: &[u8; 16]) -> MemberNo {
     let member = world.member();
     assert!(world.tables().identities.begin_session(family, member, world.now(), None).await.unwrap());
     member
 }
 
-/// Whose family it is, when the generation is accepted.
+/// Presents a refresh token of this generation. Returns whose family it is, when the generation is accepted.
 async fn present(world: &World, generation: u32) -> Option<MemberNo> {
     match world.tables().identities.present_refresh(&FAMILY, generation, world.now()).await.unwrap() {
         Presented::Accepted(family) => Some(family.member),
@@ -65,7 +65,8 @@ async fn a_family_ends_180_days_after_it_began_however_often_it_is_used() {
     assert_eq!(present(&world, 5).await, None);
 }
 
-/// A family of the release before has no `began_at`. A sign-out of all sessions ends it, and 180 days after we first saw it it is over.
+/// A family of an older release has no `began_at`. A sign-out of all sessions ends it. Otherwise it ends 180 days after
+/// this release first saw it.
 #[tokio::test]
 async fn a_family_that_does_not_know_when_it_began_never_learns_it_and_ends_all_the_same() {
     let world = World::new().await;
@@ -121,7 +122,7 @@ async fn two_holders_of_one_session_cannot_both_go_on() {
     assert_eq!(present(&world, 3).await, None);
 }
 
-/// Two tabs of one app, each with the newest token, at the same instant and in different environments.
+/// Two tabs of one app refresh at the same instant, in different environments. Each has the newest token.
 #[tokio::test]
 async fn two_tabs_that_refresh_at_once_both_go_on() {
     let world = std::sync::Arc::new(World::new().await);

@@ -198,7 +198,8 @@ async fn failed_challenges_of_a_phone_count_once_each_up_to_three_for_thirty_day
     assert_eq!(failed().await, 0);
 }
 
-/// The table deletes what is over days later. Until then it must neither keep new failures out nor count with them.
+/// The table deletes expired records days later. Until then such a record must not keep new failures out, and must not
+/// count with them.
 #[tokio::test]
 async fn failed_challenges_are_remembered_for_thirty_days_after_the_last_and_begin_anew_after_that() {
     let world = World::new().await;
@@ -207,7 +208,7 @@ async fn failed_challenges_are_remembered_for_thirty_days_after_the_last_and_beg
     for challenge in ["a", "b", "c"] {
         tables.identities.note_failed_challenge(&phone, challenge, world.now()).await.unwrap();
     }
-    // Who goes on guessing is not forgotten.
+    // Failures of somebody who goes on guessing are not forgotten.
     for challenge in ["d", "e", "f"] {
         world.pass_seconds(30 * 86_400 - 1);
         tables.identities.note_failed_challenge(&phone, challenge, world.now()).await.unwrap();
@@ -218,7 +219,7 @@ async fn failed_challenges_are_remembered_for_thirty_days_after_the_last_and_beg
         tables.identities.note_failed_challenge(&phone, challenge, world.now()).await.unwrap();
         assert_eq!(failed().await, count, "{challenge}");
     }
-    // One that was over does not come to life again with the next.
+    // An expired failure does not count again when the next one comes.
     tables.identities.forget_failed_challenges(&phone).await.unwrap();
     tables.identities.note_failed_challenge(&phone, "k", world.now()).await.unwrap();
     world.pass_seconds(30 * 86_400);

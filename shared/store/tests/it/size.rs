@@ -7,11 +7,12 @@ use mealticket_domain::{
 use mealticket_store::members::item_bytes;
 use mealticket_support::World;
 
-/// Kept free for what coupons will carry: a time step of a dynamic code, the clerk who assisted, the reason of a deactivation.
+/// Kept free for what coupons will carry: a time step of a dynamic code, the clerk who assisted, and the reason of a
+/// deactivation.
 const KEPT_FREE_BYTES: usize = 96;
 
-/// The largest coupon with one redemption and one reversal that the rules allow: reversed, held again, and then deactivated; its
-/// free texts in Chinese.
+/// The largest coupon with one redemption and one reversal that the rules allow. It was reversed, held again, and then
+/// deactivated. Its free texts are in Chinese.
 fn largest() -> Coupon {
     let reversal = Reversal {
         at: Timestamp::MAX,
@@ -72,7 +73,7 @@ fn a_coupon_with_one_redemption_and_one_reversal_costs_one_write_unit_with_its_l
     assert!(bytes <= 1_024 - KEPT_FREE_BYTES, "{bytes} bytes");
 }
 
-/// As `REDEMPTIONS_MAX` says.
+/// The size that the comment on `REDEMPTIONS_MAX` states.
 #[test]
 fn a_coupon_that_was_redeemed_and_reversed_as_often_as_can_be_stays_below_16_kilobytes() {
     let one = largest();
@@ -81,7 +82,7 @@ fn a_coupon_that_was_redeemed_and_reversed_as_often_as_can_be_stays_below_16_kil
     assert!((8 * 1_024..16 * 1_024).contains(&bytes), "{bytes} bytes");
 }
 
-/// The largest order number, store and amount with ordinary names, as the engine itself counts.
+/// The longest order number and store id and the largest amount, with ordinary names, as the engine itself counts.
 #[tokio::test]
 async fn the_engine_counts_one_unit_for_the_longest_order_and_cashier() {
     let world = World::new().await;

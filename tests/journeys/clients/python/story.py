@@ -78,7 +78,7 @@ def main() -> None:
     if not isinstance(coupon, Coupon) or coupon.code is None:
         raise SystemExit(f"python: no coupon: {coupon}")
 
-    # A validation that is refused says why, and is another type than one that passes.
+    # A refused validation says why, and has another type than one that passes.
     order = Order(order_no=f"PY-{new_key()}", amount_fen=AMOUNT_FEN)
     small = Order(order_no=order.order_no, amount_fen=TOO_LITTLE_FEN)
     refused = validate_code.sync(client=till, body=ValidationByStoreId(coupon.code, store, small))
@@ -119,7 +119,7 @@ def main() -> None:
     check("idempotent-replayed" not in first.headers, first)
     check(again.headers["idempotent-replayed"] == "true" and again.content == first.content, again)
 
-    # Another order finds nothing left.
+    # The coupon has no use left for another order.
     late = RedemptionByStoreId(coupon.code, store, Order(f"PY-{new_key()}", AMOUNT_FEN))
     problem = redeem_code.sync(client=till, body=late, idempotency_key=new_key())
     if not isinstance(problem, Problem):

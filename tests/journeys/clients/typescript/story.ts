@@ -1,4 +1,5 @@
-// What an app and a till do, with types that a generator made of `infra/openapi.yaml`: claim, validate, hold and redeem.
+// What an app and a till do, with types that a generator made from `infra/openapi.yaml`: claim, validate, hold and
+// redeem.
 //
 // `run.py` generates `schema.d.ts`, checks this file with `tsc --strict`, and runs it.
 
@@ -10,7 +11,7 @@ type Schemas = components["schemas"];
 const AMOUNT_FEN = 2_500; // more than the campaign's minimum
 const TOO_LITTLE_FEN = 100; // less than the campaign's minimum
 
-/** `true` for a type that says something; `never` for `any` and `unknown`, to which `true` cannot be assigned. */
+/** `true` for a type that says something. `never` for `any` and `unknown`, to which `true` cannot be assigned. */
 type Says<T> = unknown extends T ? never : true;
 type Body<Name extends "validate_code" | "hold_code" | "redeem_code"> =
     operations[Name]["requestBody"]["content"]["application/json"];
@@ -25,7 +26,8 @@ const typesAreThere: [
     Says<operations["coupon_redeemed"]["requestBody"]["content"]["application/json"]["data"]>,
 ] = [true, true, true, true, true, true, true];
 
-// A variant names its store one way. Where a body has lost its type these are no errors, and tsc refuses the comments.
+// A variant names its store in one way. If a body has lost its type, these lines are no errors, and tsc refuses the
+// comments.
 const order: Schemas["Order"] = { order_no: `TS-${newKey()}`, amount_fen: AMOUNT_FEN };
 // @ts-expect-error
 const storeIsMissing: Body<"redeem_code"> = { code: "", order };
@@ -63,7 +65,7 @@ function clientOf(token: string) {
     return client;
 }
 
-/** What the benefit takes off an order: `kind` tells the compiler which benefit it is. */
+/** How much the benefit takes off an order. `kind` shows the compiler which benefit it is. */
 function expectedDiscount(benefit: Schemas["Benefit"], amountFen: number): number {
     switch (benefit.kind) {
         case "amount_off":
@@ -89,7 +91,7 @@ const claim = await member.POST("/v1/campaigns/{campaign_id}/claims", {
 const coupon = claim.data ?? fail(claim.error);
 const code = coupon.code ?? fail(coupon);
 
-// A validation that is refused says why, and is another type than one that passes.
+// A refused validation says why, and has another type than one that passes.
 const small = { ...order, amount_fen: TOO_LITTLE_FEN };
 const refused = (await till.POST("/v1/validations", { body: { code, store_id, order: small } })).data;
 if (refused === undefined || refused.valid) fail(refused);
@@ -125,7 +127,7 @@ check(!first.response.headers.has("idempotent-replayed"), first);
 check(again.response.headers.get("idempotent-replayed") === "true", again);
 check(JSON.stringify(again.data) === JSON.stringify(redeemed), again);
 
-// Another order finds nothing left.
+// The coupon has no use left for another order.
 const late = await redeem(newKey(), { code, store_id, order: { ...order, order_no: `TS-${newKey()}` } });
 const problem = late.error ?? fail(late.data);
 const problemCode: Schemas["ProblemCode"] = problem.code;

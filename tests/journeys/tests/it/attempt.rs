@@ -1,4 +1,4 @@
-//! A request to a handler, and what it answers.
+//! A request to a handler, and the handler's response.
 
 use aws_lambda_events::apigw::ApiGatewayV2httpRequest;
 use mealticket_api::{Deps, Response, Who, run};
@@ -7,7 +7,7 @@ use mealticket_store::Tables;
 use serde_json::{Map, Value, json};
 use std::{collections::BTreeMap, sync::OnceLock};
 
-/// A request being made.
+/// A request that is being built.
 #[derive(Debug, Clone)]
 pub(crate) struct Attempt {
     pub(crate) method: &'static str,
@@ -17,7 +17,7 @@ pub(crate) struct Attempt {
     pub(crate) body: String,
 }
 
-/// What came back.
+/// A handler's response.
 #[derive(Debug, Clone)]
 pub(crate) struct Reply {
     pub(crate) status: u16,
@@ -94,13 +94,13 @@ impl Attempt {
         })
     }
 
-    /// Sends it to the handler that the template routes it to.
+    /// Sends the request to the handler to which the template routes it.
     pub(crate) async fn send(&self, deps: &Deps<Tables>) -> Reply {
         invoke(deps, &function_of(self.method, &self.path), &self.event()).await
     }
 }
 
-/// Invokes a function's handler with an event.
+/// Invokes the handler of a function with an event.
 pub(crate) async fn invoke(deps: &Deps<Tables>, function: &str, event: &Value) -> Reply {
     let event: ApiGatewayV2httpRequest = serde_json::from_value(event.clone()).unwrap();
     let response = match function {

@@ -1,4 +1,4 @@
-//! Bad input: its documented error, never a 5xx, and nothing changes.
+//! Bad input gets its documented error and never a 5xx, and it changes nothing.
 
 use crate::attempt::{Attempt, routes};
 use mealticket_domain::{Cashier, OrderNo, Reason, ShareCode, text::visible_ascii};
@@ -6,7 +6,7 @@ use mealticket_local::samples::Samples;
 use mealticket_support::World;
 use serde_json::{Value, json};
 
-/// Values that belong in no field of ours.
+/// Values that fit no field of ours.
 fn strange_values() -> Vec<Value> {
     vec![
         Value::Null,
@@ -32,8 +32,8 @@ fn strange_values() -> Vec<Value> {
     ]
 }
 
-/// Every field of a body, nested ones included, with a strange value in its place or taken away: the field's own name, the
-/// value, the body.
+/// Every field of a body, nested ones included, once with each strange value and once removed. Each result is the
+/// field's name, the value and the body.
 fn spoilt(body: &Value) -> Vec<(String, Option<Value>, Value)> {
     let mut bodies = Vec::new();
     for (name, member) in body.as_object().unwrap() {
@@ -57,7 +57,7 @@ fn spoilt(body: &Value) -> Vec<(String, Option<Value>, Value)> {
     bodies
 }
 
-/// A body that is sound, in a request that is refused with `otherwise` for a reason that has nothing to do with its body.
+/// A sound body, in a request that is refused with `otherwise`, for a reason that has nothing to do with the body.
 struct Sound {
     attempt: Attempt,
     body: Value,
@@ -98,7 +98,8 @@ fn sound_requests(world: &World, samples: &Samples) -> Vec<Sound> {
     ]
 }
 
-/// Whether a field may hold this value, or be absent: said by the domain's own types, field by field. None may be `null`.
+/// Whether a field may hold this value, or be absent. The domain's own types decide, field by field. No field may be
+/// `null`.
 fn may_hold(field: &str, value: Option<&Value>) -> bool {
     let optional =
         ["inviter", "channel?", "share_code", "cashier", "hold_id", "hold_seconds", "proof?"].contains(&field);
@@ -112,7 +113,7 @@ fn may_hold(field: &str, value: Option<&Value>) -> bool {
         "order_no" => text.is_some_and(|text| text.parse::<OrderNo>().is_ok()),
         "hold_seconds" => value.as_i64().is_some_and(|seconds| (1..=3_600).contains(&seconds)),
         "amount_fen" => value.as_u64().is_some_and(|fen| (1..=1_000_000_000_000).contains(&fen)),
-        // What these name is looked up later: any text will do until then.
+        // These names are looked up later, so until then any text is accepted.
         "code" | "store_id" | "refresh_token" => text.is_some(),
         _ => false,
     }
@@ -122,7 +123,7 @@ fn may_hold(field: &str, value: Option<&Value>) -> bool {
 async fn every_field_of_every_body_stands_every_strange_value_and_nothing_changes() {
     let world = World::new().await;
     let samples = Samples::prepare(&world.deps, &world.keys).await.unwrap();
-    // Counting a guess is what a wrong one-time code does.
+    // A wrong one-time code is counted as a guess, and that is all it changes.
     let unguessed = |dump: String| {
         dump.lines()
             .filter(|line| !line.contains("OTP#") && !line.contains("FAILED"))
@@ -138,7 +139,7 @@ async fn every_field_of_every_body_stands_every_strange_value_and_nothing_change
             let reply = Attempt { body: spoilt.to_string(), ..attempt.clone() }.send(&world.deps).await;
             let expected = match () {
                 () if may_hold(field, value.as_ref()) => otherwise,
-                // A challenge of another name is one that nobody knows.
+                // Nobody knows a challenge with another name.
                 () if field == "challenge_id" && value.as_ref().is_some_and(Value::is_string) => "otp_expired",
                 () => "malformed_request",
             };

@@ -28,7 +28,7 @@ fn go_to(world: &World, at: &str) {
     world.clock().set(at.parse::<Timestamp>().unwrap());
 }
 
-/// Everything that is posted so far is folded, in an environment of its own.
+/// Folds everything that is posted so far, in an environment of its own.
 pub(crate) async fn fold(world: &World) -> Worked {
     work(&world.another_environment().narrowed()).await.unwrap()
 }
@@ -48,7 +48,7 @@ async fn bill(tables: &Tables, day: ProvinceDay) -> Vec<Entry> {
     tables.ledger.read_bill(&merchant(), day, None, 1_000).await.unwrap().lines
 }
 
-/// All of a merchant's sheets together.
+/// The sum of all of a merchant's sheets.
 async fn all(tables: &Tables) -> Cell {
     let days = tables.ledger.read_sheets(&merchant(), day("2026-01-01"), day("2028-12-31")).await.unwrap();
     let mut cells = Cells::new();
@@ -56,7 +56,7 @@ async fn all(tables: &Tables) -> Cell {
     sum(&cells)
 }
 
-/// What the journal's pages say of the same.
+/// The same sum from the journal's pages.
 async fn journal(world: &World) -> Cell {
     let pages = world.another_environment().ledger.read_journal(&shard(world), Timestamp::MIN).await.unwrap().pages;
     let mut total = Cell::default();
@@ -67,7 +67,7 @@ async fn journal(world: &World) -> Cell {
     total
 }
 
-/// Twelve claims, eight redemptions, four reversals, in pages of five records.
+/// Posts twelve claims, eight redemptions and four reversals, in pages of five records.
 async fn posted_day(world: &World) -> std::sync::Arc<Campaign> {
     let campaign = world.campaign_like(1, 500, 100, 1).await;
     busy_day(world, &campaign).await;
@@ -87,7 +87,7 @@ async fn sheets_say_what_the_pages_say_and_a_fold_is_done_once() {
     let total = all(&tables).await;
     assert_eq!(total, journal(&world).await);
     assert_eq!((total.claimed, total.redeemed, total.reversed), (12, 8, 4));
-    // Twelve, less the four that are used up: those were claimed, and the clock alone can end them.
+    // Twelve were claimed, and four are used up. Only the clock can end the other eight.
     let month = |text: &str| text.parse::<ProvinceMonth>().unwrap();
     let lapses = tables.ledger.read_lapses(&merchant(), month("2026-11"), month("2026-12")).await.unwrap();
     assert_eq!(lapses.values().sum::<i64>(), 8);
@@ -100,7 +100,7 @@ async fn sheets_say_what_the_pages_say_and_a_fold_is_done_once() {
     assert_eq!(all(&tables).await, total);
 }
 
-/// Cut off at any call, begun again by somebody else: the sheets say the same.
+/// A fold is cut off at any call, and another environment begins it again: the sheets are the same.
 #[tokio::test]
 async fn a_fold_that_is_cut_off_anywhere_is_begun_again_without_a_second_effect() {
     for call in 0.. {
@@ -124,7 +124,7 @@ async fn a_fold_that_is_cut_off_anywhere_is_begun_again_without_a_second_effect(
     }
 }
 
-/// A folder that is slow: everything that it does comes after somebody else has done it, and more.
+/// A folder is slow: another does everything before it, and more.
 #[tokio::test]
 async fn folders_at_once_do_what_one_does() {
     for call in 0.. {
@@ -165,7 +165,7 @@ async fn what_comes_after_the_close_is_booked_on_the_first_open_day_and_a_closed
         .redeem(&world.tables().catalog, &campaign, late.key, late.key_version, &world.redemption(77))
         .await
         .unwrap();
-    // Of the last redemption nothing is posted before the day is closed.
+    // The last redemption is not posted before the day is closed.
     let sunday = world.now().province_day();
     go_to(&world, "2026-11-22T21:59:59Z");
     let closed = fold(&world).await.closed;
@@ -200,7 +200,7 @@ async fn a_statement_is_made_once_numbered_and_carries_its_closing_over() {
     let total = november.statement.total();
     assert_eq!((total.redeemed, total.reversed, total.postings.balance()), (8, 4, 0));
     assert_eq!(november.closing, 4 * 500, "four stand, at five yuan each");
-    // What was in November and is posted now falls into December.
+    // A redemption of November that is posted now is booked in December.
     let mut request = world.redemption(78);
     request.at = "2026-11-24T10:00:00Z".parse().unwrap();
     world
@@ -243,7 +243,7 @@ async fn of_many_answers_at_once_to_a_statement_the_merchants_word_stands() {
     let confirmed = Answer::Confirmed { at: world.now(), after: None };
     let (decision, standing) = environments[0].ledger.answer_statement(&id, &confirmed).await.unwrap();
     assert_eq!(decision, AnswerDecision::Record(standing.clone()));
-    // The dispute that it ended is remembered.
+    // The confirmation remembers the dispute that it ended.
     let Answer::Disputed(ended) = decisions[0].1.clone() else { panic!("{decisions:?}") };
     let confirmed = Answer::Confirmed { at: world.now(), after: Some(ended) };
     assert_eq!(standing, confirmed);
@@ -275,7 +275,7 @@ async fn a_record_that_was_put_aside_is_listed_and_posted_once_when_it_can_be_re
         tables.ledger.post_aside(&tables.catalog, "nothing", "li.na", world.now()).await.unwrap(),
         PostedAside::NotFound
     );
-    // The terms that were missing are published.
+    // Publishes the terms that were missing.
     let mut newer = Campaign::clone(&campaign);
     newer.settlement_version = 7;
     newer.terms.version += 1;
@@ -296,7 +296,7 @@ async fn a_record_that_was_put_aside_is_listed_and_posted_once_when_it_can_be_re
     assert_eq!(all(&world.another_environment()).await, whole);
 }
 
-/// What the pages of these records come to, in a world of their own.
+/// The sum of the pages of these records, in a world of their own.
 async fn journal_of(like: &World, batch: &[serde_json::Value]) -> Cell {
     let world = World::new().await;
     world.campaign_like(1, 500, 100, 1).await;
@@ -313,7 +313,7 @@ async fn the_rebuild_agrees_with_the_journal_and_names_every_difference() {
     let rebuilt = rebuild().await;
     assert!(rebuilt.agrees(), "{rebuilt:?}");
     assert_eq!((rebuilt.coupons, rebuilt.entries, rebuilt.journal_entries, rebuilt.under_way), (12, 12, 12, 0));
-    // A redemption that nobody posts: on its way for a quarter of an hour, missing after that.
+    // Nobody posts this redemption. For a quarter of an hour it counts as on its way, and after that as missing.
     let campaign = world.campaign(1).await;
     let lost = claim(&world, world.tables(), &campaign).await;
     world
@@ -330,14 +330,14 @@ async fn the_rebuild_agrees_with_the_journal_and_names_every_difference() {
     let told = &rebuilt.differences[0];
     assert_eq!((told.kind, told.order_no.as_str(), told.missing_fen["payable:merchant"]), ("missing", "A-99", -500));
     assert!(rebuilt.counts_that_differ > 0 && !rebuilt.agrees());
-    // Posted twice, as nothing that we have does: in a shard of another name.
+    // Posts the records a second time, under another shard's name. Nothing that we run does so.
     post_all(&world).await;
     post(&world.another_environment(), &"shardId-9".parse().unwrap(), &records(&world)[..14]).await;
     let rebuilt = rebuild().await;
     assert!(rebuilt.differences_in_all > 0 && rebuilt.differences.iter().all(|told| told.kind == "repeated"));
 }
 
-/// More pages than one fold takes, in shards that nobody has posted to for days.
+/// There are more pages than one fold takes, in shards to which nobody has posted for days.
 #[tokio::test]
 async fn a_backlog_of_days_is_folded_to_its_last_page() {
     let world = World::new().await;
@@ -360,7 +360,7 @@ async fn a_backlog_of_days_is_folded_to_its_last_page() {
     }
 }
 
-/// Shards of a stream end and are followed by others; each coupon's records stay in order, and nothing else does.
+/// Shards of a stream end, and others follow them. The records of each coupon stay in order, and nothing else does.
 #[tokio::test]
 async fn shards_that_split_and_overtake_each_other_come_to_the_same_books() {
     let whole = World::new().await;
@@ -372,7 +372,7 @@ async fn shards_that_split_and_overtake_each_other_come_to_the_same_books() {
         let mut random = fastrand::Rng::with_seed(seed);
         let world = World::new().await;
         world.campaign_like(1, 500, 100, 1).await;
-        // One shard ends somewhere; two that follow share the coupons between them.
+        // One shard ends somewhere. Two that follow share the coupons between them.
         let split = random.usize(..=all.len());
         let (parent, rest) = all.split_at(split);
         let (one, two): (Vec<_>, Vec<_>) = rest.iter().cloned().partition(|record| {
@@ -387,7 +387,7 @@ async fn shards_that_split_and_overtake_each_other_come_to_the_same_books() {
                 batches.push((shard, batch));
             }
         }
-        // The children may be read before the parent is, by us as well as by a slow poster; each shard keeps its own order.
+        // We may read the children before the parent, and so may a slow poster. Each shard keeps its own order.
         let mut order: Vec<&str> = batches.iter().map(|(shard, _)| *shard).collect();
         random.shuffle(&mut order);
         let environments = [world.another_environment(), world.another_environment()];
@@ -408,7 +408,7 @@ async fn all_sheets(world: &World) -> Cell {
     all(&world.another_environment()).await
 }
 
-/// Whatever is poisoned is put aside where it is, listed, and missing from the books by itself alone.
+/// A poisoned record is set aside where it is, and listed. It alone is missing from the books.
 #[tokio::test]
 async fn a_poisoned_record_in_every_position_holds_up_nobody_and_is_listed() {
     let like = World::new().await;
@@ -439,8 +439,8 @@ async fn a_poisoned_record_in_every_position_holds_up_nobody_and_is_listed() {
     }
 }
 
-/// A month of a merchant whose orders and stores look like formulas, numbers and days: what is exported is what a spreadsheet must
-/// not touch. The files are left in the target folder, to be opened and looked at.
+/// A month of a merchant whose orders and stores look like formulas, numbers and days. A spreadsheet must not change
+/// what is exported. The files stay in the target folder, to be opened and looked at.
 #[tokio::test]
 async fn a_months_files_keep_every_digit_and_hold_no_formula() {
     let world = World::new().await;
@@ -544,12 +544,13 @@ async fn metrics_tell_what_a_campaign_came_to_by_day_store_and_channel() {
         (&till["order_value_fen"], &till["discount_fen"], &till["cost_fen"]),
         (&json!(2_500), &json!(500), &json!(500))
     );
-    // What will lapse is nobody's business before it has.
+    // Coupons that will lapse are not shown before they have.
     assert!(ask(last, last, "100").await.is_empty());
     world.clock().set(last.plus_days(1).starts_at());
     let rows = ask(last, last, "100").await;
     assert_eq!((rows.len(), &rows[0]["expired"], &rows[0]["claimed"]), (1, &json!(1), &json!(0)));
-    // A long question is answered month by month, also through months that had nothing; one that ends before it begins is of no day.
+    // A long period is answered month by month, also through months without business. A period that ends before it
+    // begins has no days.
     let (first, end) = (sunday.plus_days(-100), sunday.plus_days(100));
     for limit in ["1", "100"] {
         assert_eq!(ask(first, end, limit).await.len(), 3, "{limit}");

@@ -1,4 +1,4 @@
-//! `infra/openapi.yaml` is the contract: what is sent and answered here is what it says.
+//! `infra/openapi.yaml` is the contract: requests and responses here are as it says.
 
 use crate::{
     attempt::{Attempt, Reply},
@@ -19,11 +19,13 @@ use std::collections::BTreeSet;
 
 struct Contract {
     document: Value,
-    /// The components as we keep to them: an object has no property that its schema does not describe. To a client they are open.
+    /// The components as we keep to them: an object has no property that its schema does not describe. For clients,
+    /// objects stay open.
     closed: Value,
 }
 
-/// Closes the parts of a schema. A schema of which others are composed stays open itself: whoever refers to the whole closes it.
+/// Closes the parts of a schema. A schema that others are composed of stays open itself: whoever refers to the whole
+/// closes it.
 fn close_parts(schema: &mut Value) {
     if let Some(properties) = schema.get_mut("properties").and_then(Value::as_object_mut) {
         properties.values_mut().for_each(close);
@@ -40,7 +42,7 @@ fn close_parts(schema: &mut Value) {
     }
 }
 
-/// Closes a schema with its parts. Where it says that any property may be there (`additionalProperties: true`), that stays so.
+/// Closes a schema with its parts. A schema that allows any property (`additionalProperties: true`) stays as it is.
 fn close(schema: &mut Value) {
     close_parts(schema);
     if let Some(schema) = schema.as_object_mut() {
@@ -48,7 +50,7 @@ fn close(schema: &mut Value) {
     }
 }
 
-/// What is wrong with a value under a schema that refers to these components.
+/// The defects of a value under a schema that refers to these components.
 fn defects(schema: &Value, components: &Value, value: &Value) -> Vec<String> {
     let whole = json!({ "allOf": [schema], "components": components });
     let validator = jsonschema::draft202012::new(&whole).unwrap();
@@ -70,7 +72,7 @@ impl Contract {
         operation
     }
 
-    /// A part of the contract, its reference followed.
+    /// A part of the contract, with its reference followed.
     fn followed<'a>(&'a self, part: &'a Value) -> &'a Value {
         match part["$ref"].as_str() {
             Some(reference) => self.document.pointer(reference.trim_start_matches('#')).unwrap(),
@@ -78,19 +80,20 @@ impl Contract {
         }
     }
 
-    /// What a client finds wrong with a value under a schema of the contract.
+    /// The defects that a client finds in a value under a schema of the contract.
     fn defects(&self, schema: &Value, value: &Value) -> Vec<String> {
         defects(schema, &self.document["components"], value)
     }
 
-    /// What we find wrong with an answer or a message of ours: also a property that the contract does not describe.
+    /// The defects that we find in a response or a message of ours. A property that the contract does not describe is
+    /// one.
     fn defects_of_ours(&self, schema: &Value, value: &Value) -> Vec<String> {
         let mut schema = schema.clone();
         close(&mut schema);
         defects(&schema, &self.closed, value)
     }
 
-    /// The schemas of everything that we answer and send.
+    /// The schemas of all our responses and messages.
     fn schemas_of_ours(&self) -> Vec<&Value> {
         let operations = self.document["paths"].as_object().unwrap().values().flat_map(|path| {
             path.as_object()
@@ -105,7 +108,7 @@ impl Contract {
         contents.flat_map(|content| content.values().map(|media| &media["schema"])).collect()
     }
 
-    /// The words that a schema lists.
+    /// The words that a schema lists as its `enum`.
     fn listed(&self, schema: &str) -> Vec<&str> {
         let words = self.document["components"]["schemas"][schema]["enum"].as_array().unwrap();
         words.iter().map(|word| word.as_str().unwrap()).collect()
@@ -140,7 +143,7 @@ impl Contract {
     }
 }
 
-/// A contract is one for all stacks: it lists the channels of a stack that names no others.
+/// There is one contract for all stacks. It lists the channels of a stack that does not name its own.
 #[test]
 fn the_channels_of_the_contract_are_the_templates_default() {
     let contract = Contract::read();
@@ -195,7 +198,7 @@ fn the_contract_lists_every_code_of_a_refusal_and_every_type_of_a_message() {
     assert_eq!(described, kinds.into_iter().collect());
 }
 
-/// Follows a schema and what it refers to; gives the first part that takes no property that it does not describe.
+/// Follows a schema and what it refers to. Returns the first part that forbids properties which it does not describe.
 fn closed_part<'a>(contract: &'a Contract, schema: &'a Value, seen: &mut BTreeSet<&'a str>) -> Option<&'a Value> {
     if let Some(reference) = schema["$ref"].as_str()
         && !seen.insert(reference)
@@ -230,7 +233,7 @@ fn answers_and_messages_may_gain_fields_for_a_client_and_not_for_us() {
     assert!(!contract.defects_of_ours(&schema, &answer).is_empty());
 }
 
-/// One message of each kind: what happened to a coupon that was redeemed, reversed and taken back, and a statement.
+/// One message of each kind: a coupon that was redeemed, reversed and taken back, and a statement.
 async fn one_of_each(world: &World) -> Vec<Message> {
     let (tables, campaign) = (world.tables(), world.campaign(1).await);
     let claimed = claim(world, tables, &campaign).await;

@@ -1,4 +1,4 @@
-//! What a document says shows a thing, exists.
+//! Tests and marks that a document names exist.
 
 use mealticket_local::workspace;
 use std::{
@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// The names of all functions in Rust files below a folder.
+/// Collects the names of all functions in the Rust files below a folder.
 fn functions(folder: &Path, names: &mut BTreeSet<String>) {
     for entry in fs::read_dir(folder).unwrap().flatten() {
         let path = entry.path();
@@ -23,7 +23,7 @@ fn functions(folder: &Path, names: &mut BTreeSet<String>) {
     }
 }
 
-/// A test's name is a sentence: five words or more.
+/// Whether a text is the name of a test. Such a name is a sentence of five words or more.
 fn is_test(text: &str) -> bool {
     text.matches('_').count() >= 4 && text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
 }
@@ -50,7 +50,7 @@ fn every_test_that_a_document_names_exists() {
     }
 }
 
-/// The marks in a text: `(S2)`, `(O1, S1)`.
+/// The marks in a text, such as `(S2)` or `(O1, S1)`.
 fn marks(text: &str) -> BTreeSet<&str> {
     let is_mark = |word: &&str| {
         let digits = word.strip_prefix(['M', 'B', 'I', 'R', 'C', 'S', 'E', 'G', 'O', 'P']);

@@ -1,5 +1,5 @@
-//! `docs/ERRORS.md` is the truth about refusals: every code of every route, and every pair of codes that can meet, is made
-//! to happen here, and the first of the list is what is answered.
+//! `docs/ERRORS.md` is the truth about refusals. These tests cause every code of every route, and every pair of codes
+//! that can meet. The response has the code that comes first in the list.
 
 pub(crate) mod builders;
 
@@ -10,7 +10,7 @@ use mealticket_local::workspace;
 use mealticket_support::World;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// A route with its codes in the order of precedence.
+/// The codes of each route, in the order of precedence.
 pub(crate) fn documented() -> BTreeMap<String, Vec<Code>> {
     let text = std::fs::read_to_string(workspace::root().join("docs/ERRORS.md")).unwrap();
     let mut lists: BTreeMap<String, Vec<Code>> = BTreeMap::new();
@@ -32,7 +32,7 @@ pub(crate) fn documented() -> BTreeMap<String, Vec<Code>> {
     lists
 }
 
-/// Codes that come at any time, or only from a function's own router.
+/// Codes that can come at any time, or only from a function's own router.
 const ANY_TIME: [Code; 3] = [Code::TemporarilyUnavailable, Code::Internal, Code::RouteNotFound];
 
 #[test]
@@ -46,25 +46,26 @@ fn every_route_and_every_code_is_documented() {
     assert_eq!(codes, all);
 }
 
-/// Pairs that exclude each other, by their nature: the request or the coupon can only be one of the two.
+/// Whether two codes exclude each other by their nature: the request or the coupon can be only one of the two.
 fn exclude_each_other(route: &str, first: Code, second: Code) -> bool {
     let pair = [first, second];
     let both = |a, b| pair.contains(&a) && pair.contains(&b);
-    // A refresh token, or a proof.
+    // A request has a refresh token, or a proof.
     let otp = [Code::OtpExpired, Code::OtpWrong, Code::MemberNotFound];
     (pair.contains(&Code::SessionRevoked) && pair.iter().any(|code| otp.contains(code)))
-        // The newest hold of a coupon is this key's, or another order's; it is known where the code leads.
+        // The newest hold of a coupon is of this key, or of another order. Which one it is, is known as soon as the
+        // code is read.
         || (route == "POST /v1/holds" && both(Code::IdempotencyKeyReused, Code::CodeHeld))
-        // Ended, or not yet begun; a coupon likewise.
+        // A campaign has ended, or has not yet begun; the same holds for a coupon.
         || both(Code::CampaignEnded, Code::NotStarted)
-        // An endpoint that is there is not one too many.
+        // An endpoint that exists is not one too many.
         || both(Code::EndpointLimit, Code::EndpointExists)
         // A campaign's stock is in one of these states.
         || both(Code::DayStockExhausted, Code::StockSettling)
         || both(Code::DayStockExhausted, Code::SoldOut)
         || both(Code::StockSettling, Code::SoldOut)
         || both(Code::CodeExpired, Code::NotYetValid)
-        // A coupon is redeemed before its validity begins only by mistake of ours.
+        // A coupon is redeemed before its validity begins only by a mistake of ours.
         || (pair.contains(&Code::NotYetValid)
             && [Code::IdempotencyKeyReused, Code::CodeAlreadyRedeemed, Code::RedemptionLimit].iter().any(|c| pair.contains(c)))
 }

@@ -18,7 +18,8 @@ use std::{
     sync::Arc,
 };
 
-/// `409-code_held--why.json` is a refusal 409 with the code `code_held`; `201-claims.json` a success 201.
+/// The status and the code that a sample's name promises. `409-code_held--why.json` is a refusal 409 with the code
+/// `code_held`; `201-claims.json` is a success 201.
 fn expected(file: &Path) -> (u16, Option<String>) {
     let name = file.file_stem().unwrap().to_str().unwrap();
     let (status, what) = name.split_once('-').unwrap();
@@ -48,7 +49,7 @@ fn what_lambda_asks_of_the_stream() -> impl Iterator<Item = Seen> {
         .map(|operation| Seen { operation: operation.to_owned(), table: "mealticket-local-members".to_owned() })
 }
 
-/// Hands an event to a function that nobody asks over HTTP. Gives its reply.
+/// Hands an event to a function that nobody calls over HTTP. Returns its reply.
 async fn trigger(deps: &Deps<Tables>, url: &str, function: &str, event: Value) -> Value {
     let tables = &deps.tables;
     match function {
@@ -75,7 +76,8 @@ async fn trigger(deps: &Deps<Tables>, url: &str, function: &str, event: Value) -
     }
 }
 
-/// Least privilege, held on both sides: nothing that a function asks is forbidden, and nothing that it may is never asked.
+/// Least privilege, held on both sides. A role allows everything that its function asks of the tables, and nothing that
+/// no sample asks.
 #[tokio::test]
 async fn the_samples_ask_of_the_tables_exactly_what_the_roles_allow() {
     let template = Template::read(&workspace::template()).unwrap();
@@ -170,7 +172,8 @@ async fn a_sample_of_the_stream_is_posted_once_however_often_it_comes() {
     assert_eq!(pages, 2);
 }
 
-/// A function declares the tables that it reaches; its role allows it to reach those and no others. The stream of a table is no handle.
+/// A function declares the tables that it reaches, and its role allows those tables and no others. The stream of a
+/// table has no handle.
 #[test]
 fn the_handles_of_a_function_are_the_tables_of_its_role() {
     let template = Template::read(&workspace::template()).unwrap();

@@ -1,4 +1,4 @@
-//! The stream's first half: what happens to coupons is posted once, and what nobody spent comes back.
+//! The first consumer of the stream. Events of coupons are posted once, and units that nobody spent come back.
 
 use mealticket_domain::{
     Campaign, Fingerprint, Reason, Timestamp,
@@ -16,7 +16,7 @@ use mealticket_support::{
 use serde_json::{Value, json};
 use sweep_stock::{NoProof, SweepError, Swept};
 
-/// Every record of the members' stream so far.
+/// Every record of the stream of members so far.
 pub(crate) fn records(world: &World) -> Vec<Value> {
     stream::records(world.engine.database(), &world.deps.stack.config.tables.members)
 }
@@ -25,14 +25,14 @@ pub(crate) fn shard(world: &World) -> StreamShard {
     stream::shard(world.engine.database(), &world.deps.stack.config.tables.members).parse().unwrap()
 }
 
-/// Hands a batch to the function. Gives what it says failed.
+/// Hands a batch to `post-ledger`. Returns the failures that it names.
 pub(crate) async fn post(tables: &Tables, shard: &StreamShard, records: &[Value]) -> Vec<Value> {
     let batch = serde_json::from_value(stream::batch(shard.as_str(), records)).unwrap();
     let reply = serde_json::to_value(post_ledger::handle(&tables.narrowed(), batch).await.unwrap()).unwrap();
     reply["batchItemFailures"].as_array().unwrap().clone()
 }
 
-/// All pages together; their numbers are without gaps.
+/// The sum of all pages. It checks that their numbers have no gaps.
 async fn posted(tables: &Tables, shard: &StreamShard) -> Tally {
     let pages = tables.ledger.read_journal(shard, Timestamp::MIN).await.unwrap().pages;
     let mut total = Tally::default();
@@ -47,7 +47,7 @@ async fn sweep(world: &World) -> Result<Swept, SweepError> {
     sweep_through(&world.another_environment(), &world.engine.url()).await
 }
 
-/// Sweeps in the environment of these handles; the stream is read through `url`.
+/// Sweeps in the environment of these handles. It reads the stream through `url`.
 async fn sweep_through(tables: &Tables, url: &str) -> Result<Swept, SweepError> {
     sweep_stock::sweep(&tables.narrowed(), &tables.members.stream(streams(url))).await
 }
@@ -60,7 +60,7 @@ pub(crate) async fn claim(world: &World, tables: &Tables, campaign: &Campaign) -
     }
 }
 
-/// Twelve claims, eight redemptions, four reversals.
+/// Twelve claims, eight redemptions and four reversals.
 pub(crate) async fn busy_day(world: &World, campaign: &Campaign) {
     let tables = world.tables();
     for number in 0..12 {
@@ -86,13 +86,13 @@ async fn whatever_is_delivered_again_overlapping_or_late_is_counted_once() {
     let campaign = world.campaign_like(1, 500, 100, 1).await;
     busy_day(&world, &campaign).await;
     let (records, shard) = (records(&world), shard(&world));
-    // Two environments: neither knows what the other posted.
+    // Two environments. Neither knows what the other posted.
     let environments = [world.another_environment(), world.another_environment()];
     let mut random = fastrand::Rng::with_seed(7);
     let mut done = 0;
     while done < records.len() {
         let end = (done + random.usize(1..=6)).min(records.len());
-        // What was delivered comes again before what is new, in parts of another size, and afterwards, too.
+        // Records that were delivered come again before new ones, in parts of another size, and also afterwards.
         let from = random.usize(..=done);
         let first = from + random.usize(..=end - from);
         for part in [&records[from..first], &records[done..end], &records[from..end]] {
@@ -115,12 +115,12 @@ async fn a_batch_whose_write_got_no_answer_is_told_from_its_first_record_and_pos
     let (records, shard) = (records(&world), shard(&world));
     let faults = Faults::before(&world.engine.url()).await;
     let tables = world.tables_at(&faults.url).giving_up_after(std::time::Duration::from_millis(300));
-    // The campaign, its settlement terms, the mark; then the page.
+    // The calls are the campaign, its settlement terms, the mark, and then the page.
     faults.from_nth(3, Fate::LoseAnswer);
     let failed = post(&tables, &shard, &records).await;
     assert_eq!(failed, [json!({ "itemIdentifier": records[0]["dynamodb"]["SequenceNumber"] })]);
     faults.calm();
-    // The write had been done all the same.
+    // The write was done all the same.
     assert_eq!(post(&tables, &shard, &records).await, [Value::Null; 0]);
     let total = posted(&tables, &shard).await;
     assert_eq!(total.claims[&campaign.no].values().sum::<u32>(), 12);
@@ -159,7 +159,7 @@ async fn what_cannot_be_read_is_put_aside_and_holds_up_nobody() {
         world.campaign_like(1, 500, 100, 1).await;
         let shard = "shardId-1".parse().unwrap();
         let mut batch = good.clone();
-        // In the place of a record, so that its sequence number is where it belongs.
+        // The bad record takes a good record's place, with its sequence number.
         let at = place.min(batch.len() - 1);
         let mut bad = bad.clone();
         if bad.pointer("/dynamodb/SequenceNumber").is_some() {
@@ -175,14 +175,14 @@ async fn what_cannot_be_read_is_put_aside_and_holds_up_nobody() {
         assert_eq!(serde_json::from_str::<Value>(&aside[0].raw).unwrap(), batch[at]);
         assert!(pages[0].records as usize == good.len() && !aside[0].reason.is_empty());
     }
-    // A batch of which no record has a place is refused as a whole: nothing could say that it was posted.
+    // A batch in which no record has a sequence number is refused as a whole: nothing could say that it was posted.
     let batch = stream::batch("shardId-1", &[json!({}), json!(1)]);
     assert!(post_ledger::handle(&world.tables().narrowed(), serde_json::from_value(batch).unwrap()).await.is_err());
     let no_shard = json!({ "Records": good });
     assert!(post_ledger::handle(&world.tables().narrowed(), serde_json::from_value(no_shard).unwrap()).await.is_err());
 }
 
-/// A catalog that does not answer is no reason to put anything aside.
+/// When the catalog does not answer, no record is set aside.
 #[tokio::test]
 async fn a_batch_waits_for_the_catalog() {
     let world = World::new().await;
@@ -205,7 +205,7 @@ async fn last_page(world: &World, shard: &StreamShard) -> Option<u64> {
     world.another_environment().ledger.read_mark(shard).await.unwrap().map(|mark| mark.page)
 }
 
-/// An environment that issued forty coupons and ended without a word. Gives the units that it had not spent.
+/// An environment issues forty coupons and ends without a word. Returns the number of units that it had not spent.
 async fn crash(world: &World, campaign: &Campaign) -> u64 {
     let crashed = world.another_environment();
     for _ in 0..40 {
@@ -224,7 +224,7 @@ async fn units_of_an_environment_that_ended_come_back_after_the_fence_and_not_be
     world.pass_seconds(LEASE_SECONDS + FENCE_SECONDS - HAND_OUT_SECONDS);
     assert_eq!(sweep(&world).await.unwrap(), Swept::default());
     world.pass_seconds(HAND_OUT_SECONDS);
-    // Half of the claims are in the journal, the others still in the stream.
+    // Half of the claims are in the journal. The others are still in the stream.
     let (all, shard) = (records(&world), shard(&world));
     let claims = all.len() - 20;
     post(&world.another_environment(), &shard, &all[..claims]).await;
@@ -235,7 +235,7 @@ async fn units_of_an_environment_that_ended_come_back_after_the_fence_and_not_be
     assert_eq!(sweep(&world).await.unwrap(), Swept::default(), "nothing is left to settle");
 }
 
-/// The time of a record may be missing. Whatever is older must be found all the same.
+/// A record may have no time. The sweep must find everything older all the same.
 #[tokio::test]
 async fn pages_without_a_time_hide_nothing_from_the_sweep() {
     let world = World::new().await;
@@ -261,7 +261,7 @@ async fn without_proof_a_lease_waits() {
     let unspent = crash(&world, &campaign).await;
     world.pass_seconds(LEASE_SECONDS + FENCE_SECONDS);
     let remaining = world.another_environment().stock.count_remaining(campaign.no).await.unwrap();
-    // A record that may be a claim was put aside.
+    // A record that may be a claim was set aside.
     let (mut records, shard) = (records(&world), shard(&world));
     let last = records.len() - 1;
     records[last]["dynamodb"]["NewImage"]["schema"] = json!({ "N": "9" });
@@ -269,7 +269,7 @@ async fn without_proof_a_lease_waits() {
     let error = sweep(&world).await.unwrap_err();
     assert!(matches!(error, SweepError::NoProof(NoProof::SetAside(_))), "{error:?}");
     assert_eq!(world.another_environment().stock.count_remaining(campaign.no).await.unwrap(), remaining);
-    // A lease that is too old for proof from the stream waits, too, and is told.
+    // A lease that is too old for proof from the stream waits too, and the sweep counts it.
     let world = World::new().await;
     let campaign = world.campaign_like(1, 500, 2_000, 1).await;
     assert!(crash(&world, &campaign).await > 0 && unspent > 0);
@@ -278,7 +278,7 @@ async fn without_proof_a_lease_waits() {
     assert!(swept.too_old > 0 && swept.leases == 0, "{swept:?}");
 }
 
-/// A quiet shard whose mark has left the stream is read from the oldest record that there is.
+/// The mark of a quiet shard has left the stream. The sweep reads from the oldest record that there is.
 #[tokio::test]
 async fn a_mark_that_has_left_the_stream_does_not_hold_up_the_sweep() {
     let world = World::new().await;
@@ -294,7 +294,7 @@ async fn a_mark_that_has_left_the_stream_does_not_hold_up_the_sweep() {
     assert_eq!((swept.units, swept.disputed), (unspent, 0));
 }
 
-/// What was put aside is no claim when it changed a coupon that was there.
+/// A record that changed a coupon which existed before is no claim, also when it was set aside.
 #[tokio::test]
 async fn a_redemption_that_was_put_aside_does_not_hold_up_the_sweep() {
     let world = World::new().await;
@@ -311,15 +311,16 @@ async fn a_redemption_that_was_put_aside_does_not_hold_up_the_sweep() {
     let (mut records, shard) = (records(&world), shard(&world));
     let redemption = records.iter().position(|record| record["eventName"] == "MODIFY").unwrap();
     records[redemption]["dynamodb"]["NewImage"]["settlement_version"] = json!({ "N": "99" });
-    // Part of it is in the journal, the redemption set aside there; the rest is still in the stream.
+    // Part of the records is in the journal, where the redemption is set aside. The rest is still in the stream.
     post(&world.another_environment(), &shard, &records[..=redemption]).await;
     world.pass_seconds(LEASE_SECONDS + FENCE_SECONDS);
     let swept = sweep(&world).await.unwrap();
     assert_eq!((swept.units, swept.disputed), (unspent, 0));
 }
 
-/// Claims are counted once, in the journal or in the stream, also when they are posted between any two calls of the sweep
-/// (found by the simulator, seeds 533 and 813: the pages were read before the mark, and a page came in between).
+/// Claims are counted once, in the journal or in the stream, also when they are posted between any two calls of the
+/// sweep. The simulator found this (seeds 533 and 813). The pages were read before the mark, and a page came in
+/// between.
 #[tokio::test]
 async fn a_page_that_comes_in_the_middle_of_a_sweep_is_counted_once() {
     for call in 0.. {
@@ -365,7 +366,7 @@ async fn a_settling_whose_answer_is_lost_is_done_once() {
     assert_eq!(world.another_environment().stock.count_remaining(campaign.no).await.unwrap(), Some(2_000 - 40));
 }
 
-/// An environment that is thawed after its lease was settled can neither spend it nor return it.
+/// An environment thaws after its lease was settled. It can neither spend the lease nor return it.
 #[tokio::test]
 async fn who_wakes_up_after_the_sweep_gets_nothing_twice() {
     let world = World::new().await;

@@ -1,5 +1,5 @@
-//! Requests as clients make them, answered by the handlers in this process; and, ignored unless `cargo stack test` runs
-//! them, by a whole province over HTTP.
+//! Requests as clients make them, answered by the handlers in this process. `cargo stack test` also runs the ignored
+//! tests, which ask a whole province over HTTP.
 
 #![allow(
     clippy::unwrap_used,

@@ -1,4 +1,4 @@
-//! One-time codes: who may have how many, who may guess how often, and whom none of it holds up.
+//! One-time codes: who may have how many, who may guess how often, and who is never held up by these limits.
 
 use crate::{attempt::Attempt, errors::builders::challenge};
 use mealticket_api::{
@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 const PHONE: &str = "+8613800138007";
 
-/// What handlers of a stack are given that is told otherwise.
+/// What handlers get in a stack with another configuration.
 fn told(world: &World, change: impl FnOnce(&mut Config)) -> Deps<Tables> {
     let mut config = world.deps.stack.config.clone();
     change(&mut config);
@@ -40,7 +40,7 @@ fn sign_up(challenge_id: &str, otp: &str) -> Attempt {
     Attempt::post("/v1/members", &json!({ "proof": proof, "channel": "app", "consent": consent }))
 }
 
-/// A carrier's NAT.
+/// A carrier's NAT: many phones have one address.
 #[tokio::test]
 async fn ten_thousand_sign_ups_behind_one_address_succeed_when_the_stack_is_told_so() {
     const MEMBERS: usize = 10_000;
@@ -69,7 +69,7 @@ async fn the_limit_of_a_source_is_the_stacks_to_say_and_counts_what_a_trusted_fr
     };
     let limits = Some(MessageLimits { per_source_hour: 2, per_stack_hour: 1_000_000 });
     let from = |number, address: &str| ask(&phone(number)).header("x-client", address);
-    // Attempts come from 203.0.113.7.
+    // The front's own address is 203.0.113.7.
     let trusting = told(&world, |config| {
         (config.message_limits, config.front) = (limits, Some(front("x-client", &["203.0.113.0/24"])));
     });
@@ -77,7 +77,7 @@ async fn the_limit_of_a_source_is_the_stacks_to_say_and_counts_what_a_trusted_fr
         from(number, client).send(&trusting).await.expect(201);
     }
     from(3, "198.51.100.1").send(&trusting).await.refused(429, "too_many_messages");
-    // A front that is somewhere else: what anybody writes into a header counts for nothing.
+    // The front has another address here. So what anybody writes into a header counts for nothing.
     let elsewhere = told(&world, |config| {
         (config.message_limits, config.front) = (limits, Some(front("x-client", &["192.0.2.0/24"])));
     });
@@ -98,7 +98,7 @@ async fn the_stacks_budget_of_messages_ends_what_is_new_and_holds_up_no_session_
     }
     let refused = ask(&phone(5)).send(&deps).await.refused(429, "too_many_messages");
     assert_eq!(refused.json["retry"], "after");
-    // The member's session goes on: it refreshes, shows its wallet, and ends.
+    // The member's session goes on: the member refreshes it, reads the wallet, and signs out.
     let mut token = joined.json["session"]["refresh_token"].clone();
     for _ in 0..3 {
         let refresh = Attempt::post("/v1/sessions", &json!({ "refresh_token": token }));
@@ -112,7 +112,8 @@ async fn the_stacks_budget_of_messages_ends_what_is_new_and_holds_up_no_session_
     ask(&phone(5)).send(&deps).await.expect(201);
 }
 
-/// Who is refused anyway uses nothing of the stack's budget, and whom the stack refuses keeps the messages of the day.
+/// A request that is refused for another reason uses nothing of the stack's budget. A phone that the stack refuses
+/// keeps its messages of the day.
 #[tokio::test]
 async fn a_refused_message_uses_up_no_other_limit() {
     let world = World::new().await;
@@ -125,7 +126,8 @@ async fn a_refused_message_uses_up_no_other_limit() {
     for number in 0..4 {
         ask(&phone(number)).send(&deps).await.expect(201);
     }
-    // The budget is used up. An app asks every two minutes until the hour is over; ten messages a day are the phone's.
+    // The budget is used up. An app asks every two minutes until the hour is over. The phone still has its ten messages
+    // a day.
     let mut refusals = 0;
     while ask(&phone(9)).send(&deps).await.status == 429 {
         refusals += 1;
@@ -140,13 +142,13 @@ async fn a_refused_message_uses_up_no_other_limit() {
     ask(&phone(9)).send(&deps).await.refused(429, "too_many_messages");
 }
 
-/// Fails a challenge by one wrong guess.
+/// Makes a challenge fail by one wrong guess.
 async fn fail(world: &World, deps: &Deps<Tables>) {
     let id = asked(world, deps).await;
     sign_up(&id, "000000").send(deps).await.refused(401, "otp_wrong");
 }
 
-/// A challenge of the phone, asked for as an app does.
+/// Asks for a challenge for the phone, as an app does.
 async fn asked(world: &World, deps: &Deps<Tables>) -> String {
     world.pass_seconds(60);
     ask(PHONE).send(deps).await.expect(201).json["challenge_id"].as_str().unwrap().to_owned()
@@ -167,14 +169,15 @@ async fn after_three_failed_challenges_of_a_phone_each_further_one_has_a_single_
     for _ in 0..3 {
         assert_eq!(tries(&world, &deps).await, 0, "three and more");
     }
-    // From another environment, and signing in instead of up.
+    // The guesses come from another environment, and for signing in instead of up.
     let elsewhere = Deps { stack: deps.stack.clone(), ..world.deps_elsewhere() };
     let id = asked(&world, &elsewhere).await;
     let proof = |otp| json!({ "proof": { "type": "sms_otp", "challenge_id": id, "otp": otp } });
     Attempt::post("/v1/sessions", &proof("000000")).send(&elsewhere).await.refused(401, "otp_wrong");
     let spent = Attempt::post("/v1/sessions", &proof("000001")).send(&elsewhere).await.refused(401, "otp_wrong");
     assert_eq!(spent.json["tries_left"], 0);
-    // Another phone is not held up, and neither is whoever has the phone in hand: the one try is enough for the right code.
+    // Another phone is not held up. Nor is the person who has this phone in hand: the one try is enough for the right
+    // code.
     let id = challenge(&world, "+8613800138008", false).await;
     sign_up(&id, "123456").send(&deps).await.expect(201);
 }
@@ -187,7 +190,7 @@ async fn a_sign_in_with_the_right_code_ends_the_memory_of_failed_challenges() {
         fail(&world, &deps).await;
     }
     assert_eq!(tries(&world, &deps).await, 0);
-    // The code of a challenge that was sent is known here by its hash alone, so one is put that we know.
+    // Of a challenge that was sent we know only the code's hash. So the test writes one whose code it knows.
     let known = mealticket_store::identities::Challenge { failed_before: true, ..known(&world) };
     world.tables().identities.put_challenge(&known).await.unwrap();
     sign_up(&known.id, "123456").send(&deps).await.expect(201);

@@ -1,4 +1,4 @@
-//! Operators' tokens: whose they are, what they allow, and what happens when the provider rotates its keys or is away.
+//! Operators' tokens: whose they are, what they allow, and what happens when the provider rotates its keys or is down.
 
 use mealticket_api::{
     Who,
@@ -33,7 +33,7 @@ impl Provider {
         Self::with(keys, issuer, |_| ())
     }
 
-    /// A stack of Guangdong that is told otherwise.
+    /// A stack of Guangdong with another configuration of its provider.
     fn with(keys: KeyFile, issuer: Issuer, change: impl FnOnce(&mut OperatorIssuer)) -> Self {
         let mut provider = OperatorIssuer {
             issuer: issuer.url(),
@@ -55,7 +55,7 @@ impl Provider {
                 "roles": ["finance", "something_else"] })
     }
 
-    /// The roles that a token gives; the code of the refusal otherwise.
+    /// The roles that a token gives, or the code of the refusal.
     async fn ask(&self, token: &str) -> Result<BTreeSet<Role>, &'static str> {
         let asked = self.tokens.principal(Some(token), now()).await;
         asked.map(|operator| operator.roles).map_err(|error| error.code().as_str())
@@ -103,7 +103,7 @@ async fn every_claim_of_an_operators_token_is_held_to_its_rule() {
     }
 }
 
-/// The provinces and the cities that a token names, in claims whose names the stack is told.
+/// The provinces and the cities that a token names. The configuration says which claims name them.
 #[tokio::test]
 async fn an_operators_token_is_good_for_the_provinces_and_cities_that_it_names() {
     let provider = Provider::start().await;
@@ -134,11 +134,11 @@ async fn an_operators_token_is_good_for_the_provinces_and_cities_that_it_names()
         let token = signed(&|claims| claims["cities"] = claim.clone());
         let asked = provider.tokens.principal(Some(&token), now()).await.unwrap_or_else(|_| panic!("{claim}"));
         assert_eq!(asked.scope, is);
-        // A route about the whole province is closed to them, one about their own cities is open.
+        // A route about the whole province refuses them. A route about their own cities lets them in.
         assert!(asked.clone().allowed(Who::of_province(&[Role::Finance])).is_err(), "{claim}");
         assert!(asked.allowed(Who::Operator(&[Role::Finance], Reach::OwnCities)).is_ok(), "{claim}");
     }
-    // A provider that has other names for them.
+    // A provider with other names for these claims.
     let keys = KeyFile { operators: Some(provider.key.clone()), ..KeyFile::generate(&[]).unwrap() };
     let named = Provider::with(keys, provider.issuer.clone(), |told| {
         (told.province_claim, told.cities_claim) = ("https://operator.example/prov".into(), "branch".into());
@@ -192,7 +192,8 @@ async fn every_other_bit_of_an_operators_token_is_noticed() {
         let mut spoilt = token.clone().into_bytes();
         spoilt[at] = if spoilt[at] == b'A' { b'B' } else { b'A' };
         let spoilt = String::from_utf8(spoilt).unwrap();
-        // The last character of a signature has bits that mean nothing; the decoder refuses what is not canonical.
+        // The last character of a signature has bits that mean nothing. The decoder refuses a form that is not
+        // canonical.
         assert_eq!(provider.ask(&spoilt).await, Err("unauthenticated"), "{at}");
     }
 }
@@ -208,7 +209,7 @@ async fn a_rotated_key_is_found_at_once_and_nobody_can_make_us_ask_the_provider_
     let next = OperatorSecrets::generate("op2").unwrap();
     provider.issuer.publish(&next).unwrap();
     let newer = next.sign(&provider.claims()).unwrap();
-    // Within half a minute of the last question the new key is not known; after it, it is.
+    // Within half a minute of the last fetch the new key is unknown. After that it is known.
     assert_eq!(provider.ask(&newer).await, Err("unauthenticated"));
     tokio::time::pause();
     tokio::time::advance(Duration::from_secs(31)).await;
@@ -219,7 +220,7 @@ async fn a_rotated_key_is_found_at_once_and_nobody_can_make_us_ask_the_provider_
         assert_eq!(provider.ask(&unknown).await, Err("unauthenticated"));
     }
     assert_eq!(provider.issuer.asked(), 2);
-    // A key that is withdrawn counts until the set is fetched again, and not after.
+    // A withdrawn key counts until the set of keys is fetched again, and not after that.
     provider.issuer.withdraw("op1");
     provider.ask(&token).await.unwrap();
     tokio::time::pause();
@@ -249,7 +250,7 @@ async fn a_provider_that_is_away_locks_nobody_out_for_an_hour() {
     }
 }
 
-/// A key says by its kind which algorithm it may be used with, and a key for sealing verifies nothing.
+/// A key's kind decides which algorithm it may be used with. A key for sealing verifies nothing.
 #[tokio::test]
 async fn keys_that_are_no_signing_keys_are_passed_over() {
     let provider = Provider::start().await;

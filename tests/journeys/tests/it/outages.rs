@@ -1,4 +1,5 @@
-//! When the tables are silent, throttle or lose an answer: 503, and the same key finds out.
+//! The tables are silent, throttle or lose an answer. The response is 503, and a repeat with the same key shows what
+//! happened.
 
 use crate::{
     attempt::{Attempt, Reply, routes},
@@ -10,10 +11,10 @@ use mealticket_support::{Fate, Faults, World};
 use serde_json::json;
 use std::time::Duration;
 
-/// More calls than any request makes.
+/// More calls to the tables than any request makes.
 const CALLS_MAX: usize = 12;
 
-/// A world's functions reaching their tables through a proxy.
+/// The functions of a world, which reach their tables through a proxy.
 async fn through_faults(world: &World, patience: Duration) -> (Faults, Deps<Tables>) {
     let faults = Faults::before(&world.engine.url()).await;
     let tables = world.tables_at(&faults.url).giving_up_after(patience);
@@ -40,7 +41,7 @@ async fn every_route_whose_tables_fall_silent_at_any_call_says_503_with_the_same
                     assert!(reply.status < 300, "{route} {fate:?} {n}: {}", reply.text);
                     break;
                 }
-                // A unit that cannot be given back is no reason to refuse what was decided.
+                // Call `n` and all later ones failed, so the client is asked to repeat the request.
                 assert!(is_503(&reply), "{route} {fate:?} {n}: {} {}", reply.status, reply.text);
             }
         }
@@ -105,7 +106,7 @@ async fn the_same_key_after_an_outage_gets_the_coupon_that_was_made_in_it() {
     let claim = Attempt::post("/v1/campaigns/cmp_0001/claims", &json!({}))
         .bearer(&world.member_token(member))
         .key("0123456789abcdef");
-    // The lease is there; the coupon's put is done, and its answer lost.
+    // The lease is there. The coupon's put is done, and its answer is lost.
     faults.next("PutItem", Fate::Pass);
     faults.next("PutItem", Fate::LoseAnswer);
     (0..300).for_each(|_| faults.next("PutItem", Fate::LoseRequest));

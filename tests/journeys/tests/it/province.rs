@@ -1,5 +1,5 @@
-//! A whole province over HTTP: the real binaries under cargo-lambda behind the gateway. Ignored unless `cargo stack test`
-//! runs them, because cargo builds no other package's binaries for a test.
+//! A whole province over HTTP: the real binaries under cargo-lambda, behind the gateway. Only `cargo stack test` runs
+//! these tests, because cargo builds no other package's binaries for a test.
 
 mod clients;
 mod consoles;
@@ -62,7 +62,7 @@ async fn the_demo_tells_the_story_of_webhooks() {
 async fn every_route_of_openapi_refuses_a_stranger_and_the_gateway_knows_no_other() {
     let province = Province::up(&[]).await;
     let text = std::fs::read_to_string(workspace::openapi()).unwrap();
-    // What comes before are the document's own words, and what comes after is what we send.
+    // The text before `paths` is the document's own, and the text after them is about our messages.
     let text = text.split_once("\npaths:\n").unwrap().1.split_once("\nwebhooks:\n").unwrap().0;
     let open = ["POST /v1/otp-challenges", "POST /v1/members", "POST /v1/sessions"];
     let mut swept = 0;
@@ -101,7 +101,7 @@ fn redemption(province: &Province, code: &str, till: u64) -> Call {
     province.clone_for_till().redemption(code, till)
 }
 
-/// Sends all at once, at most 64 in flight, and gives the replies in order.
+/// Sends all requests at once, with at most 64 in flight. Returns the replies in order.
 async fn at_once(calls: Vec<Call>) -> Vec<Reply> {
     let places = std::sync::Arc::new(tokio::sync::Semaphore::new(64));
     let mut tasks = Vec::new();
@@ -143,7 +143,7 @@ async fn races_over_http_have_one_winner_each() {
     // Campaign 6 has a hundred units.
     let members = 1_000..1_500;
     let replies = at_once(members.map(|member| claim(member, "cmp_0006", "a-flash-sale-key-1")).collect()).await;
-    // The last ones may still be settling when the next asks.
+    // The last units may still be settling when the next member asks.
     let refused = count(&replies, 410) + count(&replies, 409);
     assert_eq!((count(&replies, 201), refused), (100, 400));
 
@@ -161,10 +161,10 @@ fn claim(province: &Province, member: u64) -> Call {
     call.bearer(&province.member_token(member)).key("one-key-for-each-member")
 }
 
-/// A member, the answer to its claim, and the answer to the redemption of its coupon if there was one.
+/// A member, the response to its claim, and the response to the redemption of its coupon if there was one.
 type Acknowledged = (u64, Reply, Option<Reply>);
 
-/// One after the other, until nothing answers any more.
+/// Claims and redeems one after the other, until there is no answer.
 async fn claim_and_redeem(
     calls: Vec<(u64, Call)>,
     till: process::Till,
@@ -198,7 +198,7 @@ async fn killing_the_whole_stack_loses_nothing_that_was_acknowledged() {
                 tokio::spawn(claim_and_redeem(calls, province.clone_for_till(), redeemed_count.clone()))
             })
             .collect();
-        // In the middle of it: some have been redeemed, and eight requests are under way.
+        // In the middle of the work: some coupons are redeemed, and eight requests are under way.
         while redeemed_count.load(SeqCst) < 10 {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
@@ -220,14 +220,15 @@ async fn killing_the_whole_stack_loses_nothing_that_was_acknowledged() {
             assert_eq!((again.status, again.is_replayed(), &again.text), (201, true, &redeemed.text));
         }
     }
-    // A quarter of an hour later the sweep has settled what the killed processes had leased, by the journal and the stream.
+    // A quarter of an hour later the sweep has settled what the killed processes had leased, by the journal and the
+    // stream.
     let later = Clock::system().now().plus_seconds(LEASE_SECONDS + FENCE_SECONDS + 60).to_string();
     let ticked = run(stack().args(["tick", "--data", &data_text, "--at", &later])).await;
     let told = String::from_utf8_lossy(&ticked.stdout).into_owned();
     let swept = told.lines().find_map(|line| line.strip_prefix("sweep-stock ")).unwrap_or_default();
     let swept: Value = serde_json::from_str(swept).unwrap_or_default();
     assert!(swept["leases"].as_u64().is_some_and(|leases| leases > 0) && swept["disputed"] == 0, "{told} {ticked:?}");
-    // The books are what the coupons say, whatever was under way when the processes were killed.
+    // The books and the coupons agree, whatever was under way when the processes were killed.
     let rebuilt = run(stack().args(["rebuild-ledger", "--data", &data_text])).await;
     let told = String::from_utf8_lossy(&rebuilt.stdout).into_owned();
     assert!(rebuilt.status.success() && told.contains("agree"), "{told} {rebuilt:?}");
@@ -241,7 +242,7 @@ async fn killing_the_whole_stack_loses_nothing_that_was_acknowledged() {
     std::fs::remove_dir_all(&data).unwrap();
 }
 
-/// Coupons in tables that nobody serves any more.
+/// Counts the coupons in tables that nobody serves any more.
 fn coupons_left_behind(file: &std::path::Path) -> u64 {
     let database = dynoxide::Database::new(file.to_str().unwrap()).unwrap();
     let mut from = Value::Null;
@@ -261,7 +262,7 @@ fn coupons_left_behind(file: &std::path::Path) -> u64 {
     }
 }
 
-/// Units left of campaign 1, and units that are still leased, in tables that nobody serves any more.
+/// Counts the units left of campaign 1, and the units still leased, in tables that nobody serves any more.
 async fn stock_left_behind(file: &std::path::Path) -> (u64, u64) {
     let template = Template::read(&workspace::template()).unwrap();
     let engine = Engine::start(0, Some(file), &template.tables().unwrap()).await.unwrap();
@@ -282,7 +283,7 @@ async fn a_stack_that_ends_has_returned_what_it_leased_and_did_not_spend() {
     let _ = std::fs::remove_dir_all(&data);
     let data_text = data.display().to_string();
     let mut province = Province::up(&["--data", &data_text]).await;
-    // Many at once, so that leases are larger than what is spent of them.
+    // Many claims at once make the leases larger than what is spent of them.
     let claims: Vec<_> = (0..60).map(|member| claim(&province, 20_000 + member)).collect();
     let claims: Vec<_> =
         claims.into_iter().map(|call| tokio::spawn(async move { call.send().await.unwrap() })).collect();
@@ -379,7 +380,8 @@ async fn token_and_sign_are_what_an_outside_program_needs() {
     std::fs::remove_dir_all(&data).unwrap();
 }
 
-/// A directory is one stack's at a time, keeps the stack's clock with its tables, and is not made by a typing error.
+/// A directory belongs to one stack at a time, and keeps the stack's clock with its tables. A mistyped directory is not
+/// made.
 #[tokio::test]
 #[ignore = "needs the functions' binaries: run `cargo stack test`"]
 async fn a_directory_is_one_stacks_and_keeps_its_clock() {
@@ -407,7 +409,7 @@ async fn a_directory_is_one_stacks_and_keeps_its_clock() {
     let later = Clock::system().now().plus_seconds(86_400);
     let tick = run(stack().args(["tick", "--data", &data_text, "--at", &later.to_string()])).await;
     assert!(tick.status.success(), "the refused one has not made it unfindable: {tick:?}");
-    // A demo beside it, whose clock goes on for a month.
+    // A demo runs beside the stack, and its own clock goes on for a month.
     let runs = workspace::private().join("runs");
     let mut demo = stack().args(["demo", "--no-build"]).stdout(Stdio::null()).kill_on_drop(true).spawn().unwrap();
     let demos = runs.join(demo.id().unwrap().to_string());
@@ -424,7 +426,7 @@ async fn a_directory_is_one_stacks_and_keeps_its_clock() {
     std::fs::remove_dir_all(&data).unwrap();
 }
 
-/// Ctrl-C while it starts, or while it tells its story.
+/// Ctrl-C comes while the demo starts, or while it runs its story.
 #[tokio::test]
 #[ignore = "needs the functions' binaries: run `cargo stack test`"]
 async fn a_demo_that_is_interrupted_leaves_nothing_behind() {
@@ -446,7 +448,7 @@ async fn a_demo_that_is_interrupted_leaves_nothing_behind() {
     }
 }
 
-/// Every sample, with its placeholders filled, through `cargo stack invoke` against `cargo stack watch`, which are plain cargo-lambda.
+/// Sends every filled sample through `cargo stack invoke` to `cargo stack watch`. Both are plain cargo-lambda.
 #[tokio::test]
 #[ignore = "needs the functions' binaries: run `cargo stack test`"]
 async fn plain_cargo_lambda_serves_every_sample() {
@@ -476,8 +478,8 @@ async fn plain_cargo_lambda_serves_every_sample() {
         invoked += 1;
         as_named += usize::from(status == name[..3]);
     }
-    // The tables remember what earlier samples did, so a few meet another answer here; `events.rs` gives each a world of its
-    // own and holds it to its name.
+    // The tables remember what earlier samples did, so a few samples get another response here. `events.rs` gives each
+    // sample a world of its own and holds it to its name.
     assert!(invoked > 100 && as_named * 5 >= invoked * 4, "{as_named} of {invoked}");
     watch.interrupt().await;
     tables.interrupt().await;

@@ -1,4 +1,5 @@
-//! Reports of merchants' systems: confirmed, done, recorded as discrepancies, and met by tills and by themselves.
+//! Reports of merchants' systems. They are confirmed, done, or recorded as discrepancies, and they meet tills and each
+//! other.
 
 mod proofs;
 
@@ -86,7 +87,7 @@ async fn a_reported_reversal_undoes_its_redemption_once_and_confirms_what_was_un
     for webhook in ["msg_1", "msg_1", "msg_2"] {
         reversal(&world, &id, |_| {}).send(webhook).await.expect(202);
     }
-    // In other words it is the same reversal, and by API it is one that was undone before.
+    // With another reason it is the same reversal. By API, the redemption was undone before.
     reversal(&world, &id, |data| data["reason"] = json!("other words")).send("msg_3").await.expect(202);
     let undo = |id: &str, key: &str| {
         Attempt::post(format!("/v1/redemptions/{id}/reversals"), &json!({ "reason": "r" }))
@@ -97,7 +98,7 @@ async fn a_reported_reversal_undoes_its_redemption_once_and_confirms_what_was_un
     let (place, _) = world.deps.stack.ids.redemption(&id).unwrap();
     let coupon = world.tables().members.read_coupon(place).await.unwrap().unwrap();
     assert_eq!((coupon.uses_left, coupon.redemptions[0].reversal.is_some()), (1, true));
-    // The other way round: undone by API, then reported.
+    // The other way round: undone by API, and then reported.
     let again = redeem(&world, &code, "N-2").key("till-1-order-N-2-key").send(&world.deps).await.expect(201);
     let second = again.json["redemption_id"].as_str().unwrap().to_owned();
     undo(&second, "till-1-undo-second-1").send(&world.deps).await.expect(201);
@@ -219,7 +220,8 @@ async fn a_till_whose_order_was_reported_hears_of_that_redemption_and_hears_the_
     assert!(reasons(&world).await.is_empty());
 }
 
-/// An earlier delivery was refused, wrote that down, and was cut off; what stood against it is gone.
+/// An earlier delivery of the report was refused, recorded a discrepancy, and was cut off. By now no rule stands
+/// against the report.
 #[tokio::test]
 async fn a_report_that_comes_again_and_is_done_settles_what_its_first_delivery_wrote_down() {
     let world = World::new().await;
@@ -246,14 +248,14 @@ async fn a_report_that_comes_again_and_is_done_settles_what_its_first_delivery_w
     };
     assert!(settled("msg_1").await);
 
-    // Two deliveries at once: one was done and acknowledged, the other wrote down its refusal and was cut off.
+    // Two deliveries come at once. One is done and acknowledged. The other records its refusal and is cut off.
     let other = report(&world, &code, "N-1", |_| {});
     other.send("msg_2").await.expect(202);
     world.tables().messages.put_discrepancy(&merchant, &written_down(&world, &samples, "msg_2")).await.unwrap();
     other.send("msg_2").await.expect(202);
     assert!(settled("msg_2").await);
 
-    // What was refused and acknowledged stays so, also when nothing stands against it any more.
+    // A report that was refused and acknowledged stays refused, also when no rule stands against it any more.
     let refused = report(&world, &code, "N-9", |_| {});
     refused.send("msg_3").await.expect(202);
     let undone = json!({ "code": code, "order_no": "N-1", "reason": "r" });
@@ -264,7 +266,7 @@ async fn a_report_that_comes_again_and_is_done_settles_what_its_first_delivery_w
     assert_eq!(world.tables().members.read_coupon(coupon).await.unwrap().unwrap().redemptions.len(), 1);
 }
 
-/// What a delivery that found the coupon held has left.
+/// The discrepancy that a delivery leaves when it finds the coupon held.
 fn written_down(world: &World, samples: &Samples, webhook_id: &str) -> Discrepancy {
     Discrepancy {
         webhook_id: webhook_id.to_owned(),

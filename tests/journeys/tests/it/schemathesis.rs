@@ -1,5 +1,5 @@
-//! The contract against a running province, by a program that knows the contract alone: schemathesis makes good and bad requests of every
-//! route, follows the contract's links, and holds every answer to it.
+//! Checks a running province against the contract, with schemathesis, a program that knows only the contract. It makes
+//! good and bad requests of every route, follows the contract's links, and holds every response to the contract.
 
 use crate::province::process::{Province, run, stack};
 use mealticket_domain::ProvinceMonth;
@@ -12,12 +12,12 @@ use std::{
 use tokio::process::Command;
 
 const PACKAGE: &str = "schemathesis==4.32.5";
-/// It takes a minute on two idle cores.
+/// The program takes a minute on two idle cores.
 const PROGRAM_SECONDS_MAX: std::time::Duration = std::time::Duration::from_secs(15 * 60);
 /// Members who claim one coupon each.
 const CLAIMANTS: u64 = 400;
 
-/// The program in a private Python; none when its package cannot be installed here.
+/// Installs the program in a private Python. Returns `None` when its package cannot be installed here.
 async fn program() -> Option<PathBuf> {
     let venv = workspace::private().join("tools/schemathesis");
     let program = venv.join("bin/schemathesis");
@@ -35,7 +35,7 @@ async fn program() -> Option<PathBuf> {
     (made.is_ok_and(|made| made.success()) && installed.is_ok_and(|installed| installed.success())).then_some(program)
 }
 
-/// Somebody who has signed up, and others who only claim.
+/// Tokens of a member who has signed up, and of others who only claim.
 async fn members(province: &mut Province) -> Vec<String> {
     let phone = serde_json::json!({ "phone": "+8613800138000" });
     let challenge = province.client.post("/v1/otp-challenges", &phone).send().await.unwrap();
@@ -49,14 +49,14 @@ async fn members(province: &mut Province) -> Vec<String> {
     std::iter::once(token).chain((0..CLAIMANTS).map(|number| province.member_token(30_000 + number))).collect()
 }
 
-/// Last month's business, so that there is a statement: a coupon redeemed, and then the clock moved on until the books are closed.
-/// Gives the code, which was redeemed on order `T-1`.
+/// Makes last month's business, so that there is a statement. A coupon is redeemed, and then the clock is moved on
+/// until the books are closed. Returns the code, which was redeemed on order `T-1`.
 async fn closed_month(province: &Province, data: &str) -> String {
     let claim = province.client.post("/v1/campaigns/cmp_0001/claims", &serde_json::json!({}));
     let claimed = claim.bearer(&province.member_token(29_999)).key("a-claim-of-last-month").send().await.unwrap();
     let till = province.clone_for_till();
     assert_eq!(till.redemption(claimed.text_at("/code"), 1).send().await.unwrap().status, 201);
-    // The stream is posted within seconds, and folded when the schedule comes round.
+    // The stream is posted within seconds, and folded when the schedule runs.
     let mut is_folded = false;
     for _ in 0..300 {
         let ticked = run(stack().args(["tick", "--data", data])).await;
@@ -117,7 +117,7 @@ async fn schemathesis_finds_nothing_on_any_route_with_tokens_of_each_kind() {
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(output.status.success(), "{said}");
 
-    // It is no use to be clean when only refusals were seen.
+    // A clean result is worth nothing when only refusals were seen.
     let answered: BTreeMap<String, Value> = serde_json::from_slice(&std::fs::read(&answered).unwrap()).unwrap();
     for reached in [
         "claim_coupon 201",

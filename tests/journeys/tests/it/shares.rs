@@ -1,4 +1,4 @@
-//! Who brought a member to a campaign, and who earns by it.
+//! Who brought a member to a campaign, and who earns from it.
 
 use crate::attempt::{Attempt, Reply};
 use mealticket_domain::{
@@ -9,7 +9,7 @@ use mealticket_domain::{
 use mealticket_support::World;
 use serde_json::{Value, json};
 
-/// Under which the partner earns 30 fen for each redemption.
+/// Settlement terms under which the partner earns 30 fen for each redemption.
 fn settlement_terms() -> SettlementTerms {
     let terms = json!({ "funded_by": { "province": 100 }, "pays_merchant": "discount",
                         "commission": { "fen": 30, "charged_to": "province" } });
@@ -22,7 +22,7 @@ async fn claim(world: &World, body: &Value) -> Reply {
     attempt.bearer(&world.member_token(member)).key("a-claim-of-the-app").send(&world.deps).await
 }
 
-/// What the claim's coupon keeps, and the commission that its redemption posts.
+/// The share that the claimed coupon keeps, and the commission that its redemption posts.
 async fn earned(world: &World, share_code: &str) -> (Option<Share>, i64) {
     let claimed = claim(world, &json!({ "share_code": share_code })).await.expect(201);
     let id = claimed.json["coupon_id"].as_str().unwrap();
@@ -65,7 +65,7 @@ async fn a_channel_that_is_not_the_stacks_is_refused_when_claiming_and_when_sign
     for channel in ["app", "h5", "wechat", "mini_program"] {
         claim(&world, &json!({ "channel": channel })).await.expect(201);
     }
-    // A service hall's is named by its clerk, not by whoever says so.
+    // Only a clerk may name the channel of a service hall; a client may not.
     for channel in ["hall", "ap", "app2"] {
         let refused = claim(&world, &json!({ "channel": channel })).await.refused(400, "malformed_request");
         assert_eq!(refused.json["field"], "channel", "{}", refused.text);

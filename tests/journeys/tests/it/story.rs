@@ -45,7 +45,7 @@ async fn a_refresh_token_survives_a_lost_answer_and_betrays_a_thief() {
     let one_again = refresh(zero).send(&world.deps).await.expect(201);
     assert_eq!(one.json["refresh_token"], one_again.json["refresh_token"]);
     let two = refresh(&one.json["refresh_token"]).send(&world.deps).await.expect(201);
-    // Another tab of the same app, which has not heard of it yet.
+    // Another tab of the same app, which does not have the new token yet.
     world.pass_seconds(59);
     let behind = refresh(zero).send(&world.deps).await.expect(201);
     assert_eq!(one.json["refresh_token"], behind.json["refresh_token"]);
@@ -251,14 +251,14 @@ async fn lists_are_read_page_by_page_without_gap_or_repeat() {
     }
 }
 
-/// A guess does not reach the tables: one in a million would.
+/// A guessed code does not reach the tables. Only one guess in a million would.
 #[tokio::test]
 async fn a_bogus_code_costs_no_request() {
     let world = World::new().await;
     let code = samples(&world).await.fill("{{active_code}}");
     let faults = mealticket_support::Faults::before(&world.engine.url()).await;
     let deps = mealticket_api::Deps { tables: world.tables_at(&faults.url), ..world.deps.clone() };
-    // The merchant is known from then on.
+    // From then on the merchant is cached.
     redeem(&world, &code.replacen("44-", "43-", 1), "N-1").send(&deps).await.refused(409, "other_province");
     faults.seen();
     for number in 0..100u32 {

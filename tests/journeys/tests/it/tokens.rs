@@ -1,4 +1,4 @@
-//! Tokens that are not good here, each refused with the same 401.
+//! Tokens that are not good here. Each is refused with the same 401.
 
 use crate::attempt::{Attempt, Reply};
 use aws_lc_rs::{
@@ -24,14 +24,14 @@ fn pair(pkcs8: &str) -> Ed25519KeyPair {
     Ed25519KeyPair::from_pkcs8(&STANDARD.decode(pkcs8).unwrap()).unwrap()
 }
 
-/// A token with this header and these claims, whatever they are, signed with an Ed25519 key.
+/// A token with any header and any claims, signed with an Ed25519 key.
 fn signed(header: &Value, claims: &Value, key: &Ed25519KeyPair) -> String {
     let message = format!("{}.{}", encode(header), encode(claims));
     let signature = URL_SAFE_NO_PAD.encode(key.sign(message.as_bytes()));
     format!("{message}.{signature}")
 }
 
-/// The header and claims of a good token.
+/// The header and the claims of a good token.
 fn parts(token: &str) -> (Value, Value) {
     let read = |part: &str| serde_json::from_slice(&URL_SAFE_NO_PAD.decode(part).unwrap()).unwrap();
     let parts: Vec<&str> = token.split('.').collect();
@@ -57,7 +57,7 @@ struct Case {
     now: i64,
 }
 
-/// What can be wrong with any token: of its form, its header and its claims.
+/// Everything that can be wrong with any token: its form, its header and its claims.
 fn bad_of_any_kind(case: &Case) -> Vec<(String, String)> {
     let (header, claims) = parts(&case.good);
     let mut bad: Vec<(String, String)> = Vec::new();
@@ -140,7 +140,7 @@ fn bad_of_any_kind(case: &Case) -> Vec<(String, String)> {
     bad
 }
 
-/// HS256 with the public key as the secret.
+/// A token signed by HS256 with the public key as the secret.
 fn confused(header: &Value, claims: &Value, public: &[u8]) -> String {
     let message = format!("{}.{}", encode(&with(header, "alg", json!("HS256"))), encode(claims));
     let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, public), message.as_bytes());
@@ -233,7 +233,7 @@ async fn a_bearer_token_has_one_form() {
     }
 }
 
-/// A merchant's registered keys of every kind, and a token signed with each.
+/// The keys of every kind that a merchant may register, and a token signed with each.
 #[tokio::test]
 async fn a_merchant_may_register_a_key_of_each_kind_and_each_is_good_for_its_algorithm_alone() {
     let world = World::new().await;

@@ -1,4 +1,4 @@
-//! What merchants' systems are told: queued from the stream, sent until it arrives or is given up.
+//! Messages to merchants' systems: queued from the stream, and sent until they arrive or are given up.
 
 mod certificates;
 mod contained;
@@ -53,7 +53,7 @@ pub(crate) async fn queue_all(world: &World) -> usize {
     queue(world, &records(world)).await
 }
 
-/// A run that does what is due and ends. The catalog that it remembers is as old as the run.
+/// Runs the worker once: it does what is due and ends. The catalog that it remembers is as old as the run.
 async fn work(world: &World, courier: &Arc<ScriptedCourier>) -> Worked {
     let shift = Shift { shard: shard_of(&endpoint()), for_seconds: 0 };
     let mut deps = world.deps.clone();
@@ -65,7 +65,7 @@ async fn deliveries(world: &World) -> Vec<Delivery> {
     world.tables().messages.list_deliveries(&endpoint(), &DeliveryFilter::default(), None, 100).await.unwrap().0
 }
 
-/// A member's coupon of the tea shop, claimed, and redeemed if that is wanted.
+/// Claims a coupon of the tea shop for a member, and redeems it if that is wanted.
 async fn coupon(world: &World, key: u64, redeemed: bool) {
     let campaign = world.campaign(1).await;
     let claimed = world
@@ -126,7 +126,7 @@ async fn a_message_that_is_taken_at_once_costs_at_most_three_write_units() {
     let records = records(&world);
     let units = |world: &World| world.deps.tables.capacity().write_tenths;
     let before = units(&world);
-    // One by one: the dearest way there is.
+    // One record at a time, which costs the most.
     for record in &records {
         queue(&world, std::slice::from_ref(record)).await;
         world.pass_seconds(1);
@@ -138,10 +138,10 @@ async fn a_message_that_is_taken_at_once_costs_at_most_three_write_units() {
     let courier = Arc::new(ScriptedCourier::answering(200));
     let shift = Shift { shard: shard_of(&endpoint()), for_seconds: 0 };
     assert_eq!(deliver_webhooks::work(&deps.narrowed(), &courier, shift).await.unwrap().delivered, 20);
-    // Two for each, and two for the whole run: it takes its part of the index, and gives it back.
+    // Two units for each message, and two for the whole run: it takes its part of the index, and gives it back.
     assert_eq!(deps.tables.capacity().write_tenths, 20 * 20 + 20, "tenths of a unit");
 
-    // Of a batch, ten share an entry.
+    // In a batch, ten messages share an entry.
     let world = World::new().await;
     for key in 1..=20 {
         coupon(&world, key, false).await;
@@ -151,12 +151,12 @@ async fn a_message_that_is_taken_at_once_costs_at_most_three_write_units() {
     let queued = units(&world) - before;
     deps.tables = world.tables().for_one_request();
     assert_eq!(deliver_webhooks::work(&deps.narrowed(), &courier, shift).await.unwrap().delivered, 20);
-    // But for the two of the run.
+    // Without the two units of the run.
     let each = (queued + deps.tables.capacity().write_tenths - 20) as f64 / 200.0;
     assert!(each <= 2.1, "{each} units");
 }
 
-/// Runs until nothing is due for ever, and gives the seconds between attempts.
+/// Runs the worker until nothing will be due any more. Returns the seconds between attempts.
 async fn to_the_end(world: &World, courier: &Arc<ScriptedCourier>) -> Vec<i64> {
     while {
         work(world, courier).await;
@@ -195,7 +195,7 @@ async fn whatever_is_wrong_ten_attempts_follow_the_schedule_and_then_it_is_liste
     ] {
         let world = World::new().await;
         coupon(&world, 1, false).await;
-        // Queued twice, a second apart: it is attempted once each time all the same.
+        // The message is queued twice, a second apart. It is attempted once each time all the same.
         queue_all(&world).await;
         world.pass_seconds(1);
         queue_all(&world).await;
@@ -241,7 +241,7 @@ async fn an_endpoint_that_is_gone_is_asked_no_more_and_what_it_misses_is_listed_
     let (letters, _) = world.tables().messages.list_dead_letters(None, None, 10).await.unwrap();
     assert_eq!(letters.len(), 2);
 
-    // Switched on again by hand; each is sent again, and its schedule begins anew.
+    // The endpoint is switched on again by hand. Each message is sent again, and its schedule begins anew.
     let seen = standing.version;
     let on = mealticket_domain::webhook::Endpoint { off: None, version: seen + 1, ..standing };
     assert_eq!(world.tables().catalog.change_endpoint(&merchant(), seen, &on).await.unwrap(), None);
@@ -271,7 +271,7 @@ async fn an_endpoint_that_has_failed_for_five_days_is_switched_off_and_one_that_
         world.clock().set(begins.plus_seconds(day * 86_400));
         coupon(&world, 1 + day.unsigned_abs(), false).await;
         queue_all(&world).await;
-        // On the fourth day it works for once: the five days begin anew.
+        // On the fourth day the endpoint works once. So the five days begin anew.
         work(&world, if day == 3 { &works } else { &fails }).await;
     }
     assert_eq!(off(&world).await, None);
@@ -294,12 +294,12 @@ async fn a_part_of_the_index_has_one_worker_at_a_time() {
     assert!(work(&world, &courier).await.busy);
     assert!(courier.posted().is_empty());
     assert!(worker.lasts(world.now(), 59) && !worker.lasts(world.now(), 60));
-    // It ended without a word: its part is another's after a minute.
+    // The worker ended without a word. After a minute another may take its part.
     world.pass_seconds(60);
     assert_eq!(work(&world, &courier).await.delivered, 1);
 }
 
-/// The merchant's keys for its webhooks to us, in this order, oldest first.
+/// Registers the merchant's secrets for its reports to us, in this order, oldest first.
 async fn trust(world: &World, keys: &[String]) {
     let mut record = world.tables().catalog.read_merchant(&merchant()).await.unwrap().unwrap().as_ref().clone();
     let vault = &world.deps.stack.vault;

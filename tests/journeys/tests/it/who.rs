@@ -7,7 +7,7 @@ use mealticket_support::World;
 use serde_json::json;
 use std::collections::BTreeSet;
 
-/// A caller, and the token that it sends.
+/// A kind of caller, and the token that it sends.
 struct Caller {
     kind: Kind,
     token: Option<String>,
@@ -30,12 +30,12 @@ enum Works {
     Elsewhere,
 }
 
-/// What the table of routes says of a caller.
+/// What the table of routes says about a caller.
 #[derive(Debug, PartialEq, Eq)]
 enum Expected {
-    /// The request is judged further.
+    /// The request is let in, and judged further.
     LetIn,
-    /// Refused with this status and code.
+    /// The request is refused with this status and code.
     Refused(u16, &'static str),
 }
 
@@ -76,7 +76,7 @@ fn every_caller(world: &World) -> Vec<Caller> {
     callers
 }
 
-/// A request to a route whose body and names are no good: who may not ask is refused before anything else is judged.
+/// Sends a request with a bad body and bad names. A caller who may not ask is refused before anything else is judged.
 async fn ask(world: &World, route: &str, token: Option<&str>) -> Reply {
     let (method, path) = route.split_once(' ').unwrap();
     let path = path.replace(['{', '}'], "");
@@ -119,7 +119,7 @@ fn the_tables_of_routes_are_those_of_the_template() {
     assert_eq!(known, routes().iter().cloned().collect());
 }
 
-/// The template says who calls a function; its routes are for those callers.
+/// The template says who calls a function. Its routes let in those callers.
 #[test]
 fn a_function_is_called_by_whom_its_routes_let_in() {
     let template = Template::read(&workspace::template()).unwrap();
@@ -135,7 +135,7 @@ fn a_function_is_called_by_whom_its_routes_let_in() {
     }
 }
 
-/// Run with `UPDATE_DOCS=1` to write the table down.
+/// Run with `UPDATE_DOCS=1` to write the table.
 #[test]
 fn the_table_of_who_may_ask_is_that_of_the_routes() {
     let mut table = "| Route | Function | Who may ask |\n|---|---|---|\n".to_owned();

@@ -1,4 +1,4 @@
-//! Requests with exactly the defects asked for. With none, a request that succeeds.
+//! Builds requests with exactly the defects that a test asks for. A request without defects succeeds.
 
 mod books;
 mod webhooks;
@@ -65,7 +65,7 @@ pub(crate) async fn build(world: &World, route: &str, defects: &[Code]) -> Attem
     outer_defects(attempt, &has)
 }
 
-/// The defects that any request can have.
+/// Adds the defects that any request can have.
 fn outer_defects(mut attempt: Attempt, has: &impl Fn(Code) -> bool) -> Attempt {
     if has(Code::MalformedRequest) {
         attempt = match attempt.method {
@@ -98,7 +98,7 @@ async fn otp_challenge(world: &World, has: &impl Fn(Code) -> bool) -> Attempt {
     attempt
 }
 
-/// A challenge for a phone, with the code 123456.
+/// Writes a challenge for a phone, with the one-time code 123456. Returns the challenge's id.
 pub(crate) async fn challenge(world: &World, phone: &str, expired: bool) -> String {
     let id = mealticket_api::random::name().unwrap();
     let vault = &world.deps.stack.vault;
@@ -151,7 +151,7 @@ async fn coupon(world: &World, has: &impl Fn(Code) -> bool) -> Attempt {
     Attempt::get(format!("/v1/coupons/{id}")).bearer(&world.member_token(owner))
 }
 
-/// A campaign of its own, changed as asked.
+/// Writes a campaign of the test's own, changed as asked.
 async fn campaign(world: &World, change: impl FnOnce(&mut Campaign)) -> Arc<Campaign> {
     let mut campaign = Campaign::clone(&*world.campaign(1).await);
     campaign.no = 900u32.try_into().unwrap();
@@ -238,7 +238,8 @@ async fn claim(world: &World, has: &impl Fn(Code) -> bool) -> Attempt {
     attempt
 }
 
-/// Sets attributes of a coupon behind the store's back, as functions that are still to come will do.
+/// Sets attributes of a coupon directly in the table, behind the back of `shared/store`. Functions that are still to
+/// come will set them.
 async fn set(world: &World, key: CouponKey, attributes: &[(&str, AttributeValue)]) {
     for (name, value) in attributes {
         client(&world.engine.url())
@@ -264,7 +265,8 @@ async fn redemption(world: &World, path: &str, has: &impl Fn(Code) -> bool) -> A
     let campaign = campaign(world, |campaign| {
         campaign.terms.validity = Validity::AfterClaim { wait_days, days: 7 };
         if has(Code::OutsideHours) {
-            // When it was redeemed before it was open: an hour ago, or on a Friday a month ago.
+            // The store is closed now. It was open when the coupon was redeemed before: an hour ago, or on a Friday a
+            // month ago.
             campaign.terms.hours = [("sun", "11:00", "11:59"), ("fri", "12:00", "12:30")]
                 .map(|(day, from, until)| {
                     serde_json::from_value(json!({ "days": [day], "from": from, "until": until }))
@@ -278,7 +280,7 @@ async fn redemption(world: &World, path: &str, has: &impl Fn(Code) -> bool) -> A
     });
     let claimed_at = world.now().plus_seconds(if has(Code::CodeExpired) { -30 * DAY } else { -DAY / 24 });
     let (coupon, campaign) = claimed(world, campaign.await, claimed_at).await;
-    // What happened before, happened in a store and at a time that were right.
+    // Earlier redemptions were in a store and at a time that the terms allow.
     let before = |key| RedeemRequest {
         at: claimed_at.plus_seconds(60),
         store_id: "sto_luckytea02".parse().unwrap(),
@@ -324,7 +326,8 @@ async fn redemption(world: &World, path: &str, has: &impl Fn(Code) -> bool) -> A
     Attempt::post(path, &body).bearer(&world.merchant_token(TEA)).key(KEY)
 }
 
-/// The coupon is held for ten minutes from now, behind the store's back: also when a rule stands against it.
+/// Holds the coupon for ten minutes from now, also when a rule forbids it. It writes directly to the table, behind the
+/// back of `shared/store`.
 async fn held(world: &World, coupon: &Coupon, order_no: &str, key: [u8; 16]) {
     let order = KeyHash::of_order(&order_no.parse().unwrap()).0;
     let facts = AttributeValue::B(aws_sdk_dynamodb::primitives::Blob::new([order, key, [9; 16]].concat()));
@@ -333,7 +336,7 @@ async fn held(world: &World, coupon: &Coupon, order_no: &str, key: [u8; 16]) {
 }
 
 async fn hold(world: &World, has: &impl Fn(Code) -> bool) -> Attempt {
-    // What stands against a redemption stands against a hold; only its key is of a hold.
+    // The rules that refuse a redemption refuse a hold too. Only the reused key belongs to the hold alone.
     let redeem = redemption(world, "/v1/holds", &|code| has(code) && code != Code::IdempotencyKeyReused).await;
     if has(Code::IdempotencyKeyReused) {
         let body: Value = serde_json::from_str(&redeem.body).unwrap();
@@ -355,7 +358,7 @@ async fn release(world: &World, has: &impl Fn(Code) -> bool) -> Attempt {
     Attempt::new("DELETE", format!("/v1/holds/{id}")).bearer(&world.merchant_token(merchant))
 }
 
-/// The coupon's first redemption was this key's.
+/// Gives the coupon's first redemption this key.
 async fn reuse_key(world: &World, key: CouponKey, hash: [u8; 16]) {
     let both = [hash, [9; 16]].concat();
     client(&world.engine.url())

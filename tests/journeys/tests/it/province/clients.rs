@@ -1,5 +1,5 @@
-//! Clients that generators make of `infra/openapi.yaml`, for Python and TypeScript: no type is lost, and each claims, validates, holds
-//! and redeems.
+//! Clients that generators make from `infra/openapi.yaml`, for Python and TypeScript. No type is lost, and each client
+//! claims, validates, holds and redeems.
 
 use super::process::Province;
 use mealticket_local::workspace;
@@ -13,7 +13,7 @@ use tokio::process::Command;
 
 const STORE: &str = "sto_luckytea01";
 const CAMPAIGN: &str = "cmp_0001";
-/// With it the runner says that its tools cannot be installed here.
+/// The exit code by which the runner says that its tools cannot be installed here.
 const INSTALL_FAILED: i32 = 75;
 /// To install, to generate and to check take half a minute on two idle cores.
 const RUNNER_SECONDS_MAX: Duration = Duration::from_secs(30 * 60);
@@ -22,7 +22,7 @@ fn runner() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("clients/run.py")
 }
 
-/// One half of the runner's work, in a directory for what is generated.
+/// Runs one half of the runner's work, in a directory for the generated files.
 async fn run_half(half: &str, work: &Path, more: &[(&str, &str)]) -> Output {
     let mut command = Command::new("python3");
     command.arg(runner()).args(["--only", half]).arg("--work").arg(work);
@@ -35,13 +35,13 @@ async fn run_half(half: &str, work: &Path, more: &[(&str, &str)]) -> Output {
     tokio::time::timeout(RUNNER_SECONDS_MAX, output).await.unwrap().unwrap()
 }
 
-/// What a program has printed, for a test that fails.
+/// What a program has printed, for the message of a test that fails.
 fn said(output: &Output) -> String {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     format!("{}\n{}", text(&output.stdout), text(&output.stderr))
 }
 
-/// The access token of somebody who has just signed up.
+/// Signs a person up. Returns the access token.
 async fn sign_up(province: &mut Province, phone: &str) -> String {
     let challenge = province.client.post("/v1/otp-challenges", &json!({ "phone": phone })).send().await.unwrap();
     let otp = province.message().await.otp;
@@ -61,7 +61,7 @@ async fn generated_clients_lose_no_type_and_claim_validate_and_redeem() {
     let work = data.join("clients");
     std::fs::create_dir_all(&work).unwrap();
 
-    // First what needs no token: a token lives for minutes.
+    // First the work that needs no token: a token lives for minutes.
     let contract = workspace::openapi().display().to_string();
     let checked = run_half("check", &work, &[("--openapi", contract.as_str())]).await;
     if checked.status.code() == Some(INSTALL_FAILED) {

@@ -1,4 +1,4 @@
-//! The stack as an outside program meets it: a process, its standard output, its signals.
+//! The stack as an outside program meets it: a process, its standard output and its signals.
 
 use mealticket_api::{
     auth::member::{MemberPrincipal, MemberTokens},
@@ -39,7 +39,7 @@ pub(crate) async fn run(command: &mut Command) -> Output {
     tokio::time::timeout(PATIENCE, output).await.unwrap().unwrap()
 }
 
-/// How long a test waits for a program that makes no progress: for ever, as far as a starved machine can tell.
+/// How long a test waits for a program that makes no progress. It must be longer than the slowest machine needs.
 const PATIENCE: Duration = Duration::from_secs(600);
 
 /// A port that was free a moment ago.
@@ -47,7 +47,7 @@ pub(crate) fn free_port() -> u16 {
     std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
-/// Processes whose environment or command line names this directory, after those that are ending have had a moment.
+/// Processes whose environment or command line names this directory. Those that are ending get a moment to end.
 pub(crate) async fn living(data: &str) -> Vec<String> {
     let mut found = Vec::new();
     for _ in 0..50 {
@@ -96,7 +96,7 @@ impl Program {
         Program { child }
     }
 
-    /// Starts a program that says nothing and waits until it listens.
+    /// Starts a program that prints nothing, and waits until it listens on the port.
     pub(crate) async fn start_listening(mut command: Command, port: &str) -> Self {
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true);
         let program = Program { child: command.spawn().unwrap() };
@@ -109,7 +109,7 @@ impl Program {
         panic!("nothing listens on {port}");
     }
 
-    /// Ends it as Ctrl-C does.
+    /// Ends the program as Ctrl-C does.
     pub(crate) async fn interrupt(mut self) {
         signal(&self.child, "INT").await;
         let ended = tokio::time::timeout(PATIENCE, self.child.wait()).await;
@@ -123,7 +123,7 @@ pub(crate) async fn signal(child: &Child, name: &str) {
     assert!(sent.success());
 }
 
-/// A till.
+/// A till of one merchant.
 pub(crate) struct Till {
     client: Client,
     token: String,
@@ -138,7 +138,7 @@ impl Till {
     }
 }
 
-/// A province started by `stack up --json`.
+/// A province that `stack up --json` started.
 pub(crate) struct Province {
     pub(crate) client: Client,
     ready: Value,
@@ -150,7 +150,7 @@ pub(crate) struct Province {
 }
 
 impl Province {
-    /// Starts a province on ports of its own and waits until it is ready.
+    /// Starts a province on ports of its own, and waits until it is ready.
     pub(crate) async fn up(options: &[&str]) -> Self {
         let mut command = stack();
         command.args(["up", "--json", "--no-build", "--port", "0"]).args(options).stderr(Stdio::null());
@@ -165,14 +165,14 @@ impl Province {
         let seed = Seed::read(&workspace::seed()).unwrap();
         let state = StateDir::open(data).unwrap();
         let keys = state.keys(&seed).unwrap();
-        // Without a directory of its own it may not be the one that is found here.
+        // A stack without a directory of its own may not be the one that is found here.
         let clock = if data.is_some() { state.clock() } else { Clock::system() };
         let tokens = MemberTokens::new(&keys.stack.token_key, ready["issuer"].as_str().unwrap()).unwrap();
         let client = Client::new(ready["api"].as_str().unwrap()).unwrap();
         Province { client, ready, keys, tokens, clock, child, lines }
     }
 
-    /// What the province's clock says.
+    /// The time by the province's clock.
     pub(crate) fn now(&self) -> Timestamp {
         self.clock.now()
     }
@@ -182,19 +182,19 @@ impl Province {
         self.ready["api"].as_str().unwrap().rsplit(':').next().unwrap()
     }
 
-    /// The next one-time code that is printed.
+    /// Waits for the next one-time code that the stack prints.
     pub(crate) async fn message(&mut self) -> Message {
         let line = tokio::time::timeout(PATIENCE, self.lines.next_line()).await.unwrap().unwrap().unwrap();
         serde_json::from_value(serde_json::from_str::<Value>(&line).unwrap()["message"].clone()).unwrap()
     }
 
-    /// A token of a merchant.
+    /// A bearer token of a merchant.
     pub(crate) fn merchant_token(&self, merchant: &str) -> String {
         let issuer = self.ready["issuer"].as_str().unwrap();
         self.keys.merchant(merchant).unwrap().token(merchant, issuer, self.now()).unwrap()
     }
 
-    /// A token of a numbered member, as the stack itself would sign it.
+    /// A token of the member with this number, as the stack itself would sign it.
     pub(crate) fn member_token(&self, number: u64) -> String {
         let province = self.ready["province"].as_str().unwrap().parse().unwrap();
         let (ids, vault) = (self.keys.stack.id_cipher(province).unwrap(), Vault::new(&self.keys.stack).unwrap());
@@ -206,17 +206,17 @@ impl Province {
         self.tokens.issue(&principal, &ids, &vault, self.now()).unwrap()
     }
 
-    /// A till of the tea shop, which can outlive this value.
+    /// A till of the tea shop. It can outlive this value.
     pub(crate) fn clone_for_till(&self) -> Till {
         Till { client: self.client.clone(), token: self.merchant_token("mch_luckytea") }
     }
 
-    /// Kills the stack as nothing can be killed harder.
+    /// Kills the stack with SIGKILL.
     pub(crate) async fn kill(&mut self) {
         self.child.kill().await.unwrap();
     }
 
-    /// Ends it with SIGTERM.
+    /// Ends the stack with SIGTERM.
     pub(crate) async fn terminate(&mut self) -> ExitStatus {
         signal(&self.child, "TERM").await;
         tokio::time::timeout(PATIENCE, self.child.wait()).await.unwrap().unwrap()

@@ -21,7 +21,7 @@ fn section() -> String {
     section.split("\n## ").next().unwrap().to_owned()
 }
 
-/// The blocks of shell lines, in order.
+/// The blocks of shell lines of a section, in order.
 fn blocks(section: &str) -> Vec<&str> {
     section.split("```sh\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect()
 }
@@ -46,12 +46,12 @@ pub(super) fn shell(desk: &Path, script: &str) -> Command {
     let mut command = Command::new("sh");
     command.arg("-euc").arg(format!("PATH={}:$PATH\n{script}", desk.join("bin").display()));
     command.current_dir(desk).env("PYTHONDONTWRITEBYTECODE", "1");
-    // A group of its own, so that it ends with all that it started.
+    // The shell has a process group of its own, so that everything it started ends with it.
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true).process_group(0);
     command
 }
 
-/// Ends a shell and what it started when the test ends, however it ends.
+/// Ends a shell and everything that it started when the test ends, however it ends.
 struct Group(u32);
 
 impl Drop for Group {

@@ -33,7 +33,7 @@ impl Scene {
         self.world.tables().members.read_coupon(self.place).await.unwrap().unwrap()
     }
 
-    /// A report by the coupon's id, with this proof.
+    /// A report that names the coupon by its id, with this proof.
     fn by_id(&self, order: &str, proof: Option<&str>, redeemed_at: Timestamp) -> Report<'_> {
         report(&self.world, "", order, |data| {
             data.as_object_mut().unwrap().remove("code");
@@ -60,7 +60,7 @@ impl Scene {
         shown.json["proof"].as_str().unwrap().to_owned()
     }
 
-    /// A proof that the stack could have given.
+    /// A proof as the stack could have given it.
     fn proof(&self, merchant: &str, coupon: CouponKey, order_no: &str, shown: Presentation) -> String {
         let (merchant, order_no): (MerchantId, OrderNo) = (merchant.parse().unwrap(), order_no.parse().unwrap());
         let subject = Subject { merchant: &merchant, coupon, order_no: &order_no };
@@ -68,8 +68,8 @@ impl Scene {
     }
 }
 
-/// The hole that this closes: a merchant is sent every coupon's id when it is issued. It waits until the coupon has lapsed unused, and
-/// reports it as redeemed an hour before.
+/// The hole that this closes: our message to a merchant names every coupon's id when the coupon is issued. The merchant
+/// waits until the coupon has lapsed unused, and reports that it was redeemed an hour before.
 #[tokio::test]
 async fn an_id_that_a_merchant_was_sent_redeems_nothing_however_it_is_signed() {
     let scene = Scene::new().await;
@@ -80,7 +80,7 @@ async fn an_id_that_a_merchant_was_sent_redeems_nothing_however_it_is_signed() {
         scene.by_id("N-1", proof, last_hour).send(id).await.expect(202);
     }
     assert_eq!(reasons(&scene.world).await, ["code_required"; 3]);
-    // Nor does a person pay by it: every order number would be another payment.
+    // Nor can finance accept it by hand: every order number would be another payment.
     let accept = Attempt::post("/v1/admin/discrepancies/dsc_luckytea_msg_1/accept", &json!({}));
     let accept = accept.bearer(&scene.world.operator_token(&[Role::Finance]));
     accept.send(&scene.world.deps).await.refused(409, "discrepancy_not_acceptable");
@@ -93,7 +93,7 @@ async fn a_proof_from_a_validation_redeems_its_order_once_by_the_id_alone() {
     let shown = scene.shown("/v1/validations", "N-1").await.expect(200);
     let (proof, at) = (scene.proof_of(&shown), scene.world.now());
     assert_eq!(scene.coupon().await.redemptions.len(), 0, "a validation changes nothing");
-    // The network was away for three days.
+    // The network was down for three days.
     scene.world.pass_seconds(72 * 3_600);
     let redeemed_at = at.plus_seconds(600);
     for id in ["msg_1", "msg_1", "msg_2"] {
@@ -117,7 +117,7 @@ async fn a_proof_from_a_hold_redeems_until_the_hold_ends_and_is_the_same_again_b
     let same_hold = other_key.send(&scene.world.deps).await.expect(201);
     assert_eq!(scene.proof_of(&same_hold), proof, "the same hold of the same order");
     scene.world.pass_seconds(3_600);
-    // Ten minutes were held; fifteen after the presentation count in any case.
+    // The hold was for ten minutes. Fifteen minutes after the presentation count in any case.
     scene.by_id("N-1", Some(&proof), at.plus_seconds(901)).send("msg_1").await.expect(202);
     assert_eq!(reasons(&scene.world).await, ["code_required"]);
     scene.by_id("N-1", Some(&proof), at.plus_seconds(900)).send("msg_2").await.expect(202);
@@ -145,7 +145,7 @@ async fn a_proof_of_another_merchant_order_coupon_province_or_time_is_none_and_c
     let stranger = mealticket_api::vault::Vault::new(&keys.stack).unwrap();
     let (merchant, order_no): (MerchantId, OrderNo) = (TEA.parse().unwrap(), "N-1".parse().unwrap());
     let subject = Subject { merchant: &merchant, coupon: scene.place, order_no: &order_no };
-    // Its redemption would count still: what is too old is the proof.
+    // The redemption itself would still count. Only the proof is too old.
     let late = Presentation { at: now.plus_seconds(-72 * 3_600 - 60), ..shown };
     let mut flipped = good.clone().into_bytes();
     flipped[20] = if flipped[20] == b'A' { b'B' } else { b'A' };
@@ -167,7 +167,7 @@ async fn a_proof_of_another_merchant_order_coupon_province_or_time_is_none_and_c
     }
     assert_eq!(reasons(&scene.world).await, vec!["code_required"; cases.len()]);
     assert_eq!(scene.coupon().await, before);
-    // None of another shape is read either.
+    // A proof of another JSON type is not read either.
     let listed = scene.by_id("N-1", None, now);
     let listed = Report {
         data: {
@@ -179,12 +179,12 @@ async fn a_proof_of_another_merchant_order_coupon_province_or_time_is_none_and_c
     };
     listed.send("msg_99").await.expect(202);
     assert!(reasons(&scene.world).await.contains(&"malformed_request".to_owned()));
-    // The good one is good.
+    // The good proof redeems.
     scene.by_id("N-1", Some(&good), now).send("msg_100").await.expect(202);
     assert_eq!(scene.coupon().await.redemptions.len(), 1);
 }
 
-/// The report arrived in time and was answered 503: it does not become late by our fault.
+/// The report arrived in time and was answered with 503. It does not become late through our fault.
 #[tokio::test]
 async fn a_report_is_as_late_as_it_was_when_it_arrived_first() {
     let scene = Scene::new().await;
@@ -207,12 +207,12 @@ async fn a_report_is_as_late_as_it_was_when_it_arrived_first() {
     report.send("msg_1").await.expect(202);
     assert!(reasons(&scene.world).await.is_empty());
     assert_eq!(scene.coupon().await.redemptions[0].at, at);
-    // Another report of the same is too late, but confirms.
+    // Another report of the same redemption is too late, but it confirms it.
     report.send("msg_2").await.expect(202);
     assert!(reasons(&scene.world).await.is_empty());
 }
 
-/// After a leak the coupon has a new key: what was shown before proves nothing any more.
+/// After a leak the coupon has a new code. A proof of the old code is worth nothing any more.
 #[tokio::test]
 async fn a_proof_of_a_code_that_was_withdrawn_redeems_nothing() {
     let scene = Scene::new().await;
@@ -241,7 +241,7 @@ async fn an_id_alone_confirms_what_is_redeemed_already_and_disputes_another_amou
     assert_eq!(scene.coupon().await.redemptions.len(), 1);
 }
 
-/// The report is first, then the till: the same delivery that comes again is settled by what the till has done.
+/// The report comes first, then the till. The same report comes again, and the till's redemption settles it.
 #[tokio::test]
 async fn a_report_without_a_code_is_settled_when_the_till_has_redeemed_its_order() {
     let scene = Scene::new().await;

@@ -1,4 +1,4 @@
-//! Servers that present certificates, good and bad: what is signed for a merchant goes to nobody else.
+//! Servers that present certificates, good and bad. A message for a merchant goes to nobody else.
 
 use super::courier::{Scripted, TIMEOUT, post, status};
 use deliver_webhooks::courier::HttpCourier;
@@ -23,10 +23,10 @@ use tokio_rustls::{
     },
 };
 
-/// The name in the address that is asked.
+/// The name in the URL that is called.
 const HERE: &str = "127.0.0.1";
 
-/// An authority of the test's own.
+/// A certificate authority of the test's own.
 struct Authority {
     certificate: Certificate,
     issuer: Issuer<'static, KeyPair>,
@@ -46,7 +46,7 @@ impl Authority {
     }
 }
 
-/// A certificate for a server of this name.
+/// A certificate for a server with this name.
 fn for_server(name: &str, change: impl Fn(&mut CertificateParams)) -> CertificateParams {
     let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
     params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
@@ -54,7 +54,7 @@ fn for_server(name: &str, change: impl Fn(&mut CertificateParams)) -> Certificat
     params
 }
 
-/// A server that presents this certificate and answers 200, and how many requests it has read.
+/// Starts a server that presents this certificate and answers 200. The counter says how many requests it has read.
 async fn server(params: &CertificateParams, authority: Option<&Authority>) -> (String, Arc<AtomicUsize>) {
     let key = KeyPair::generate().unwrap();
     let certificate = match authority {
@@ -111,7 +111,7 @@ async fn a_message_is_sent_to_a_server_whose_certificate_is_good_and_to_no_other
         assert_eq!(post(&courier, &url).await, expected, "{what}");
         assert_eq!(read.load(Relaxed), usize::from(is_good), "{what}: it read what was for the merchant");
     }
-    // Without the test's root it is a stranger's, too.
+    // A courier without the test's root trusts none of these certificates.
     let (url, read) = server(&for_server(HERE, |_| ()), Some(&known)).await;
     let courier = HttpCourier::new(Scripted::never(), TIMEOUT * 5).unwrap();
     assert_eq!((post(&courier, &url).await, read.load(Relaxed)), (Answer::Failed(Failure::NotConnected), 0));

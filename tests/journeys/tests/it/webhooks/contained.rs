@@ -1,4 +1,4 @@
-//! What cannot be read stops nobody, and is not lost.
+//! An item that cannot be read stops nothing else, and is not lost.
 
 use super::{coupon, deliveries, endpoint, merchant, queue_all, records, work};
 use crate::{attempt::Attempt, books::fold};
@@ -39,12 +39,12 @@ async fn an_endpoint_that_cannot_be_read_keeps_neither_the_others_nor_the_till_f
 async fn due_entries_that_cannot_be_read_are_passed_over_and_stay() {
     let world = World::new().await;
     let table = world.deps.stack.config.tables.messages.clone();
-    // Twenty of them, before everything else: more than an endpoint may have in hand.
+    // Twenty unreadable entries, before everything else. That is more than an endpoint may have in hand.
     for number in 0..20 {
         let pk = format!("DUE#{:02}", shard_of(&endpoint()));
         put(&world, &table, pk, format!("{}#{:012}#01#msg_{number}", endpoint(), 1_000 + number)).await;
     }
-    // And one that names no endpoint, before all of them.
+    // And one entry that names no endpoint, before all of them.
     put(&world, &table, format!("DUE#{:02}", shard_of(&endpoint())), "and_who#000000001000#01#msg".to_owned()).await;
     coupon(&world, 1, true).await;
     queue_all(&world).await;

@@ -1,4 +1,4 @@
-//! Attempts over real connections, to servers that behave badly and names that lie.
+//! Attempts over real connections, to servers that behave badly and names that resolve to false addresses.
 
 use deliver_webhooks::courier::{Courier, HttpCourier, Looked, Lookup};
 use mealticket_domain::webhook::{Answer, EndpointNetwork, EndpointUrl, Failure};
@@ -17,14 +17,14 @@ use tokio::{
     time::Instant,
 };
 
-/// What stands for the fifteen seconds.
+/// Stands for the fifteen seconds of production.
 pub(super) const TIMEOUT: Duration = Duration::from_millis(400);
 
-/// A resolver with a script: the answers in turn, then again.
+/// A resolver with a script. It gives its answers in turn, and then begins again.
 pub(super) struct Scripted(Vec<Vec<&'static str>>, Arc<AtomicUsize>);
 
 impl Scripted {
-    /// One that is not asked: the addresses have no names.
+    /// A resolver that nobody asks, because the URLs have no names.
     pub(super) fn never() -> Self {
         Scripted(vec![vec![]], Arc::default())
     }
@@ -65,10 +65,10 @@ async fn a_server_that_behaves_badly_costs_one_attempt_and_no_more_than_its_time
         (Behaviour::Status(410), status(410)),
         (Behaviour::Status(500), status(500)),
         (Behaviour::Wait(7), Answer::Status { status: 503, retry_after: Some(7) }),
-        // Nobody follows.
+        // The courier follows no redirect.
         (Behaviour::Redirect, status(302)),
         (Behaviour::Hang, Answer::Failed(Failure::TimedOut)),
-        // The head has said all that counts.
+        // The head of the response has said all that counts.
         (Behaviour::Drip, status(200)),
         (Behaviour::Flood, status(200)),
     ] {
@@ -80,7 +80,7 @@ async fn a_server_that_behaves_badly_costs_one_attempt_and_no_more_than_its_time
     assert_eq!(receiver.arrivals(&endpoint).len(), 9);
 }
 
-/// A server that says these bytes to whoever connects.
+/// Starts a server that sends these bytes to every client.
 async fn server(says: &'static [u8]) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -137,7 +137,7 @@ async fn a_name_that_changes_its_mind_is_never_connected_to_on_this_machine() {
             counted.fetch_add(1, Relaxed);
         }
     });
-    // Public when it is checked, and this machine when it is looked at again: it is looked at once for a connection.
+    // The name is public at the first look-up, and this machine at the second. A connection looks it up only once.
     let (courier, asked) = courier(&[&["198.41.0.4"], &["127.0.0.1"]]);
     let url = format!("https://rebind.example.com:{port}/");
     for attempt in 0..4 {

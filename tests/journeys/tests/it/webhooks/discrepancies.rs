@@ -1,4 +1,4 @@
-//! What does not add up: shown with what both sides say, and decided by finance.
+//! Discrepancies show what both sides say, and finance decides them.
 
 use super::merchant;
 use crate::{
@@ -11,7 +11,8 @@ use mealticket_store::members::ClaimOutcome;
 use mealticket_support::World;
 use serde_json::{Value, json};
 
-/// A coupon that was redeemed, and a report of another order on it, or of the same with another amount. Gives the discrepancy's id.
+/// Redeems a coupon. Then reports another order on it, or the same order with another amount. Returns the discrepancy's
+/// id.
 async fn reported(world: &World, order_no: &str, amount: u64) -> String {
     let campaign = world.campaign(1).await;
     let claimed = world
@@ -27,7 +28,7 @@ async fn reported(world: &World, order_no: &str, amount: u64) -> String {
     "dsc_luckytea_msg_2".to_owned()
 }
 
-/// A report of a redemption, with the coupon's code, signed.
+/// Sends a signed report of a redemption, with the coupon's code.
 async fn report(world: &World, coupon_id: &str, id: &str, order_no: &str, amount: u64) {
     let stack = &world.deps.stack;
     let code = stack.codes.code(stack.ids.coupon(coupon_id).unwrap(), stack.codes.newest_version()).unwrap().expose();
@@ -55,7 +56,7 @@ async fn listed(world: &World) -> Value {
     ask(world, attempt).await.expect(200).json["items"][0].clone()
 }
 
-/// What the merchant's books come to.
+/// The sum of the merchant's books.
 async fn owed(world: &World) -> Cell {
     post_all(world).await;
     fold(world).await;
@@ -98,7 +99,7 @@ async fn an_accepted_report_is_paid_once_to_the_fen_and_the_coupon_stays_as_it_i
     let adjustments: Vec<_> = lines.iter().filter(|entry| entry.event.kind == EntryKind::Adjustment).collect();
     assert_eq!(adjustments.len(), 1);
     assert_eq!(adjustments[0].order_no.as_str(), "N-2");
-    // The coupons know nothing of it, and the rebuild does not ask them.
+    // The coupons do not show the adjustment, and the rebuild does not look for it there.
     world.pass_seconds(86_400);
     let rebuilt = rebuild_ledger::rebuild(&world.tables().narrowed()).await.unwrap();
     assert!(rebuilt.agrees(), "{rebuilt:?}");
@@ -139,7 +140,7 @@ async fn of_an_order_that_was_paid_the_difference_is_paid_and_never_less_than_no
         let reply = decide(&world, &id, "accept").await;
         assert_eq!(reply.status == 200, acceptable, "{}", reply.text);
         let after = owed(&world).await;
-        // Five yuan off, whatever the order: the discount was paid in full.
+        // The benefit is five yuan off, whatever the order. The discount was paid in full.
         assert_eq!(after.discount, before.discount);
         assert_eq!(after.order_value - before.order_value, if acceptable { 6_500 } else { 0 });
     }
@@ -161,7 +162,7 @@ async fn an_order_that_was_undone_or_whose_coupon_can_still_be_redeemed_is_not_p
     decide(&world, &id, "reject").await.expect(200);
 }
 
-/// Whose coupon the report was about.
+/// The member whose coupon the report was about.
 async fn world_member(world: &World) -> mealticket_domain::MemberNo {
     let id = listed(world).await["reported"]["coupon_id"].as_str().unwrap().to_owned();
     world.deps.stack.ids.coupon(&id).unwrap().member

@@ -33,7 +33,7 @@ async fn report(world: &World, kind: &str, id: &str, data: Value) {
     attempt.send(&world.deps).await.expect(202);
 }
 
-/// The guest gave the drink back: the coupon is named by its id, and the redemption by its order.
+/// Reports that the guest gave the drink back. The report names the coupon by its id, and the redemption by its order.
 async fn reversed(world: &World, place: CouponKey, id: &str) {
     let coupon_id = world.deps.stack.ids.coupon_id(place);
     report(world, "coupon.reversed", id, json!({ "coupon_id": coupon_id, "order_no": ORDER, "reason": "退单" })).await;
@@ -52,13 +52,13 @@ async fn discrepancies(world: &World) -> Vec<Discrepancy> {
     world.tables().messages.list_discrepancies(&merchant(), None, 100).await.unwrap().0
 }
 
-/// How often a coupon was redeemed and how often that was undone.
+/// How often a coupon was redeemed, and how often that was undone.
 async fn uses(world: &World, place: CouponKey) -> (usize, usize) {
     let redemptions = world.tables().members.read_coupon(place).await.unwrap().unwrap().redemptions;
     (redemptions.len(), redemptions.iter().filter(|spent| spent.reversal.is_some()).count())
 }
 
-/// A world in which a reversal waits, and the records of the redemption that it waits for.
+/// Makes a world in which a reversal waits. Returns the records of the redemption that it waits for.
 pub(crate) async fn undone_too_early(world: &World) -> Vec<Value> {
     let place = claimed(world).await.key;
     reversed(world, place, "msg_undone").await;
@@ -84,7 +84,7 @@ async fn a_reversal_that_comes_first_waits_and_is_done_once_when_its_redemption_
     }
     assert_eq!(discrepancies(&world).await[0].settled_at, Some(world.now()));
     assert!(world.tables().messages.list_waiting(place).await.unwrap().is_empty());
-    // Both reports again, under other ids: the redemption stands as it is, undone.
+    // Both reports again, under other ids. The redemption stays undone.
     redeemed(&world, place, "msg_3").await;
     reversed(&world, place, "msg_4").await;
     queue_all(&world).await;

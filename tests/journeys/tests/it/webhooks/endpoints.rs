@@ -1,4 +1,4 @@
-//! What an operator is shown of an endpoint's secret: once, when it is made.
+//! An operator is shown an endpoint's secret once, when the secret is made.
 
 use crate::attempt::{Attempt, Reply};
 use mealticket_api::auth::operator::Role;
@@ -27,7 +27,7 @@ async fn an_endpoints_secret_is_shown_by_the_answer_that_made_it_and_by_no_other
     let rotated = post(&world, &rotate, &json!({ "version": 1 })).await.expect(200);
     let next = rotated.json["secret"].as_str().unwrap().to_owned();
     assert_ne!(next, secret);
-    // Who did not hear that answer rotates once more.
+    // An operator who did not get that response rotates once more.
     let again = post(&world, &rotate, &json!({ "version": 1 })).await.expect(200);
     assert_eq!((again.json.get("secret"), &again.json["version"]), (None, &json!(2)));
     let third = post(&world, &rotate, &json!({ "version": 2 })).await.expect(200);

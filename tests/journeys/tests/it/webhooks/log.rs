@@ -1,4 +1,4 @@
-//! What operators see: deliveries by filters, and the endpoints to look after.
+//! What operators see: deliveries by filters, and the endpoints that need attention.
 
 use super::{coupon, endpoint, merchant, queue_all, work};
 use crate::attempt::{Attempt, Reply};
@@ -20,7 +20,7 @@ async fn listed(world: &World, path: &str, query: &[(&str, &str)]) -> Vec<Value>
     ask(world, attempt).await.expect(200).json["items"].as_array().unwrap().clone()
 }
 
-/// One that takes what was issued and nothing else.
+/// A courier that accepts messages about issued coupons and nothing else.
 fn picky() -> Arc<ScriptedCourier> {
     Arc::new(ScriptedCourier::new(|posted: &Posted| {
         let takes = posted.body.contains(MessageKind::CouponIssued.as_str());
@@ -140,6 +140,6 @@ async fn endpoints_that_fail_or_are_off_are_listed_until_they_work_or_are_switch
     switch("disable").await;
     assert_eq!(states().await, [(json!("off"), json!("operator"), false)]);
     switch("enable").await;
-    // Nothing is left behind.
+    // No endpoint is left in the list.
     assert!(!world.dump().contains("ENDPOINTS_IN_TROUBLE"));
 }

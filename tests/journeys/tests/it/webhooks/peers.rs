@@ -1,4 +1,5 @@
-//! Others' implementations: what the specification's authors publish for Python, and the samples that merchants copy from.
+//! Implementations by others: the package that the specification's authors publish for Python, and the samples that
+//! merchants copy.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use mealticket_api::webhook::{Headers, SenderKey, WebhookSecret, verify};
@@ -10,12 +11,12 @@ use std::{
     process::{Command, Stdio},
 };
 
-/// The peer, pinned; newer ones have been looked at when this is changed.
+/// The peer's package, pinned. Look at newer versions when you change this.
 const PEER: &str = "standardwebhooks==1.1.0";
-/// Random messages, each in both directions.
+/// Random messages, each signed and verified in both directions.
 const MESSAGES: usize = 10_000;
 
-/// Signs and verifies each line with the package: secret, id, time stamp, body and our signature.
+/// Signs and verifies each line with the package. A line is secret, id, time stamp, body and our signature.
 const SCRIPT: &str = r#"
 import base64, sys
 from datetime import datetime, timezone
@@ -42,7 +43,7 @@ struct Message {
 fn messages() -> Vec<Message> {
     const ID: &[u8] = b"ABCXYZabcxyz0189_-";
     let mut random = fastrand::Rng::with_seed(7);
-    // The peer asks the machine's clock, and has no other.
+    // The peer uses the machine's clock and no other.
     let now = mealticket_store::Clock::system().now().unix_seconds();
     let mut message = || {
         let bytes: Vec<u8> = (0..random.usize(24..=64)).map(|_| random.u8(..)).collect();
@@ -72,7 +73,7 @@ fn python() -> PathBuf {
     python
 }
 
-/// What a program says to these lines.
+/// What a program prints for these lines.
 fn answers(program: &mut Command, lines: &str) -> Vec<String> {
     let mut child = program.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     let (mut input, lines) = (child.stdin.take().unwrap(), lines.to_owned());
@@ -108,7 +109,8 @@ fn ten_thousand_random_messages_agree_with_the_python_package_in_both_directions
     }
 }
 
-/// Messages for the samples, and whether each is good: of good ones, of ones with each thing wrong, and of ones that nobody signed.
+/// Messages for the samples, and whether each is good. Some are good, some have one thing wrong, and some are not
+/// signed.
 fn sample_lines() -> Vec<(String, bool)> {
     const NOW: i64 = 1_795_320_000;
     let secret = format!("whsec_{}", STANDARD.encode([7; 32]));
@@ -163,7 +165,7 @@ fn the_samples_that_merchants_copy_verify_what_is_good_and_refuse_what_is_not() 
         ("java", vec!["Verify.java"]),
         ("go", vec!["run", "verify.go"]),
     ] {
-        // Python is there; the others where they are installed.
+        // Python is always there. The others are tried where they are installed.
         let is_there = Command::new(program).arg(if program == "go" { "version" } else { "--version" }).output();
         if !is_there.is_ok_and(|output| output.status.success()) {
             continue;

@@ -1,4 +1,4 @@
-//! Requests about the books.
+//! Builds requests about the books.
 
 use super::{TEA, redeemed};
 use crate::{
@@ -10,7 +10,7 @@ use mealticket_domain::statement::{Answer, Dispute};
 use mealticket_support::World;
 use serde_json::json;
 
-/// A merchant's request about a closed November.
+/// A merchant's request about a November that is closed.
 pub(super) async fn merchants(world: &World, method: &str, path: &str, has: &impl Fn(Code) -> bool) -> Attempt {
     redeemed(world, world.now()).await;
     post_all(world).await;
@@ -57,7 +57,7 @@ pub(super) async fn operators(world: &World, method: &str, path: &str, has: &imp
     attempt.bearer(&world.operator_token(&[role]))
 }
 
-/// A record that was put aside: one that can be read now, or one that still cannot.
+/// Sets a record aside: one that can be read now, or one that still cannot.
 async fn put_aside(world: &World, id: &str, unreadable: bool) {
     use mealticket_domain::journal::{Content, Record, SetAside};
     let sk = if unreadable { "VOUCHER#1" } else { "PROFILE" };

@@ -1,4 +1,4 @@
-//! Requests about endpoints and what was sent to them.
+//! Builds requests about endpoints and the messages to them.
 
 use super::{TEA, redeemed};
 use crate::attempt::Attempt;
@@ -11,7 +11,7 @@ use serde_json::json;
 const ENDPOINT: &str = "end_luckytea1";
 const MESSAGE: &str = "msg_1qg00000000000000000000";
 
-/// A request of an operator, or of the tea shop, about its endpoint and a message that did not arrive.
+/// A request of an operator, or of the tea shop, about its endpoint and a message that was not delivered.
 pub(super) async fn about(world: &World, method: &str, path: &str, has: &impl Fn(Code) -> bool) -> Attempt {
     if path.contains("/discrepancies") {
         return about_discrepancy(world, method, path, has).await;
@@ -70,7 +70,7 @@ async fn dead_letter(world: &World, attempts: usize) {
     world.tables().messages.settle_delivery(&delivery, world.now()).await.unwrap();
 }
 
-/// As many endpoints as a merchant may have.
+/// Registers as many endpoints as a merchant may have.
 async fn fill(world: &World) {
     let merchant = TEA.parse().unwrap();
     let own = world.tables().catalog.list_endpoints(&merchant).await.unwrap().remove(0);
