@@ -21,7 +21,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 RECORD = ROOT / "docs/MUTATIONS.md"
 DOMAIN, STORE, API = "shared/domain/src/", "shared/store/src/", "shared/api/src/"
 
-# What is broken, where, and how. Each is one decision that keeps a promise.
+# What is broken, where, and how. Each mutation changes one decision that keeps a promise.
 MUTATIONS = [
     # claim
     ("a claim that is refused after the put keeps its unit", STORE + "members/claim.rs",
@@ -225,7 +225,7 @@ MUTATIONS = [
     ("a fraction is a whole number", API + "json.rs", "number.fract() == 0.0 && number.abs()", "number.abs()"),
 ]
 
-# Quick ones first: the first that fails has noticed.
+# Fast tests first: as soon as one fails, the mutation is caught.
 TESTS = [
     ["test", "--locked", "--quiet", "-p", "mealticket-domain", "--lib"],
     ["test", "--locked", "--quiet", "-p", "mealticket-api", "--lib"],
@@ -302,7 +302,7 @@ def main():
         by = caught_by(folder, path, old, new)
         rows.append((what, path, by))
         print(f"{by or 'SURVIVED'}: {what}", flush=True)
-        # After each: a run takes hours, and may be cut off.
+        # Written after each mutation, because a run takes hours and may be cut off.
         write(merged(rows))
 
 

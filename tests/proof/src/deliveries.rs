@@ -1,4 +1,4 @@
-//! How many webhooks one worker delivers, and what one endpoint that hangs costs the others.
+//! How many messages one worker delivers, and what an endpoint that hangs costs the others.
 
 use crate::{
     simulator::{Province, environment::Environment, province},
@@ -22,59 +22,59 @@ use std::{
 };
 use tokio::time::{Instant, sleep};
 
-/// Endpoints of one part of the due index.
+/// Endpoints in one part of the due index.
 const ENDPOINTS: usize = 100;
-/// How long an endpoint that works takes.
+/// How long a working endpoint takes to answer.
 const ANSWERS_IN: Duration = Duration::from_millis(20);
-/// A call to the tables takes up to twice this.
+/// A call to the tables takes up to twice this time.
 const DELAY: Duration = Duration::from_millis(4);
 
-/// What a worker did.
+/// What a worker delivered, and in what time.
 #[derive(Debug, Clone, Copy)]
 pub struct Delivered {
     /// Messages that arrived.
     pub messages: u64,
-    /// How long it took until the last of them had.
+    /// The time until the last of them had arrived.
     pub time: Duration,
 }
 
 impl Delivered {
-    /// Messages a second.
+    /// Messages per second.
     pub fn per_second(&self) -> f64 {
         self.messages as f64 / self.time.as_secs_f64()
     }
 }
 
-/// What was measured of webhooks.
+/// What was measured about deliveries.
 #[derive(Debug, Clone, Copy)]
 pub struct Told {
     /// One worker, over loopback, in real time.
     pub throughput: Delivered,
     /// Ninety-nine endpoints of a hundred, in virtual time, while the hundredth answers.
     pub undisturbed: Delivered,
-    /// The same while it hangs.
+    /// The same ninety-nine endpoints, while the hundredth hangs.
     pub disturbed: Delivered,
 }
 
 impl Told {
-    /// Measures it.
+    /// Measures all three.
     pub fn measure() -> Self {
         let (undisturbed, disturbed) = beside_one_that_hangs(40);
         Told { throughput: throughput(40), undisturbed, disturbed }
     }
 
-    /// The part of their throughput that the others keep.
+    /// The part of their throughput that the other endpoints keep.
     pub fn kept(&self) -> f64 {
         self.disturbed.per_second() / self.undisturbed.per_second()
     }
 
-    /// Whether the bounds are kept.
+    /// Whether both bounds hold: the others keep 95 %, and one worker delivers 300 messages a second.
     pub fn holds(&self) -> bool {
         self.kept() >= 0.95 && self.throughput.per_second() >= 300.0
     }
 }
 
-/// One worker on one thread, over loopback to a real server; the tables are in the process.
+/// Measures one worker on one thread, over loopback, against a real server. The tables are in the process.
 pub fn throughput(messages_each: usize) -> Delivered {
     let (sender, receiver) = std::sync::mpsc::channel();
     std::thread::spawn(move || {
@@ -101,7 +101,7 @@ pub fn throughput(messages_each: usize) -> Delivered {
     })
 }
 
-/// What those of a hundred endpoints that answer are told in virtual time, when all answer and when one hangs.
+/// Measures in virtual time what the answering endpoints get, first while all answer and then while one hangs.
 pub fn beside_one_that_hangs(messages_each: usize) -> (Delivered, Delivered) {
     (virtual_run(messages_each, false), virtual_run(messages_each, true))
 }
@@ -165,7 +165,7 @@ impl Bench {
         deps.catalog.add_endpoint(&self.merchant, &endpoint).await.unwrap();
     }
 
-    /// Messages for each endpoint, each by itself: the dearest way there is.
+    /// Queues messages for each endpoint one by one, which costs the most.
     async fn queue(&self, each: usize) {
         let tables = self.environment.tables();
         for number in 0..each {
@@ -185,7 +185,7 @@ impl Bench {
     }
 }
 
-/// Endpoints that take their time, and one that takes all of it.
+/// Endpoints that need their time, and one that hangs.
 struct Slow {
     hanging: String,
     hangs: bool,

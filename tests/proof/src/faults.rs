@@ -1,5 +1,5 @@
-//! Single faults, exhaustively: every call that an operation makes to the tables meets every accident once. The client asks
-//! again with the same key, and afterwards the operation was done, once.
+//! Single faults, exhaustively. Every call of an operation to the tables meets every fault once. The client repeats the
+//! request with the same key, and in the end the operation was done once.
 
 use crate::{
     simulator::{
@@ -17,13 +17,13 @@ use std::collections::BTreeMap;
 /// One operation under every fault.
 #[derive(Debug, Clone)]
 pub struct Operation {
-    /// What is asked.
+    /// The operation's name.
     pub name: &'static str,
-    /// Its calls to the tables, in order, when nothing happens.
+    /// The operation's calls to the tables, in order, when no fault occurs.
     pub calls: Vec<Passed>,
-    /// What went wrong, for each call and fate.
+    /// What went wrong, with its call and its fate.
     pub failures: Vec<String>,
-    /// Pairs of call and fate that were tried.
+    /// How many pairs of call and fate were tried.
     pub tried: usize,
 }
 
@@ -68,9 +68,10 @@ fn under_every_fault(name: &'static str) -> Operation {
     operation
 }
 
-/// The operation once, with these fates for its calls: the calls it made, and the promises it broke.
+/// Runs the operation once, with these fates for its calls. Returns the calls that it made, and the promises that it
+/// broke.
 fn attempt(name: &str, plan: BTreeMap<usize, Fate>) -> (Vec<Passed>, Vec<String>) {
-    // So much stock that a lease has units which nobody spends, where that matters.
+    // The sweep needs a stock so large that a lease has units which nobody spends.
     let (stock, limit) = match name {
         "sweep" => (640, 3),
         "claim, limit 3" => (3, 3),
@@ -113,7 +114,7 @@ fn attempt(name: &str, plan: BTreeMap<usize, Fate>) -> (Vec<Passed>, Vec<String>
                 broken.extend(run.queue_until_done(&mapping.all()).await);
             }
             broken.extend(run.examine_reports().await);
-            // Nothing stands against any of them.
+            // No report may be left open.
             broken.extend(run.open_discrepancies().await);
         }
         if name.contains("webhook") {
@@ -126,7 +127,7 @@ fn attempt(name: &str, plan: BTreeMap<usize, Fate>) -> (Vec<Passed>, Vec<String>
     })
 }
 
-/// What comes before, in good order: the answers to a claim, and to what follows it.
+/// Runs what comes before the operation, without faults. Returns the replies to a claim, and to what follows it.
 async fn prepare(name: &str, run: &Run) -> Vec<Reply> {
     let mut replies = Vec::new();
     if name.starts_with("claim") {
@@ -152,7 +153,7 @@ async fn prepare(name: &str, run: &Run) -> Vec<Reply> {
                 run.come_to_the_end_of_its_month().await;
             }
         }
-        // The environment that leased ends without a word.
+        // The environment that took the lease ends without a word.
         "sweep" => {
             run.ask(Call { key: "another-0123456789abc".to_owned(), ..claim(run) }).await;
             run.kill_all();

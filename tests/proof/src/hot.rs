@@ -1,5 +1,6 @@
-//! One hot campaign through tables whose partition keys have DynamoDB's limits: leased stock beside a single counter item,
-//! on a virtual clock, in the same run. The limits are scaled to a tenth, so that they, and not this machine, are met.
+//! One hot campaign, through tables whose partition keys have DynamoDB's limits. Leased stock is compared with a single
+//! counter item, on a virtual clock, in one run. The limits are scaled to a tenth, so that claims meet them and not the
+//! speed of this machine.
 
 use crate::{
     partitions::{Partitions, Served},
@@ -21,28 +22,28 @@ use tokio::time::{Instant, sleep};
 
 /// The limits, as a part of DynamoDB's.
 pub const SCALE: f64 = 0.1;
-/// Virtual seconds that are counted.
+/// Virtual seconds in which claims are counted.
 const SECONDS: u64 = 3;
-/// Environments, and the requests that each has under way.
+/// Environments, and the requests that each has under way at once.
 const ENVIRONMENTS: usize = 8;
 const AT_ONCE: usize = 8;
-/// A call takes up to twice this: four milliseconds on average, as in one region.
+/// A call takes up to twice this time: four milliseconds on average, as within one region.
 const DELAY: Duration = Duration::from_millis(4);
 
-/// What one way of counting stock came to.
+/// The result of one way of counting stock.
 #[derive(Debug, Clone)]
 pub struct Sold {
     /// Claims that succeeded.
     pub claims: u64,
-    /// Claims a virtual second.
+    /// Claims per virtual second.
     pub per_second: f64,
-    /// Writes on the stock table's hottest key, for each claim.
+    /// Writes on the hottest key of the stock table, for each claim.
     pub hottest_writes_per_claim: f64,
-    /// Requests to that key which the limit refused.
+    /// Requests to that key that the limit refused.
     pub throttled: u64,
 }
 
-/// Both ways of counting stock, one after the other.
+/// Measures both ways of counting stock, one after the other.
 pub fn compare() -> (Sold, Sold) {
     (measure(Way::Leases), measure(Way::Counter))
 }
@@ -109,7 +110,7 @@ struct Buyer {
 }
 
 impl Buyer {
-    /// One new member after the other claims.
+    /// Claims for one new member after the other.
     async fn claim_until(self, until: Instant, claims: Arc<AtomicU64>) {
         while Instant::now() < until {
             let member = MemberNo::try_from(self.next.fetch_add(1, Relaxed)).unwrap();
@@ -122,7 +123,8 @@ impl Buyer {
         }
     }
 
-    /// What everyone did before: one counter item for a campaign, decremented on condition. Until it is served.
+    /// The usual way: one counter item for a campaign, decremented on a condition. Tries until a call is served; false
+    /// when the time is over.
     async fn count_down(&self, until: Instant) -> bool {
         while Instant::now() < until {
             let call = self.client.update_item().table_name(&province().seeded.config.tables.stock);
@@ -155,7 +157,7 @@ impl Buyer {
                 self.tables.members.claim(&self.tables.catalog, &self.tables.stock, &self.campaign, &request).await,
                 Ok(ClaimOutcome::Claimed(_))
             ),
-            // The coupon's put alone: the counter was written before.
+            // Only the coupon's put: the counter was written before.
             Way::Counter => {
                 let call = self.client.put_item().table_name(&province().seeded.config.tables.members);
                 let call = call

@@ -1,5 +1,6 @@
-//! The books at size: a month of redemptions for many merchants, posted as badly as a stream may deliver them, folded, closed and
-//! rebuilt, and held to what was made up. Counts and units are exact; times are this machine's, on one thread.
+//! The books at size. A month of redemptions is made up for many merchants, and posted as badly as a stream may deliver
+//! it. It is folded, closed and rebuilt, and compared with what was made up. Counts and units are exact; times are this
+//! machine's, on one thread.
 
 mod made;
 
@@ -22,78 +23,78 @@ use std::{
 
 /// Shards of the stream.
 const SHARDS: usize = 16;
-/// Stores of a merchant.
+/// Stores of each merchant.
 const STORES: u64 = 10;
 /// Channels through which coupons were claimed.
 const CHANNELS: [&str; 3] = ["app", "hall", "h5"];
-/// Records of a batch at the most.
+/// The most records in one batch.
 const BATCH: usize = 1_000;
 /// One of so many redemptions is undone.
 const UNDONE: u64 = 10;
-/// The month.
+/// The month that is made up.
 const MONTH: &str = "2026-11";
 
-/// What the books came to.
+/// What was measured of the books.
 #[derive(Debug, Clone, Default)]
 pub struct Ledgered {
-    /// Merchants.
+    /// How many merchants there are.
     pub merchants: u32,
-    /// Redemptions.
+    /// How many redemptions there are.
     pub redemptions: u64,
     /// Records of the stream that were delivered.
     pub delivered: u64,
-    /// Those among them that had been delivered before.
+    /// Delivered records that had been delivered before.
     pub repeated: u64,
-    /// Pages.
+    /// Pages of the journal.
     pub pages: u64,
-    /// Write units that posting took, for each redemption, its claim and its reversal included.
+    /// Write units of posting, for each redemption. Its claim and its reversal are included.
     pub posting_writes: f64,
-    /// Records that were posted a second.
+    /// Records posted per second.
     pub posted_per_second: f64,
-    /// Write and read units that folding took, for each redemption.
+    /// Write units of folding, for each redemption.
     pub folding_writes: f64,
-    /// See `folding_writes`.
+    /// Read units of folding, for each redemption.
     pub folding_reads: f64,
-    /// Folds.
+    /// How many folds were made.
     pub folds: u64,
-    /// Statements, and how long closing the month took.
+    /// How many statements were made.
     pub statements: u64,
-    /// See `statements`.
+    /// How long closing the month took.
     pub closing: Duration,
     /// How long the rebuild took.
     pub rebuilding: Duration,
-    /// Merchants whose statement is not what was made up.
+    /// Merchants whose statement differs from what was made up.
     pub wrong_statements: u64,
     /// Differences between the rebuild and the journal.
     pub differences: u64,
-    /// Fen by which journal, coupons and what was made up differ.
+    /// Fen by which the journal, the coupons and what was made up differ.
     pub difference_fen: i64,
-    /// Kilobytes of memory in use when a fifth was posted, and in the end; the tables are in it.
+    /// Kilobytes of memory in use when a fifth was posted, and at the end. The tables are included.
     pub memory_kb: (u64, u64),
 }
 
 impl Ledgered {
-    /// Whether the books are what was made up.
+    /// Whether the books equal what was made up.
     pub fn holds(&self) -> bool {
         self.wrong_statements + self.differences == 0 && self.difference_fen == 0
     }
 }
 
-/// What is made up.
+/// How much is made up.
 #[derive(Debug, Clone, Copy)]
 pub struct Plan {
-    /// Merchants, each with a campaign, ten stores and three channels.
+    /// Merchants. Each has a campaign, ten stores and three channels.
     pub merchants: u32,
-    /// Redemptions, each with its claim, one in ten undone.
+    /// Redemptions. Each has its claim, and one in ten is undone.
     pub redemptions: u64,
-    /// Seconds from the first to the last.
+    /// Seconds from the first redemption to the last.
     pub span_seconds: u64,
     /// Seconds between two folds, by the clock of what is made up.
     pub fold_seconds: u64,
 }
 
 impl Plan {
-    /// A month, folded four times a day: what it comes to does not depend on how often.
+    /// A month that is folded four times a day. The sums do not depend on how often it is folded.
     pub fn month(merchants: u32, redemptions: u64) -> Self {
         Plan { merchants, redemptions, span_seconds: 30 * 86_400, fold_seconds: 6 * 3_600 }
     }
@@ -104,7 +105,8 @@ impl Plan {
     }
 }
 
-/// Makes it up, posts, folds, closes and rebuilds it. `say` is told what takes time.
+/// Makes the month up, posts it, folds it, closes it and rebuilds it. `say` prints a line before a step that takes
+/// time.
 pub fn measure(plan: Plan, say: impl Fn(&str)) -> Ledgered {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
     let like = std::thread::spawn(|| {
@@ -159,7 +161,7 @@ async fn lay_out(tables: &Tables, made: &Made) {
     }
 }
 
-/// The coupons as they are in the end: what the rebuild reads.
+/// Writes the coupons as they are at the end. The rebuild reads them.
 fn put_coupons(network: &Network, made: &Made) {
     for coupon in 0..made.redemptions {
         let last = made.records(coupon, 0).pop().unwrap();
@@ -168,7 +170,7 @@ fn put_coupons(network: &Network, made: &Made) {
     }
 }
 
-/// A shard on its way: what is next in it, and what came last.
+/// A shard that is being delivered: its next coupon, its last sequence number, and the records that wait.
 #[derive(Default)]
 struct Shard {
     next: u64,
@@ -177,8 +179,8 @@ struct Shard {
     past: VecDeque<Value>,
 }
 
-/// Delivers every shard in turn, at random: batches of any size, one in ten beginning with what was delivered before, one in
-/// twenty followed by the whole batch before it. Folds as the schedule would.
+/// Delivers every shard in turn, at random, in batches of any size. One batch in ten begins with records that were
+/// delivered before. One in twenty is followed by the whole batch before it. Folds as often as the schedule would.
 async fn post(
     books: &mut Ledgered,
     made: &Made,
@@ -296,7 +298,7 @@ async fn rebuild(books: &mut Ledgered, made: &Made, tables: &Tables) {
     books.difference_fen = of_accounts + (due(&journal.postings) - truth).abs() + journal.postings.balance().abs();
 }
 
-/// Memory that this process has in use, as Linux tells; 0 elsewhere.
+/// Memory that this process uses, as Linux counts it; 0 on other systems.
 fn memory_kb() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));

@@ -1,4 +1,4 @@
-//! `cargo stack prove`: the proof, run, and told in plain words.
+//! `cargo stack prove`: runs the proof and prints in plain words what it found.
 
 #![allow(
     clippy::unwrap_used,
@@ -31,19 +31,19 @@ struct Cli {
     /// Seeds that the simulator runs.
     #[arg(long, default_value_t = report::SHORT_SEEDS)]
     seeds: u64,
-    /// The first of them.
+    /// The first seed.
     #[arg(long, default_value_t = 0)]
     from: u64,
-    /// Rounds of each race.
+    /// How often each race is run.
     #[arg(long, default_value_t = 5)]
     rounds: usize,
-    /// Runs the simulator alone.
+    /// Run only the simulator.
     #[arg(long)]
     only_seeds: bool,
-    /// Runs one seed and prints all that happened.
+    /// Run one seed and print everything that happened.
     #[arg(long)]
     replay: Option<u64>,
-    /// Evaluates a rule of ten clauses this often and ends, for counting instructions.
+    /// Evaluate a rule of ten clauses this often and end, for counting instructions.
     #[arg(long)]
     evaluate: Option<u32>,
     /// Redemptions of the month that is posted, folded, closed and rebuilt.
@@ -52,16 +52,16 @@ struct Cli {
     /// Merchants of that month.
     #[arg(long, default_value_t = 100)]
     merchants: u32,
-    /// Posts, folds, closes and rebuilds that month alone.
+    /// Only post, fold, close and rebuild that month.
     #[arg(long)]
     only_month: bool,
-    /// Posts and folds twenty minutes at a hundred redemptions a second of a hundred merchants, alone.
+    /// Only post and fold twenty minutes at a hundred redemptions a second, of a hundred merchants.
     #[arg(long)]
     only_busy: bool,
-    /// Delivers webhooks through one worker, alone.
+    /// Only deliver messages through one worker.
     #[arg(long)]
     only_webhooks: bool,
-    /// Visits the models' states alone.
+    /// Only visit the states of the models.
     #[arg(long)]
     only_models: bool,
     /// Runs what docs/PROOF.md shows alone: seeds, single faults and models, whose figures are the same on every machine.

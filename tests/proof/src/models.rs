@@ -1,6 +1,8 @@
-//! The protocols as models whose every state within bounds is visited: stock with leases and their sweep, one coupon that is held,
-//! redeemed and reversed, and the books. The decisions are the code's own ([`mealticket_domain`]); what is modelled is the
-//! network, the processes and the order of things. Each model is also broken on purpose, one way at a time.
+//! The protocols as models. The first is stock with leases and their sweep. The second is one coupon that is held,
+//! redeemed and reversed. The third is the books.
+//!
+//! Every state within a model's bounds is visited. The decisions are the code's own ([`mealticket_domain`]). The models
+//! add the network, the processes and the order of events. Each model is also broken on purpose, one way at a time.
 
 pub mod books;
 pub mod claim;
@@ -10,38 +12,38 @@ pub mod redemption;
 use stateright::{Checker, HasDiscoveries, Model};
 use std::{fmt::Debug, hash::Hash};
 
-/// What one model came to.
+/// The result for one model.
 #[derive(Debug, Clone)]
 pub struct Report {
-    /// Which protocol.
+    /// The protocol's name.
     pub name: &'static str,
-    /// What bounds it.
+    /// The model's bounds, in words.
     pub bounds: String,
-    /// States that were visited, all of them.
+    /// How many states there are. All of them were visited.
     pub states: usize,
-    /// The longest way to one.
+    /// The number of steps to the farthest state.
     pub depth: usize,
-    /// What holds in every state, or is reached in some.
+    /// Properties that hold in every state, or that some state reaches.
     pub properties: Vec<&'static str>,
-    /// The properties that do not.
+    /// Properties that do not.
     pub violated: Vec<&'static str>,
-    /// The ways in which it was broken, and whether that was found.
+    /// The ways in which the model was broken on purpose, and whether each was found.
     pub mutants: Vec<(&'static str, bool)>,
 }
 
 impl Report {
-    /// Whether the model holds, and every broken one does not.
+    /// Whether the model holds, and every broken model was found.
     pub fn holds(&self) -> bool {
         self.violated.is_empty() && self.mutants.iter().all(|(_, found)| *found)
     }
 }
 
-/// Visits every state of all models; of smaller ones when it is to be quick.
+/// Visits every state of all models. When `quick` is set, the models are smaller.
 pub fn check_all(quick: bool) -> Vec<Report> {
     vec![claim::check(quick), redemption::check(quick), books::check(quick)]
 }
 
-/// Visits every state of a model.
+/// Visits every state of a model. Returns the number of states, the depth, the properties, and those that are violated.
 pub(crate) fn visit<M>(model: M) -> (usize, usize, Vec<&'static str>, Vec<&'static str>)
 where
     M: Model + Send + Sync + 'static,
@@ -61,7 +63,7 @@ where
     (checker.unique_state_count(), checker.max_depth(), properties, violated)
 }
 
-/// Whether a model that is broken is found out: some property that must always hold does not.
+/// Whether a broken model is found: some property that must always hold does not.
 pub(crate) fn is_found_out<M>(model: M) -> bool
 where
     M: Model + Send + Sync + 'static,

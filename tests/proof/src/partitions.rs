@@ -1,33 +1,33 @@
-//! What DynamoDB allows one partition key: 1 000 write and 3 000 read units a second (developer guide, "Partitions and data
-//! distribution"). The engine has no such limit, so that here it is the layer, on a virtual clock, and not the engine, that
-//! a hot key meets.
+//! What DynamoDB allows one partition key: 1 000 write and 3 000 read units a second (developer guide, "Partitions and
+//! data distribution"). The engine has no such limit. So a hot key meets this layer's limit, on a virtual clock, and
+//! not the engine.
 
 use serde_json::Value;
 use std::collections::BTreeMap;
 use tokio::time::Instant;
 
-/// Write units a second of one partition key.
+/// Write units per second of one partition key.
 pub const WRITES_PER_SECOND: f64 = 1_000.0;
-/// Read units a second of one partition key.
+/// Read units per second of one partition key.
 pub const READS_PER_SECOND: f64 = 3_000.0;
 
-/// The partition keys of all tables, with what they served.
+/// The partition keys of all tables, and what each has served.
 #[derive(Debug, Clone)]
 pub struct Partitions {
     scale: f64,
     served: BTreeMap<(String, String), Served>,
 }
 
-/// What one partition key served.
+/// What one partition key has served.
 #[derive(Debug, Clone)]
 pub struct Served {
     /// Requests, the refused ones included.
     pub requests: u64,
     /// Requests that the limit refused.
     pub throttled: u64,
-    /// Write units.
+    /// Write units that were served.
     pub writes: u64,
-    /// Read units, in requests of up to 4 KB.
+    /// Read units that were served. Each request counts as one, of up to 4 KB.
     pub reads: u64,
     write_tokens: f64,
     read_tokens: f64,
@@ -35,12 +35,12 @@ pub struct Served {
 }
 
 impl Partitions {
-    /// Keys with this part of DynamoDB's limits.
+    /// Partition keys with this part of DynamoDB's limits.
     pub fn scaled(scale: f64) -> Self {
         Partitions { scale, served: BTreeMap::new() }
     }
 
-    /// Takes a request's unit from its key's allowance of this second, or refuses.
+    /// Takes a request's unit from its key's allowance of this second. False means that the request is refused.
     pub fn admit(&mut self, target: &str, body: &[u8]) -> bool {
         let body: Value = serde_json::from_slice(body).unwrap_or_default();
         let Some(key) = key_of(&body) else { return true };
@@ -49,7 +49,7 @@ impl Partitions {
         self.served.entry(key).or_insert_with(|| Served::new(scale)).admit(is_write, scale)
     }
 
-    /// The keys of a table with what they served, the most written first.
+    /// The partition keys of a table with what they served. The most written key comes first.
     pub fn of_table(&self, table: &str) -> Vec<(&str, &Served)> {
         let of_table = self.served.iter().filter(|((of, _), _)| of == table);
         let mut served: Vec<_> = of_table.map(|((_, key), served)| (key.as_str(), served)).collect();
@@ -87,7 +87,7 @@ impl Served {
     }
 }
 
-/// The table and the partition key that a request of ours names.
+/// The table and the partition key that one of our requests names.
 fn key_of(body: &Value) -> Option<(String, String)> {
     let text = |pointer: &str| body.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
     let key = text("/Key/pk/S").or_else(|| text("/Item/pk/S")).or_else(|| text("/ExpressionAttributeValues/:pk/S"));

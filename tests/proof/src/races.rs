@@ -1,4 +1,4 @@
-//! Races on real threads: the simulator's order of events is drawn from a seed, the machine's is not.
+//! Races on real threads. In the simulator a seed decides the order of events; here the machine does.
 
 use crate::{
     simulator::{environment::Environment, province, scenario::Scenario},
@@ -14,14 +14,14 @@ use mealticket_store::{
 };
 use std::{sync::Arc, time::Duration};
 
-/// Members after the units of one campaign: how many got one.
+/// Members who want a unit of one campaign at once.
 pub const CLAIMERS: u64 = 1_000;
-/// Units.
+/// Units that they can get.
 pub const UNITS: u64 = 100;
-/// Tills after one coupon: how many redeemed it.
+/// Tills that want to redeem one coupon at once.
 pub const TILLS: u64 = 64;
 
-/// Four environments before one set of tables, without delays.
+/// Four environments over one set of tables, without delays.
 struct Field {
     stores: Vec<Tables>,
     campaign: Arc<Campaign>,
@@ -79,7 +79,7 @@ impl Field {
     }
 }
 
-/// The coupons of each round of [`CLAIMERS`] on [`UNITS`].
+/// Counts the coupons in each round of [`CLAIMERS`] for [`UNITS`].
 pub fn claims(rounds: usize) -> Vec<u64> {
     threads().block_on(async {
         let mut each = Vec::new();
@@ -96,7 +96,7 @@ pub fn claims(rounds: usize) -> Vec<u64> {
     })
 }
 
-/// The redemptions of each round of [`TILLS`] on one coupon.
+/// Counts the redemptions in each round of [`TILLS`] for one coupon.
 pub fn redemptions(rounds: usize) -> Vec<u64> {
     threads().block_on(async {
         let field = Field::new(rounds as u64 + UNITS).await;

@@ -14,27 +14,27 @@ use crate::{
 use mealticket_local::workspace;
 use std::{collections::BTreeMap, fmt::Write, time::Duration};
 
-/// What the simulator's seeds came to.
+/// What the simulator's seeds gave in all.
 #[derive(Debug, Clone, Default)]
 pub struct Simulated {
     /// The first seed.
     pub from: u64,
-    /// How many.
+    /// How many seeds were to run.
     pub seeds: u64,
-    /// How many are done.
+    /// How many seeds have run.
     pub done: u64,
     /// Calls to the tables.
     pub calls: u64,
-    /// Answers that clients heard, by what they were.
+    /// Replies that clients got, counted by what they were.
     pub heard: BTreeMap<String, u64>,
-    /// Faults that calls met.
+    /// Faults that calls met, counted by kind.
     pub faults: BTreeMap<Fate, u64>,
-    /// Seeds with broken promises.
+    /// Seeds in which a promise was broken.
     pub broken: Vec<u64>,
 }
 
 impl Simulated {
-    /// Counts one outcome.
+    /// Adds the outcome of one seed.
     pub fn add(&mut self, outcome: &Outcome) {
         self.done += 1;
         self.calls += outcome.passed.len() as u64;
@@ -52,10 +52,10 @@ impl Simulated {
     }
 }
 
-/// States that each model is to be visited in, at the least.
+/// The fewest states that each model must have.
 const STATES_MIN: usize = 300_000;
 
-/// What a rule of ten clauses may take.
+/// The most time that a rule of ten clauses may take.
 const RULE_MAX: Duration = Duration::from_micros(20);
 
 /// Seeds of the short form: with the rest of it, some minutes on two cores.
@@ -115,7 +115,7 @@ impl Figures {
         Figures { short, claims, redemptions, leases, counter, month, busy, told, rule }
     }
 
-    /// Whether nothing was found.
+    /// Whether every promise and every bound holds.
     pub fn holds(&self) -> bool {
         self.short.holds()
             && self.claims.iter().all(|claimed| *claimed == races::UNITS)
@@ -131,7 +131,7 @@ impl Figures {
     }
 }
 
-/// The simulator's part.
+/// The section on the simulator.
 pub fn simulated(found: &Simulated) -> String {
     let mut text = format!(
         "{} seeds from {}: {} calls to the tables, {} of them with a fault; {} seeds with a broken promise.\n\n",
@@ -212,7 +212,7 @@ fn single_faults(operations: &[Operation]) -> String {
             });
             (format!("{} {table}", call.operation), marks.concat())
         });
-        // Calls in a row that are alike and came off alike are one line.
+        // Calls in a row that are alike, and had like results, share one line.
         let rows: Vec<_> = rows.collect();
         let mut number = 0;
         for alike in rows.chunk_by(|one, next| one == next) {
@@ -229,7 +229,7 @@ fn single_faults(operations: &[Operation]) -> String {
     text
 }
 
-/// The part about webhooks.
+/// The section on messages to merchants.
 pub fn webhooks(told: &Told) -> String {
     let rows = [
         ("deliveries a second, one worker on one thread, here", format!("{:.0}", told.throughput.per_second())),
@@ -242,7 +242,7 @@ pub fn webhooks(told: &Told) -> String {
     })
 }
 
-/// The books' part.
+/// The section on the books.
 pub fn books(books: &Ledgered) -> String {
     let mut text = format!(
         "{} redemptions of {} merchants, one in ten undone: {} records delivered, {} of them again.\n\n| figure | |\n|---|--:|\n",
@@ -273,7 +273,7 @@ pub fn books(books: &Ledgered) -> String {
     text
 }
 
-/// The models' part.
+/// The table of the models.
 pub fn models_table(reports: &[Report]) -> String {
     let mut text = String::new();
     for report in reports {

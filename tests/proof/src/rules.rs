@@ -12,7 +12,7 @@ pub const TEN_CLAUSES: &str = "member.city in ['广州', '深圳', '佛山'] && 
     member.lifecycle_stage != 'leaving' && channel == 'app' && now.getHours() >= 8 && \
     member.tags.exists(t, t == '亲子') && history.claimed < 3 && history.claimed_today == 0";
 
-/// The mean time of one evaluation, of `times`.
+/// The mean time of one evaluation, over this many evaluations.
 pub fn evaluate(times: u32) -> Duration {
     let words = Explanation { zh: "不符合".into(), en: "no".into() };
     let rule = Eligibility { rule: TEN_CLAUSES.into(), explanations: vec![words; 10] }.compile().unwrap();

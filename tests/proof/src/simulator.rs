@@ -1,6 +1,6 @@
-//! The real handlers with the real SDK client, on one thread whose time is virtual and whose every accident follows from a
-//! seed: environments that are killed and restarted, clocks that jump, calls that are throttled, lost, done without an answer
-//! or done late. Clients retry as clients do. Afterwards the books are examined.
+//! The real handlers with the real SDK client, on one thread. Time is virtual, and every accident follows from a seed.
+//! Environments are killed and restarted, and clocks jump. Calls are throttled, lost, done without an answer or done
+//! late. Clients repeat requests as clients do. Afterwards the books are examined.
 
 mod books;
 mod clients;
@@ -44,13 +44,13 @@ impl Province {
         engine::restored(&self.seeded.snapshot, clock).unwrap()
     }
 
-    /// Their names.
+    /// The names of the tables.
     pub(crate) fn tables(&self) -> TableNames {
         self.seeded.config.tables.clone()
     }
 }
 
-/// The seed province, loaded once a process on a runtime of its own, because its first engine has a socket.
+/// The seed province. It is loaded once a process, on a runtime of its own, because its first engine has a socket.
 pub fn province() -> &'static Province {
     static PROVINCE: OnceLock<Province> = OnceLock::new();
     PROVINCE.get_or_init(|| {
@@ -58,8 +58,8 @@ pub fn province() -> &'static Province {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             let seeded = runtime.block_on(seeded());
             let mut keys = seeded.keys();
-            // Ids follow from it, names of messages from them, and what is tried when from those: a seed replays in another process
-            // only with the same.
+            // Ids follow from this key, and the names of messages from the ids. The names decide when a message is
+            // tried. So a seed has the same course in another process only with the same key.
             keys.stack.id_key = Key([7; 32]);
             let stack = Arc::new(Stack::new(seeded.config.clone(), &keys.stack).unwrap());
             Province { seeded, stack, keys }
@@ -68,23 +68,23 @@ pub fn province() -> &'static Province {
     })
 }
 
-/// What one seed came to.
+/// The outcome of one seed.
 #[derive(Debug)]
 pub struct Outcome {
     /// The seed.
     pub seed: u64,
-    /// What was drawn from it.
+    /// What was drawn from the seed.
     pub scenario: String,
-    /// Every broken promise; none, one hopes.
+    /// Every broken promise. There should be none.
     pub violations: Vec<String>,
-    /// Every call to the tables with its fate.
+    /// Every call to the tables, with its fate.
     pub passed: Vec<Passed>,
-    /// What clients heard, in order.
+    /// The replies that clients got, in order.
     pub heard: Vec<String>,
 }
 
-/// How long everything may take to come to rest when the faults are over: the latest write lands after 45 s, and a lease
-/// is dead after 30 s and returned at the next tick of ten.
+/// How long everything may take to come to rest when the faults are over. The latest write lands after 45 s. A lease is
+/// dead after 30 s, and is returned at the next tick of ten.
 const REST: Duration = Duration::from_secs(120);
 
 /// Runs one seed. The same seed gives the same outcome.
@@ -104,7 +104,7 @@ async fn simulate(province: &'static Province, seed: u64) -> Outcome {
     let mut mapping = run.mapping();
     let mut second_reader = Mapping::new(&run.network, &run.environments, !seed);
     let heard = tokio::select! {
-        // Else who goes first when two wake at one instant follows from no seed.
+        // Without this, no seed decides who goes first when two tasks wake at one instant.
         biased;
         heard = people::run(&run.scenario, &run.campaign, &run.environments) => heard,
         () = mapping.run(), if !run.scenario.is_stuck() => Vec::new(),
@@ -132,7 +132,7 @@ async fn simulate(province: &'static Province, seed: u64) -> Outcome {
     Outcome { seed, scenario: format!("{:?}", run.scenario), violations, passed: run.network.passed(), heard }
 }
 
-/// A province in which things happen.
+/// A province in which a scenario happens.
 pub(crate) struct Run {
     scenario: Scenario,
     campaign: Arc<Campaign>,
@@ -165,7 +165,7 @@ impl Run {
         Run { scenario, campaign, network, observer, environments, heard: Mutex::default(), ticking }
     }
 
-    /// Asks as a client does, again and again, and remembers the answer.
+    /// Sends a request as a client does, again and again. Remembers the last reply.
     pub(crate) async fn ask(&self, call: Call) -> Option<Reply> {
         let mut last = None;
         for _ in 0..clients::ASKS {
@@ -179,7 +179,7 @@ impl Run {
         last
     }
 
-    /// The fates of the calls from now on.
+    /// Plans the fates of the calls from now on.
     pub(crate) fn plan(&self, plan: BTreeMap<usize, Fate>) {
         self.network.begin(plan);
     }
@@ -197,32 +197,32 @@ impl Run {
         format!("/v1/campaigns/{}/claims", self.campaign.no)
     }
 
-    /// No more faults, and time for everything to come to rest.
+    /// Ends all faults, and waits until everything has come to rest.
     pub(crate) async fn calm(&self) {
         self.network.calm();
         rest().await;
     }
 
-    /// What carries the stream to the journal.
+    /// The mapping that carries the stream to the journal.
     pub(crate) fn mapping(&self) -> Mapping {
         Mapping::new(&self.network, &self.environments, self.scenario.seed)
     }
 
-    /// Lets the time pass after which no lease of the run can be spent.
+    /// Lets time pass until no lease of the run can be spent any more.
     pub(crate) async fn pass_the_fence(&self) {
         let clock = self.observer.tables().members.clock();
-        // As much again, because clocks were set wrong.
+        // An extra minute, because clocks were set wrong.
         clock.set(clock.now().plus_seconds(LEASE_SECONDS + FENCE_SECONDS + 60));
         sleep(Duration::from_secs(2)).await;
     }
 
-    /// Sets every clock.
+    /// Sets every clock to this time.
     fn set_clocks(&self, now: Timestamp) {
         self.observer.tables().members.clock().set(now);
         self.environments.set_clocks(now);
     }
 
-    /// Sweeps as often as it takes. Gives what is wrong when it takes too often, or when a unit did not come back.
+    /// Sweeps as often as it takes. Returns what is wrong: it takes too many tries, or a unit did not come back.
     pub(crate) async fn sweep_until_done(&self) -> Option<String> {
         for _ in 0..mapping::ATTEMPTS {
             if self.environments.sweep(0).await.is_some() {
@@ -239,8 +239,8 @@ impl Run {
         (0..self.scenario.environments).for_each(|which| self.environments.kill(which));
     }
 
-    /// A sweep meets faults, while the rest of the journal is being posted or after it; every fourth time two sweeps meet.
-    /// Afterwards one that meets none must find nothing to dispute and leave no lease.
+    /// Sweeps under faults, while the rest of the journal is posted or after that. Every fourth time, two sweeps run at
+    /// once. Afterwards a sweep without faults must find nothing to dispute, and must leave no lease.
     async fn sweep(&self, mapping: &mut Mapping) -> Vec<String> {
         self.pass_the_fence().await;
         if self.scenario.seed.is_multiple_of(2) {
@@ -260,7 +260,7 @@ impl Run {
         disputed.map(|swept| format!("a sweep said {swept:?}")).collect()
     }
 
-    /// Every promise that is broken.
+    /// Returns every promise that is broken.
     pub(crate) async fn examine(&self, mapping: &mut Mapping) -> Vec<String> {
         let mut broken = Vec::new();
         mapping.deliver().await;
@@ -276,7 +276,7 @@ impl Run {
     }
 }
 
-/// Virtual time passes in steps, so that whatever wakes up does so in its order.
+/// Lets virtual time pass in steps, so that everything that wakes up does so in its order.
 async fn rest() {
     let until = Instant::now() + REST;
     while Instant::now() < until {

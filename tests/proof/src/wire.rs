@@ -1,4 +1,4 @@
-//! The network between the SDK and the tables, in this process: it delays, loses and repeats what networks do.
+//! The network between the SDK and the tables, inside this process. It delays, loses and repeats calls as networks do.
 
 use aws_sdk_dynamodb::{
     Client, Config,
@@ -39,30 +39,30 @@ use crate::partitions::Partitions;
 /// What happens to one call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Fate {
-    /// It is done in time and answered in time.
+    /// The call is done and answered in time.
     Pass,
-    /// Refused before it is done: a throttle.
+    /// The call is refused before it is done: a throttle.
     Throttle,
-    /// Refused before it is done: another transaction holds the item.
+    /// The call is refused before it is done: another transaction holds the item.
     Conflict,
-    /// Never sent: the connection is refused.
+    /// The call is never sent: the connection is refused.
     RefuseConnection,
-    /// Sent and never done; nothing is heard.
+    /// The call is sent and never done, and no answer comes.
     TimeOutBefore,
-    /// Done, and nothing is heard.
+    /// The call is done, and no answer comes.
     TimeOutAfter,
-    /// Nothing is heard, and it is done this many seconds later.
+    /// No answer comes, and the call is done this many seconds later.
     LandLate(u16),
-    /// Done, and answered with a 500.
+    /// The call is done, and answered with a 500.
     FailAfter,
-    /// Not done, because the process that asks ends here.
+    /// The call is not done, because the calling process ends here.
     KillBefore,
-    /// Done, and the process that asked has ended.
+    /// The call is done, and the calling process has ended.
     KillAfter,
 }
 
 impl Fate {
-    /// Every fate but the good one. Late writes land before, and long after, the client has given up.
+    /// Every fate but the good one. Some late writes land before the client gives up, and some long after that.
     pub const FAULTS: [Fate; 11] = [
         Fate::Throttle,
         Fate::Conflict,
@@ -78,14 +78,14 @@ impl Fate {
     ];
 }
 
-/// A call that went by.
+/// A call that went through the network.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Passed {
-    /// What was asked.
+    /// The operation, like `PutItem`.
     pub operation: String,
-    /// Of which table.
+    /// The table's name, or `stream`.
     pub table: String,
-    /// What happened to it.
+    /// What happened to the call.
     pub fate: Fate,
 }
 
@@ -104,10 +104,10 @@ struct State {
     plan: BTreeMap<usize, Fate>,
     passed: Vec<Passed>,
     partitions: Option<Partitions>,
-    /// Who ends processes, and what a call takes at most when nothing happens to it.
+    /// Receives the numbers of processes that a fate ends.
     reaper: Option<mpsc::UnboundedSender<usize>>,
     delay_max: Duration,
-    /// Nothing is carried before: the network is cut, or what is behind it is frozen.
+    /// No call is carried before this time: the network is cut, or what is behind it is frozen.
     cut_until: Option<Instant>,
 }
 
@@ -117,11 +117,11 @@ impl fmt::Debug for Network {
     }
 }
 
-/// The longest a call is under way when nothing happens to it: enough to overtake any other.
+/// The longest time that a call is under way when no fault meets it. It is enough to overtake any other call.
 const DELAY_MAX: Duration = Duration::from_millis(30);
 
 impl Network {
-    /// A network before these tables, whose delays follow from `seed` and whose calls meet the fates of `plan`.
+    /// A network before these tables. Its delays follow from `seed`, and its calls meet the fates of `plan`.
     pub fn new(database: Database, tables: TableNames, seed: u64, plan: BTreeMap<usize, Fate>) -> Self {
         let random = fastrand::Rng::with_seed(seed);
         let (partitions, reaper, cut_until) = (None, None, None);
@@ -129,7 +129,7 @@ impl Network {
         Network(Arc::new(Shared { database, tables, state: Mutex::new(state) }))
     }
 
-    /// The same network before tables whose partitions have limits.
+    /// The same network, before tables whose partitions have limits.
     #[must_use]
     pub fn with_partitions(self, partitions: Partitions) -> Self {
         self.state().partitions = Some(partitions);
@@ -143,7 +143,7 @@ impl Network {
         self
     }
 
-    /// Tells which processes a fate ends: the numbers that their clients were made with.
+    /// Receives the numbers of the processes that a fate ends. Their clients were made with these numbers.
     pub fn killed(&self) -> mpsc::UnboundedReceiver<usize> {
         let (sender, receiver) = mpsc::unbounded_channel();
         self.state().reaper = Some(sender);
@@ -154,17 +154,17 @@ impl Network {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The tables themselves.
+    /// The tables' database.
     pub fn database(&self) -> &Database {
         &self.0.database
     }
 
-    /// Their names.
+    /// The names of the tables.
     pub fn tables(&self) -> &TableNames {
         &self.0.tables
     }
 
-    /// Every call so far.
+    /// Every call since the last `begin`.
     pub fn passed(&self) -> Vec<Passed> {
         self.state().passed.clone()
     }
@@ -174,31 +174,31 @@ impl Network {
         self.state().partitions.clone()
     }
 
-    /// Counts calls from now on, and gives them these fates.
+    /// Counts calls from now on, and plans these fates for them.
     pub fn begin(&self, plan: BTreeMap<usize, Fate>) {
         let mut state = self.state();
         state.passed.clear();
         state.plan = plan;
     }
 
-    /// Gives the calls from now on these fates, the first of them being number 0.
+    /// Plans these fates for the calls from now on. The first of them is number 0.
     pub fn plan_next(&self, plan: &BTreeMap<usize, Fate>) {
         let mut state = self.state();
         let next = state.passed.len();
         state.plan = plan.iter().map(|(call, fate)| (next + call, *fate)).collect();
     }
 
-    /// No more faults from now on.
+    /// Ends all planned faults.
     pub fn calm(&self) {
         self.state().plan.clear();
     }
 
-    /// Carries nothing for a while.
+    /// Carries no call for a while.
     pub fn cut_for(&self, time: Duration) {
         self.state().cut_until = Some(Instant::now() + time);
     }
 
-    /// An SDK client of process `number` whose calls go through this network, signed by `clock`.
+    /// An SDK client of process `number`. Its calls go through this network, and are signed by `clock`.
     pub fn client(&self, number: usize, clock: &Clock) -> Client {
         let timeouts = TimeoutConfig::builder().operation_attempt_timeout(ATTEMPT_TIMEOUT).build();
         Client::from_conf(
@@ -216,7 +216,7 @@ impl Network {
         )
     }
 
-    /// The same for the tables' streams.
+    /// A client of the tables' streams for process `number`.
     pub fn streams(&self, number: usize, clock: &Clock) -> aws_sdk_dynamodbstreams::Client {
         let timeouts = TimeoutConfig::builder().operation_attempt_timeout(ATTEMPT_TIMEOUT).build();
         aws_sdk_dynamodbstreams::Client::from_conf(
@@ -312,7 +312,7 @@ impl Network {
 /// How long one attempt waits for its answer, as in production.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// The end of the network that one process has.
+/// One process's end of the network.
 #[derive(Debug, Clone)]
 struct Wire {
     network: Network,
@@ -323,7 +323,7 @@ impl HttpConnector for Wire {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
         let target = request.headers().get("x-amz-target").unwrap_or_default().to_owned();
         let body = request.body().bytes().unwrap_or_default().to_vec();
-        // What is sent is on its way, whatever becomes of who sent it.
+        // A call that was sent is under way, whatever becomes of its sender.
         let carried = tokio::spawn(self.network.clone().carry(self.number, target, body));
         HttpConnectorFuture::new(async move {
             carried.await.unwrap_or_else(|error| Err(ConnectorError::other(error.into(), None)))

@@ -1,11 +1,11 @@
-//! A short run of `cargo stack prove`, and that it can fail.
+//! A short run of `cargo stack prove`, and proof that it can fail.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests stop at what they did not expect")]
 
 use mealticket_proof::{deliveries, faults, hot, ledger, models, races, rules, simulator, wire::Fate};
 use std::process::Command;
 
-/// Seeds of a run of the tests; CI runs ten thousand (`.ci/run`).
+/// Seeds in a run of the tests. CI runs ten thousand (`.ci/run`).
 const SEEDS: u64 = 150;
 
 #[test]
@@ -27,7 +27,7 @@ fn a_seed_replays_identically() {
     }
 }
 
-/// The last of them found a run that ended while an entry was due for which its endpoint had had no room.
+/// The last of these seeds found a run that ended while an entry was due for which its endpoint had had no room.
 #[test]
 fn a_seed_takes_the_same_course_in_another_process() {
     let course = || {
@@ -71,13 +71,14 @@ fn leased_stock_serves_twenty_times_what_a_counter_item_serves() {
     let (leases, counter) = hot::compare();
     assert!(leases.per_second >= 20.0 * counter.per_second, "{leases:?} {counter:?}");
     assert!(leases.hottest_writes_per_claim <= 0.05, "{leases:?}");
-    // The layer's own limit is what the counter met: a tenth of a thousand writes a second, and the first second's burst.
+    // The counter met the limit of the layer itself: a tenth of a thousand writes a second, and the burst of the first
+    // second.
     let limit = 1_000.0 * hot::SCALE;
     assert!((limit..=limit * 4.0 / 3.0 + 1.0).contains(&counter.per_second), "{counter:?}");
     assert!(counter.throttled > 0);
 }
 
-/// Not a bound on time, which is the machine's: a rule of ten clauses in less than what a call to the tables takes.
+/// This is no bound on the machine's time. A rule of ten clauses takes less time than a call to the tables.
 #[test]
 fn a_rule_of_ten_clauses_costs_microseconds() {
     let each = rules::evaluate(2_000);

@@ -5,7 +5,7 @@ use mealticket_domain::{CampaignNo, MerchantId, ProvinceMonth};
 use mealticket_local::workspace;
 use serde_json::{Value, json};
 
-/// What was made up: each coupon follows from its number.
+/// The coupons that are made up. Each follows from its number.
 pub(super) struct Made {
     pub(super) merchants: u64,
     pub(super) redemptions: u64,
@@ -51,13 +51,13 @@ impl Made {
         1 + coupon.wrapping_mul(2_654_435_761) % 3_000
     }
 
-    /// Spread over the span.
+    /// When the coupon was redeemed. The times are spread over the span.
     pub(super) fn at(&self, coupon: u64) -> i64 {
         let first = MONTH.parse::<ProvinceMonth>().unwrap().first_day().starts_at().unix_seconds();
         first + i64::try_from(coupon * self.span_seconds / self.redemptions).unwrap()
     }
 
-    /// What merchants are owed; the shares are the province's 50 %, a city's 16.67 %, and the merchant's 33.33 %.
+    /// What merchants are owed. The province bears 50 % of a discount, a city 16.67 %, and the merchant 33.33 %.
     pub(super) fn owed(&self) -> Vec<Owed> {
         let mut owed = vec![Owed::default(); usize::try_from(self.merchants).unwrap()];
         for coupon in 0..self.redemptions {
@@ -74,7 +74,7 @@ impl Made {
         owed
     }
 
-    /// The records of a coupon's life, with their places from `seq` on.
+    /// The stream's records of a coupon's life, with sequence numbers from `seq` on.
     pub(super) fn records(&self, coupon: u64, seq: u64) -> Vec<Value> {
         let merchant = self.merchant_of(coupon);
         let keys = json!({ "pk": { "S": format!("MEMBER#{}", 10_000_000 + coupon) },

@@ -1,5 +1,5 @@
-//! The books: batches that come again, posters and folders at once, crashes in the middle, days that are closed. What a sheet
-//! takes in, and on which day something is booked, are the code's own decisions.
+//! The books: batches that come again, posters and folders at once, crashes in the middle, and days that are closed.
+//! The code itself decides what a sheet takes in, and on which day an entry is booked.
 
 mod steps;
 
@@ -13,10 +13,10 @@ use stateright::{Model, Property};
 use std::collections::{BTreeMap, BTreeSet};
 use steps::{send, told};
 
-/// One way to be wrong.
+/// One way in which the model is broken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Broken {
-    /// Nothing is.
+    /// Nothing is broken.
     No,
     /// A page is put over another.
     PageOverAnother,
@@ -24,23 +24,23 @@ pub enum Broken {
     ForgetTheMark,
     /// A batch is said to be posted before its page is there.
     AcknowledgeFirst,
-    /// A fold is planned over another.
+    /// A fold is planned over another fold.
     FoldOverAnother,
-    /// A fold is not written down.
+    /// A fold is done without being written first.
     NotWrittenDown,
     /// The next fold begins before this one is done.
     DoNotWait,
     /// A sheet forgets which folds are in it.
     ForgetTheFold,
-    /// A sheet is written whatever was added meanwhile.
+    /// A sheet is written over additions that came meanwhile.
     SheetOverAnother,
-    /// A shard's mark goes back.
+    /// The mark of a shard goes back.
     MarkGoesBack,
-    /// A closed day is booked on.
+    /// An entry is booked on a closed day.
     BookOnClosed,
 }
 
-/// Every way, with its words.
+/// Every way, with its name in the record.
 const BROKEN: [(Broken, &str); 10] = [
     (Broken::PageOverAnother, "a page is put over another"),
     (Broken::ForgetTheMark, "what was posted is posted again"),
@@ -54,7 +54,7 @@ const BROKEN: [(Broken, &str); 10] = [
     (Broken::BookOnClosed, "a closed day is booked on"),
 ];
 
-/// The bounds.
+/// The bounds of the model.
 #[derive(Debug, Clone, Copy)]
 pub struct Ledger {
     /// The day of each record, in the order of the stream.
@@ -63,17 +63,17 @@ pub struct Ledger {
     folders: usize,
     folds: usize,
     attempts: u8,
-    /// Batches delivered in all, the repeated ones included.
+    /// Batches that are delivered, the repeated ones included.
     batches: u8,
     crashes: u8,
-    /// Writes that get no answer, in all.
+    /// Writes that get no answer.
     faults: u8,
     broken: Broken,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 struct Fold {
-    /// The first and the last page.
+    /// The numbers of the first and the last page.
     pages: (usize, usize),
     closed: Option<i64>,
     closes: Option<i64>,
@@ -96,35 +96,35 @@ enum Write {
     Done { number: usize },
 }
 
-/// What a poster is at.
+/// What a poster knows, and what it is doing.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 struct Poster {
-    /// The last page that it knows of, and its last record.
+    /// The last page that it knows of, and that page's last record.
     mark: Option<(usize, u8)>,
     batch: Option<(u8, u8)>,
     doing: Option<Attempting<Write>>,
 }
 
-/// What a folder is at.
+/// What a folder knows, and what it is doing.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 struct Folder {
-    /// The newest fold that it saw, and whether it was done.
+    /// The newest fold that it saw, and whether that fold was done.
     seen: Option<(usize, bool)>,
-    /// The fold that it does, and what of it is left: days, then the mark, then the end.
+    /// The fold that it is doing, and the steps that are left: the days, then the mark, then the end.
     at: Option<(usize, Fold, Vec<i64>)>,
     doing: Option<Attempting<Write>>,
 }
 
-/// Everything.
+/// One state of everything.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct State {
     pages: Vec<Vec<u8>>,
-    /// Records up to here are said to be posted.
+    /// Records up to this one are acknowledged as posted.
     acknowledged: u8,
     folds: Vec<Fold>,
     sheets: BTreeMap<i64, Part<u8, i64>>,
     folded: usize,
-    /// What was told of a closed day.
+    /// The entries of each closed day, as they were published.
     told: BTreeMap<i64, Vec<(u8, i64)>>,
     today: i64,
     posters: Vec<Poster>,
@@ -135,28 +135,28 @@ pub struct State {
     faults: u8,
 }
 
-/// What can happen.
+/// What can happen next.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Action {
     /// A batch is delivered to a poster.
     Deliver(usize, u8, u8),
-    /// A poster looks where the shard stands and sends a page.
+    /// A poster looks up the state of the shard and sends a page.
     Post(usize),
     /// A folder looks for the newest fold.
     Look(usize),
-    /// It plans the next.
+    /// The folder plans the next fold.
     Plan(usize),
-    /// It does the next step of the fold that it is at.
+    /// The folder does the next step of its fold.
     Step(usize),
     /// A write under way meets its fate.
     Meet(usize, Way),
-    /// A process stops waiting; its write stays under way.
+    /// A process stops waiting. Its write stays under way.
     TimeOut(usize),
-    /// It tries again.
+    /// The process tries again.
     Retry(usize),
     /// A process ends, and another begins in its place.
     Crash(usize),
-    /// A day is over.
+    /// A day ends.
     Turn,
 }
 
@@ -191,7 +191,7 @@ impl Model for Ledger {
         for (number, poster) in state.posters.iter().enumerate() {
             match (&poster.doing, poster.batch) {
                 (None, None) if state.batches < self.batches => {
-                    // Nothing is left out: a batch begins where the last one ended, or before.
+                    // No record is left out: a batch begins where the last batch ended, or before.
                     for from in 1..=(state.acknowledged + 1).min(records) {
                         actions.extend((from..=records).map(|to| Action::Deliver(number, from, to)));
                     }

@@ -14,32 +14,32 @@ use mealticket_domain::{
 use stateright::{Model, Property};
 use std::collections::BTreeMap;
 
-/// One way to be wrong.
+/// One way in which the model is broken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Broken {
-    /// Nothing is.
+    /// Nothing is broken.
     No,
     /// The sweep does not wait for the fence.
     SweepBeforeTheFence,
-    /// The sweep returns all, without counting coupons.
+    /// The sweep returns all units, without counting coupons.
     SweepWithoutProof,
     /// A return includes units whose put has an unknown outcome.
     ReturnUnknown,
     /// A put that got no answer gives its unit back.
     GiveBackUnknown,
-    /// A shard is written whatever its sequence number.
+    /// A shard is written whatever its sequence number is.
     NoSequence,
     /// A dead lease is still spent.
     SpendDead,
-    /// Any coupon of one's own lease is taken for one's own put.
+    /// Any coupon of the environment's own lease counts as its own put.
     AnyCouponIsMine,
     /// A refused put keeps its unit as spent.
     KeepRefused,
-    /// A lease whose write got no answer is spent all the same.
+    /// A lease is spent although its write got no answer.
     SpendUnknownLease,
 }
 
-/// Every way, with its words.
+/// Every way, with its name in the record.
 const BROKEN: [(Broken, &str); 9] = [
     (Broken::SweepBeforeTheFence, "the sweep does not wait for the fence"),
     (Broken::SweepWithoutProof, "the sweep returns all units of a lease, without counting coupons"),
@@ -52,22 +52,22 @@ const BROKEN: [(Broken, &str); 9] = [
     (Broken::SpendUnknownLease, "a lease whose write got no answer is spent all the same"),
 ];
 
-/// The bounds.
+/// The bounds of the model.
 #[derive(Debug, Clone, Copy)]
 pub struct Stock {
     units: u64,
     environments: usize,
-    /// Requests, each of one member under one key: (member, key).
+    /// Requests. Each is a member and the number of its key.
     requests: &'static [(u8, u8)],
     leases: u8,
     attempts: u8,
     crashes: u8,
-    /// Writes sent in all, the repeated ones included.
+    /// Writes that are sent, the repeated ones included.
     writes: u8,
     broken: Broken,
 }
 
-/// Where a lease is in its life, for everyone.
+/// Where a lease is in its life, for every process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 enum Phase {
     Live,
@@ -78,13 +78,13 @@ enum Phase {
 /// A write to the tables.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum Write {
-    /// The shard, as the next after `seq`: with a new lease, or without an old one.
+    /// The shard's next state after `seq`, with a new lease or without an old one.
     Swap { seq: u64, next: Box<Shard>, lease: u8, is_lease: bool },
-    /// A coupon where none is.
+    /// A coupon, where there is none.
     Put { request: usize, lease: u8 },
 }
 
-/// A lease as its environment has it.
+/// A lease as its environment knows it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct Held {
     unspent: u64,
@@ -100,11 +100,11 @@ struct Environment {
     doing: Option<Attempting<Write>>,
 }
 
-/// Everything.
+/// One state of everything.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct State {
     shard: Shard,
-    /// By member: the request that has it, and its lease.
+    /// By member: the request that made the coupon, and the coupon's lease.
     coupons: BTreeMap<u8, (usize, u8)>,
     environments: Vec<Environment>,
     network: Vec<Sent<Write>>,
@@ -115,26 +115,26 @@ pub struct State {
     swept_back: bool,
 }
 
-/// What can happen.
+/// What can happen next.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Action {
-    /// An environment leases.
+    /// An environment takes a lease.
     Lease(usize),
-    /// An environment claims for a request.
+    /// An environment claims a coupon for a request.
     Claim(usize, usize),
     /// An environment closes a lease.
     Close(usize, u8),
     /// A write under way meets its fate.
     Deliver(usize, Way),
-    /// An environment stops waiting; its write stays under way.
+    /// An environment stops waiting. Its write stays under way.
     TimeOut(usize),
-    /// It tries again.
+    /// The environment tries again.
     Retry(usize),
-    /// It gives up.
+    /// The environment gives up.
     GiveUp(usize),
-    /// It ends, and another begins in its place.
+    /// The environment ends, and another begins in its place.
     Crash(usize),
-    /// A lease grows old.
+    /// A lease grows older.
     Age(u8),
     /// A lease is swept.
     Sweep(u8),
@@ -248,7 +248,7 @@ impl Model for Stock {
                     Write::Put { lease, .. } => Some(*lease),
                     Write::Swap { .. } => None,
                 };
-                // Asked before every attempt is signed.
+                // Checked before every attempt is signed.
                 match lease.is_none_or(|lease| self.may_spend(&state, lease)) {
                     true => self.send(&mut state, from),
                     false => self.give_up(&mut state, from),
@@ -264,7 +264,7 @@ impl Model for Stock {
                 let phase = state.phases.get_mut(&lease)?;
                 *phase = if *phase == Phase::Live { Phase::Dead } else { Phase::Fenced };
                 if *phase == Phase::Fenced {
-                    // No signature of its life is accepted any more.
+                    // No signature from the lease's life is accepted any more.
                     state.network.retain(|sent| !matches!(&sent.write, Write::Put { lease: of, .. } if *of == lease));
                     let late = |doing: &Attempting<Write>| matches!(&doing.write, Write::Put { lease: of, .. } if *of == lease);
                     for from in 0..state.environments.len() {
@@ -315,7 +315,7 @@ impl Model for Stock {
     }
 }
 
-/// An attempt of unknown outcome.
+/// Marks an attempt as one whose outcome is unknown.
 fn unheard(state: &mut State, from: usize) {
     if let Some(doing) = &mut state.environments[from].doing {
         doing.waiting = false;
@@ -323,7 +323,8 @@ fn unheard(state: &mut State, from: usize) {
     }
 }
 
-/// Two units at the end of a sale, and thirty-three, of which two are leased at once.
+/// Checks two models. One has two units, at the end of a sale. The other has thirty-three, of which two are leased at
+/// once.
 pub fn check(quick: bool) -> Report {
     let writes = if quick { 3 } else { 4 };
     let sale_end: &'static [(u8, u8)] = &[(0, 0), (1, 0)];
@@ -340,7 +341,7 @@ pub fn check(quick: bool) -> Report {
     };
     let (some, depth, properties, mut violated) = visit(stock(2, sale_end, writes, Broken::No));
     let (more, deeper, _, also) = visit(stock(33, two_keys, writes, Broken::No));
-    // What is to be reached is reached by the larger.
+    // Whether every member gets a unit is only asked of the larger model.
     violated.retain(|name| !name.starts_with("every member"));
     violated.extend(also);
     let found = |broken| is_found_out(stock(33, two_keys, 4, broken)) || is_found_out(stock(2, sale_end, 4, broken));

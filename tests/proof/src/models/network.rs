@@ -1,37 +1,37 @@
-//! Writes under way, and what a client knows of its own.
+//! Writes under way, and what a client knows about its own writes.
 
-/// A write that was sent: it is applied now, later, or never.
+/// A write that was sent. It is applied now, later, or never.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Sent<W> {
-    /// Which process sent it.
+    /// The number of the process that sent it.
     pub from: usize,
-    /// Which life of that process: an answer to an earlier one is heard by nobody.
+    /// The life of that process in which it was sent. In a later life, nobody waits for the answer.
     pub life: u8,
-    /// What it asks.
+    /// The write itself.
     pub write: W,
 }
 
-/// An operation that a process repeats until it is definite, or gives up.
+/// An operation that a process repeats until its outcome is known, or until it gives up.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Attempting<W> {
-    /// The write, the same each time.
+    /// The write, which is the same in each attempt.
     pub write: W,
     /// Attempts so far.
     pub attempts: u8,
     /// Whether an earlier attempt may have been applied.
     pub unknown: bool,
-    /// Whether it waits for an answer; else it may try again.
+    /// Whether the process waits for an answer. Otherwise it may try again.
     pub waiting: bool,
 }
 
 /// What happens to a write under way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Way {
-    /// Applied, and answered.
+    /// The write is applied, and its answer arrives.
     Answered,
-    /// Applied, and the answer lost.
+    /// The write is applied, and its answer is lost.
     AnswerLost,
-    /// Lost before it was applied.
+    /// The write is lost before it is applied.
     Lost,
 }
 

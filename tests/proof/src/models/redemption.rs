@@ -1,5 +1,6 @@
-//! One coupon: tills that hold and redeem it, an undoing, keys, retries and the order of things. The decisions are the code's
-//! own; a conditional write is its clauses, by name, over the coupon as it stands when the write is applied.
+//! One coupon: tills that hold and redeem it, a reversal, keys, repeats, and the order of events. The decisions are the
+//! code's own. A conditional write is the set of its clauses, by name, over the coupon as it stands when the write is
+//! applied.
 
 mod scenes;
 mod steps;
@@ -15,51 +16,51 @@ use mealticket_domain::{
 pub use scenes::check;
 use stateright::{Model, Property};
 
-/// A clause of a conditional write, or a step of the protocol, that can be left out on purpose.
+/// A clause of a conditional write, or a step of the protocol, that is left out on purpose.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Broken {
-    /// Nothing is.
+    /// Nothing is left out.
     No,
-    /// A redemption does not ask whether a use is left.
+    /// A redemption does not check that a use is left.
     Usable,
-    /// A redemption does not ask whether its key is new.
+    /// A redemption does not check that its key is new.
     KeyIsNew,
-    /// A redemption does not ask whether its order was reported.
+    /// A redemption does not check that its order was not reported.
     OrderIsNew,
-    /// A till's request adopts a reported redemption without asking whether that was adopted or undone.
+    /// A till's request adopts a reported redemption without checking that it was neither adopted nor undone.
     OnlyReported,
-    /// A redemption does not ask whether another order holds.
+    /// A redemption does not check that no other order holds the coupon.
     Held,
-    /// A reversal does not ask whether it was reversed.
+    /// A reversal does not check that the redemption was not reversed before.
     Reversed,
-    /// A reversal does not ask whether something was redeemed since it looked.
+    /// A reversal does not check that nothing was redeemed since it read the coupon.
     RedemptionsAsSeen,
-    /// A hold does not ask whether the hold is as it was seen.
+    /// A hold does not check that the coupon's hold is still the one that it read.
     HoldAsSeen,
-    /// A hold does not ask whether something was redeemed since it looked.
+    /// A hold does not check that nothing was redeemed since it read the coupon.
     UsesAsSeen,
     /// A refused redemption looks for a rule before it looks for its own earlier success.
     RefusalFirst,
-    /// A redemption that got no answer is asked again under another key.
+    /// A redemption that got no answer is repeated under another key.
     NewKeyEachTime,
 }
 
-/// What a client wants, under a key that is its number.
+/// What a client wants. Its key is its number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Wish {
-    /// Redeem for an order, at a till.
+    /// Redeems for an order, at a till.
     Redeem(u8),
-    /// Redeem for an order under the first client's key.
+    /// Redeems for an order, under the first client's key.
     Reuse(u8),
-    /// Report that it was redeemed for an order.
+    /// Reports that the coupon was redeemed for an order.
     Report(u8),
-    /// Hold for an order.
+    /// Holds the coupon for an order.
     Hold(u8),
-    /// Undo the first redemption.
+    /// Undoes the first redemption.
     Reverse,
 }
 
-/// The bounds.
+/// The bounds of the model.
 #[derive(Debug, Clone)]
 pub struct Till {
     clients: Vec<Wish>,
@@ -80,7 +81,7 @@ enum Write {
     Reverse { reversal: Reversal, seen: Seen, key: u8 },
 }
 
-/// What a write was worked out from.
+/// The state of the coupon from which a write was worked out.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct Seen {
     uses_left: u8,
@@ -88,7 +89,7 @@ struct Seen {
     hold: Option<Hold>,
 }
 
-/// What a client was told of a success.
+/// The success that a client got.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum Told {
     Redeemed { index: usize, uses_left: u8 },
@@ -104,30 +105,30 @@ struct Client {
     told: Option<Told>,
 }
 
-/// Everything.
+/// One state of everything.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct State {
     coupon: Coupon,
     clients: Vec<Client>,
     network: Vec<Sent<Write>>,
     hour: u8,
-    /// A promise that is broken by a step, not visible in a state.
+    /// A promise that a step broke, and that no state shows.
     broken_by: Option<&'static str>,
     lapsed: bool,
 }
 
-/// What can happen.
+/// What can happen next.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Action {
-    /// A client asks, for the first time or again.
+    /// A client sends its request, for the first time or again.
     Ask(usize),
     /// A write under way meets its fate.
     Deliver(usize, Way),
-    /// A client's server stops waiting; the write stays under way.
+    /// A client's server stops waiting. The write stays under way.
     TimeOut(usize),
-    /// It tries again.
+    /// The server tries again.
     Retry(usize),
-    /// It gives up.
+    /// The server gives up.
     GiveUp(usize),
     /// Time passes.
     Pass,
@@ -168,7 +169,7 @@ fn request(order: u8, key: u8, at: u8) -> RedeemRequest {
     }
 }
 
-/// What the merchant's own system reports of an order.
+/// The report of an order by the merchant's own system.
 fn report(order: u8, at: u8) -> RedeemRequest {
     let asked = request(order, 0, at);
     RedeemRequest { key: KeyHash::of_order(&order_no(order)), source: RedemptionSource::Callback, ..asked }
@@ -178,7 +179,7 @@ fn seen(coupon: &Coupon) -> Seen {
     Seen { uses_left: coupon.uses_left, redemptions: coupon.redemptions.len(), hold: coupon.hold.clone() }
 }
 
-/// The hashes that a coupon's successes have left, but for those of orders.
+/// The hashes of keys that a coupon's successes have left, without the hashes of orders.
 fn keys(coupon: &Coupon) -> impl Iterator<Item = KeyHash> {
     let of = |redemption: &Redemption| [Some(redemption.key), redemption.reversal.as_ref().map(|undone| undone.key)];
     coupon.redemptions.iter().flat_map(of).flatten().collect::<Vec<_>>().into_iter()
@@ -325,17 +326,17 @@ impl Model for Till {
     }
 }
 
-/// An order's number.
+/// The number of a redemption's order.
 fn order_of(redemption: &Redemption) -> u8 {
     redemption.order_no.as_str().trim_start_matches("O-").parse().unwrap()
 }
 
-/// The redemptions of which a till has spoken.
+/// The redemptions that a till has asked for.
 fn by_tills(coupon: &Coupon) -> Vec<Redemption> {
     coupon.redemptions.iter().filter(|redemption| !redemption.is_only_reported()).cloned().collect()
 }
 
-/// An attempt of unknown outcome.
+/// Marks an attempt as one whose outcome is unknown.
 fn unheard(state: &mut State, number: usize) {
     if let Some(doing) = &mut state.clients[number].doing {
         doing.waiting = false;

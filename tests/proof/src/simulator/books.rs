@@ -13,7 +13,7 @@ use mealticket_store::catalog::Priced;
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Every promise that is broken.
+/// Returns every promise that is broken.
 pub(crate) async fn examine(
     scenario: &Scenario,
     campaign: &Campaign,
@@ -45,7 +45,7 @@ pub(crate) async fn examine(
     broken
 }
 
-/// One member's coupons.
+/// Checks one member's coupons against the campaign's limits.
 fn limits(scenario: &Scenario, mine: &[Coupon], broken: &mut Vec<String>) {
     if mine.len() > usize::from(scenario.limit) {
         broken.push(format!("a member has {} coupons of {}", mine.len(), scenario.limit));
@@ -67,7 +67,7 @@ fn limits(scenario: &Scenario, mine: &[Coupon], broken: &mut Vec<String>) {
     }
 }
 
-/// The journal says what the coupons say: every event once, on pages without a gap.
+/// Checks that the journal and the coupons agree: every event once, on pages without a gap.
 async fn journal(observer: &Environment, stream_shard: &str, coupons: &[Coupon], broken: &mut Vec<String>) {
     let shard = stream_shard.parse().unwrap();
     let pages = observer.tables().ledger.read_journal(&shard, Timestamp::MIN).await.unwrap().pages;
@@ -90,7 +90,7 @@ async fn journal(observer: &Environment, stream_shard: &str, coupons: &[Coupon],
     if posted != told {
         broken.push(format!("the journal says {posted:?} and the coupons say {told:?}"));
     }
-    // The rebuild from the coupons alone: the same entries, to the fen, each once.
+    // The rebuild from the coupons alone gives the same entries, to the fen, each once.
     let mut journal: Vec<_> = pages.iter().flat_map(|page| page.entries.iter().cloned()).collect();
     journal.sort_by_key(|entry| entry.event);
     entries.sort_by_key(|entry| entry.event);
@@ -102,7 +102,7 @@ async fn journal(observer: &Environment, stream_shard: &str, coupons: &[Coupon],
     }
 }
 
-/// The campaign's units, of which none is leased any more. Gives what is left.
+/// Checks the campaign's units, of which none is leased any more. Returns how many are left.
 async fn stock(
     scenario: &Scenario,
     campaign: &Campaign,
@@ -137,7 +137,7 @@ async fn stock(
     left
 }
 
-/// One coupon's uses.
+/// Checks one coupon's uses.
 fn uses(coupon: &Coupon, broken: &mut Vec<String>) {
     let standing = coupon.redemptions.iter().filter(|redemption| redemption.reversal.is_none()).count();
     if standing > usize::from(coupon.uses_total) {
@@ -152,16 +152,16 @@ fn uses(coupon: &Coupon, broken: &mut Vec<String>) {
     }
 }
 
-/// Whoever was told of a success is told the same again, byte for byte; the same key with another payload is refused and
-/// changes nothing.
+/// Checks that a client which got a success gets the same again, byte for byte. The same key with another payload is
+/// refused, and changes nothing.
 async fn answers(observer: &Environment, heard: &[Heard], broken: &mut Vec<String>) {
-    // What comes of a report is looked at by itself, and a validation only asks.
+    // Reports are examined elsewhere, and a validation changes nothing.
     let asked = |heard: &&Heard| {
         let call = &heard.call;
         call.method == "POST" && !matches!(call.who, Who::System) && call.path != "/v1/validations"
     };
     for heard in heard.iter().filter(|heard| heard.is_success()).filter(asked) {
-        // A hold's key counts while its hold is the coupon's newest, and each coupon has one holder here.
+        // A hold's key counts only while its hold is the coupon's newest. Here each coupon has one holder.
         let first = heard.reply.as_ref().map(|reply| reply.text.clone()).unwrap_or_default();
         let again = observer.send(&heard.call).await;
         if again.status != 201 || again.text != first || !again.replayed {
@@ -184,7 +184,7 @@ async fn answers(observer: &Environment, heard: &[Heard], broken: &mut Vec<Strin
     }
 }
 
-/// With the faults over, what is left can be claimed.
+/// Checks that the units that are left can be claimed, now that the faults are over.
 async fn still_open(
     scenario: &Scenario,
     campaign: &Campaign,
@@ -192,7 +192,7 @@ async fn still_open(
     left: u64,
     broken: &mut Vec<String>,
 ) {
-    // The replays above took leases of their own.
+    // The repeated requests above took leases of their own.
     observer.tables().stock.return_unspent().await;
     let remaining = observer.tables().stock.count_remaining(campaign.no).await.unwrap().unwrap_or(0);
     let newcomer = scenario.member(scenario.members);

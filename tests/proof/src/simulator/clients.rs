@@ -1,4 +1,4 @@
-//! Clients: they ask, lose their patience, ask again with the same key, and write down every answer.
+//! Clients. They send a request, lose patience, send it again with the same key, and write down every reply.
 
 use super::environment::{Call, Environments, Reply, Who};
 use std::{
@@ -7,7 +7,7 @@ use std::{
 };
 use tokio::time::sleep;
 
-/// What a client asked and was told at last; no reply when it gave up.
+/// A client's request and its last reply. There is no reply when the client gave up.
 #[derive(Debug, Clone)]
 pub(crate) struct Heard {
     pub(crate) call: Call,
@@ -19,7 +19,8 @@ impl Heard {
         self.reply.as_ref().is_some_and(|reply| reply.status < 300)
     }
 
-    /// For a person, and for comparing two runs: without what the keys of a process make different.
+    /// The request and its reply in one line, for a person and for comparing two runs. It leaves out what differs
+    /// between the keys of two processes.
     pub(crate) fn line(&self) -> String {
         let what = self.call.path.rsplit('/').next().unwrap_or_default();
         let heard = match &self.reply {
@@ -32,7 +33,7 @@ impl Heard {
     }
 }
 
-/// How often a client asks.
+/// How often a client sends a request.
 pub(crate) const ASKS: usize = 6;
 
 #[derive(Clone)]
@@ -42,19 +43,19 @@ pub(super) struct Client {
     pub(super) random: fastrand::Rng,
 }
 
-/// A request of a till under this key.
+/// A till's request under this key.
 pub(super) fn at_the_till(path: &str, key: &str, body: serde_json::Value) -> Call {
     let key = format!("{key}-0123456789abcdef");
     Call { method: "POST", path: path.to_owned(), who: Who::Merchant, key, body }
 }
 
 impl Client {
-    /// A client that writes down what it hears.
+    /// A client that writes down the replies that it gets.
     pub(super) fn new(environments: &Environments, heard: &Arc<Mutex<Vec<Heard>>>, random: fastrand::Rng) -> Self {
         Client { environments: environments.clone(), heard: Arc::clone(heard), random }
     }
 
-    /// Asks until there is an answer that is not "try again", or patience ends.
+    /// Sends a request until the reply is not "try again", or until patience ends.
     pub(super) async fn ask(&mut self, call: Call) -> Option<Reply> {
         let mut last = None;
         for _ in 0..ASKS {

@@ -1,4 +1,4 @@
-//! The books of a run: folded under faults, by two at once, again and late; closed, and closed again.
+//! The books of a run. They are folded under faults, by two at once, again and late. They are closed, and closed again.
 
 use super::{
     Run,
@@ -20,7 +20,7 @@ fn merchant() -> MerchantId {
     MERCHANT.parse().unwrap()
 }
 
-/// What was told of a month.
+/// What was published about a month.
 #[derive(Debug, PartialEq)]
 struct Told {
     statement: Option<StatementHead>,
@@ -28,7 +28,7 @@ struct Told {
 }
 
 impl Run {
-    /// Folds as often as it takes. Gives what is wrong when it takes too often.
+    /// Folds as often as it takes. Returns what is wrong when it takes too many tries.
     pub(crate) async fn fold_until_done(&self) -> Option<String> {
         for _ in 0..ATTEMPTS {
             if self.environments.fold(0).await.is_some_and(|worked| !worked.unfinished) {
@@ -39,20 +39,20 @@ impl Run {
         Some("the books were not folded to their end".to_owned())
     }
 
-    /// Lets the time come at which a month is closed.
+    /// Sets the clocks to the time at which a month is closed.
     pub(crate) async fn come_to_the_end_of(&self, month: ProvinceMonth) {
         let closing = month.next().first_day().starts_at().plus_seconds(CLOSE_AFTER_SECONDS);
         self.set_clocks(closing);
         sleep(Duration::from_secs(2)).await;
     }
 
-    /// The same for the month that the run is in.
+    /// Sets the clocks to the time at which the month of the run is closed.
     pub(crate) async fn come_to_the_end_of_its_month(&self) {
         let now = self.observer.tables().members.clock().now();
         self.come_to_the_end_of(ProvinceMonth::of(now.province_day())).await;
     }
 
-    /// Two fold at once and meet faults; afterwards one folds what is left.
+    /// Two fold at once and meet faults. Afterwards one folds what is left.
     async fn fold_in_trouble(&self, broken: &mut Vec<String>) {
         self.network.plan_next(&self.scenario.fold_plan);
         let second = async {
@@ -64,14 +64,14 @@ impl Run {
         broken.extend(self.fold_until_done().await);
     }
 
-    /// Closes two months, with something that comes too late for the first. Gives every promise that is broken.
+    /// Closes two months, with something that comes too late for the first. Returns every promise that is broken.
     pub(crate) async fn close_books(&self, mapping: &mut Mapping) -> Vec<String> {
         let mut broken = Vec::new();
         let tables = self.observer.tables();
         self.fold_in_trouble(&mut broken).await;
         self.agree(mapping, &mut broken).await;
         let month = ProvinceMonth::of(tables.members.clock().now().province_day());
-        // What happens now is not posted before the month is closed.
+        // What happens now is posted only after the month is closed.
         let late = self.undo_something().await;
         self.come_to_the_end_of(month).await;
         self.fold_in_trouble(&mut broken).await;
@@ -100,7 +100,7 @@ impl Run {
         broken
     }
 
-    /// Undoes a redemption that stands, if there is one.
+    /// Undoes a redemption that stands. Returns false when there is none.
     async fn undo_something(&self) -> bool {
         let tables = self.observer.tables();
         for member in (0..self.scenario.members).map(|index| self.scenario.member(index)) {
@@ -120,7 +120,7 @@ impl Run {
         false
     }
 
-    /// The sheets and the bills say what the pages say, and every entry of the books is even.
+    /// Checks that the sheets, the bills and the pages agree, and that every entry balances.
     async fn agree(&self, mapping: &Mapping, broken: &mut Vec<String>) {
         let (tables, pages) = (self.observer.tables(), self.pages(mapping).await);
         let sheets = tables.ledger.read_sheets(&merchant(), first_day(), last_day()).await.unwrap();
@@ -159,7 +159,8 @@ impl Run {
         }
     }
 
-    /// Each statement opens with what the one before closed with, and the last closes with all that is owed.
+    /// Checks that each statement opens with the closing balance of the one before, and that the last closes with all
+    /// that is owed.
     async fn statements_add_up(
         &self,
         mapping: &Mapping,
@@ -206,7 +207,7 @@ fn last_day() -> ProvinceDay {
     "2099-12-31".parse().unwrap()
 }
 
-/// A day's bill, three lines at a time.
+/// Reads a day's bill, three lines at a time.
 async fn bill(tables: &Tables, day: ProvinceDay) -> Vec<Entry> {
     let (mut lines, mut from) = (Vec::new(), None);
     loop {

@@ -1,4 +1,4 @@
-//! Execution environments: processes with memory and a clock of their own, that can end at any moment.
+//! Execution environments: processes with memory and a clock of their own, which can end at any moment.
 
 use super::{Province, province};
 use crate::wire::Network;
@@ -33,19 +33,20 @@ pub(crate) struct Call {
     pub(crate) body: Value,
 }
 
-/// Who asks.
+/// Who sends a request.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Who {
     /// A member's app.
     Member(MemberNo),
     /// A till of the campaign's merchant.
     Merchant,
-    /// The merchant's own system, which signs what it reports. The key is the webhook's id.
+    /// The merchant's own system, which signs its reports. The call's key is the report's id.
     System,
 }
 
 impl Who {
-    /// What shows who asks, fresh by the clock that will judge it: tokens and signatures are not what is tried here.
+    /// The headers that prove who asks. They are fresh by the clock that will judge them: tokens and signatures are not
+    /// what is tested here.
     fn headers(self, province: &Province, deps: &Deps<Tables>, call: &Call) -> Value {
         let merchant = province.keys.merchant(MERCHANT).unwrap();
         let token = match self {
@@ -64,10 +65,10 @@ impl Who {
     }
 }
 
-/// Who redeems the campaign's coupons.
+/// The merchant that redeems the campaign's coupons.
 pub(crate) const MERCHANT: &str = "mch_luckytea";
 
-/// What a handler answered.
+/// A handler's response.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Reply {
     pub(crate) status: u16,
@@ -80,7 +81,7 @@ impl Reply {
         serde_json::from_str(&self.text).unwrap_or_default()
     }
 
-    /// The code of a refusal; nothing for a success.
+    /// The code of a refusal; empty for a success.
     pub(crate) fn refusal(&self) -> String {
         let code = self.json()["code"].as_str().unwrap_or_default().to_owned();
         if self.status < 400 { String::new() } else { code }
@@ -135,7 +136,7 @@ async fn answer(deps: Deps<Tables>, call: Call) -> Reply {
     }
 }
 
-/// All processes of a function set.
+/// All processes of the functions.
 #[derive(Clone)]
 pub(crate) struct Environments(Arc<Mutex<Vec<Running>>>, Arc<Parts>);
 
@@ -144,7 +145,7 @@ struct Parts {
     network: Network,
 }
 
-/// Processes that nobody asks over HTTP: they post the journal and sweep the stock.
+/// Processes that nobody asks over HTTP. They work on the stream, the stock, the books and the messages.
 const BACKSTAGE: usize = 2;
 
 struct Running {
@@ -172,14 +173,14 @@ impl Environments {
         all
     }
 
-    /// Sends a call to one of them. `None` when the process ended under it: the connection broke.
+    /// Sends a call to one of the processes. Returns `None` when the process ended meanwhile: the connection broke.
     pub(crate) async fn send(&self, which: usize, call: &Call) -> Option<Reply> {
         let (which, call) = (which % (self.0.lock().unwrap().len() - BACKSTAGE), call.clone());
         self.within(which, |environment| answer(environment.deps.clone(), call)).await
     }
 
-    /// Hands a batch of the stream to one of the processes backstage. Gives how many records of it are done; `None` when
-    /// nothing came back.
+    /// Hands a batch of the stream to one of the processes backstage. Returns how many of its records are done, or
+    /// `None` when no reply came back.
     pub(crate) async fn post(&self, which: usize, shard: &str, records: &[Value]) -> Option<usize> {
         let places: Vec<Value> = records.iter().map(|record| record["dynamodb"]["SequenceNumber"].clone()).collect();
         let batch = serde_json::from_value(stream::batch(shard, records)).unwrap();
@@ -215,7 +216,8 @@ impl Environments {
         folding.await?
     }
 
-    /// Hands a batch of the stream to its second reader. Gives how many messages were queued; `None` when nothing came back.
+    /// Hands a batch of the stream to its second reader. Returns how many messages were queued, or `None` when no reply
+    /// came back.
     pub(crate) async fn queue(&self, which: usize, records: &[Value]) -> Option<usize> {
         let records = records.to_vec();
         let queueing = self.within(self.backstage(which), |environment| {
@@ -228,7 +230,7 @@ impl Environments {
         queueing.await?
     }
 
-    /// Works a part of the due index in one of the processes backstage.
+    /// Delivers the due messages of one part of the index, in one of the processes backstage.
     pub(crate) async fn deliver(
         &self,
         which: usize,
@@ -252,7 +254,7 @@ impl Environments {
         self.0.lock().unwrap().len() - BACKSTAGE + which % BACKSTAGE
     }
 
-    /// Does something in a process. `None` when the process ended meanwhile.
+    /// Runs work in a process. Returns `None` when the process ended meanwhile.
     async fn within<T, F>(&self, which: usize, work: impl FnOnce(&Environment) -> F) -> Option<T>
     where
         T: Send + 'static,
@@ -269,7 +271,7 @@ impl Environments {
         working.await.ok()
     }
 
-    /// Ends a process without a word and starts another in its place.
+    /// Ends a process without a word, and starts another in its place.
     pub(crate) fn kill(&self, which: usize) {
         let mut all = self.0.lock().unwrap();
         let old = &mut all[which];
@@ -279,7 +281,7 @@ impl Environments {
         *old = Running::start(&self.1, which, old.clock.clone(), old.skew);
     }
 
-    /// Ends a process as the platform does: it may return what it has not spent.
+    /// Ends a process as the platform does: the process may return what it has not spent.
     pub(crate) async fn shut_down(&self, which: usize) {
         let tables = {
             let all = self.0.lock().unwrap();
@@ -299,12 +301,12 @@ impl Environments {
         *self.0.lock().unwrap()[which].frozen_until.lock().unwrap() = Instant::now() + time;
     }
 
-    /// Nothing reaches the tables for a while.
+    /// Cuts the network: nothing reaches the tables for a while.
     pub(crate) fn cut(&self, time: Duration) {
         self.1.network.cut_for(time);
     }
 
-    /// Lets the clocks go, second by second.
+    /// Lets the clocks run, second by second.
     pub(crate) async fn tick(self, true_time: Clock) {
         loop {
             sleep(Duration::from_secs(1)).await;

@@ -1,5 +1,5 @@
-//! The mapping between the members' stream and `post-ledger`, behaving as badly as its contract allows: batches of any size,
-//! halves of them, what was delivered before again and beside what is new, and late.
+//! The mapping between the stream of members and `post-ledger`. It behaves as badly as its contract allows: batches of
+//! any size, halves of batches, records that were delivered before, alone or beside new ones, and late batches.
 
 use super::environment::Environments;
 use crate::wire::Network;
@@ -8,10 +8,10 @@ use serde_json::Value;
 use std::time::Duration;
 use tokio::time::sleep;
 
-/// How often one fault can make a batch or a sweep begin again, and more.
+/// More often than one fault can make a batch or a sweep begin again.
 pub(crate) const ATTEMPTS: usize = 6;
 
-/// One shard on its way into the function.
+/// One shard that is being delivered to the function.
 pub(crate) struct Mapping {
     environments: Environments,
     random: fastrand::Rng,
@@ -44,19 +44,19 @@ impl Mapping {
         self.read.clone()
     }
 
-    /// Delivers what comes until there is an end to it.
+    /// Delivers the records that come, for as long as it is polled.
     pub(crate) async fn run(&mut self) {
         loop {
             sleep(Duration::from_millis(self.random.u64(300..3_000))).await;
             self.deliver().await;
-            // The schedule comes round, too; whatever stops it, the next one goes on.
+            // The schedule runs too. When something stops a run, the next run goes on.
             if self.random.u8(..4) == 0 {
                 let _ = self.environments.fold(self.random.usize(..2)).await;
             }
         }
     }
 
-    /// Hands what comes to the stream's second reader, in order, until there is an end to it.
+    /// Hands the records that come to the stream's second reader, in order, for as long as it is polled.
     pub(crate) async fn queue(&mut self) {
         loop {
             sleep(Duration::from_millis(self.random.u64(300..3_000))).await;
@@ -68,13 +68,13 @@ impl Mapping {
         }
     }
 
-    /// What was not delivered yet.
+    /// The records that were not delivered yet.
     pub(crate) fn rest(&mut self) -> Vec<Value> {
         self.read.extend(self.reader.read());
         self.read[self.done..].to_vec()
     }
 
-    /// Delivers all that is there, and does not give up.
+    /// Delivers every record that is there, and does not give up.
     pub(crate) async fn deliver(&mut self) {
         self.read.extend(self.reader.read());
         while self.done < self.read.len() {
@@ -91,7 +91,8 @@ impl Mapping {
         }
     }
 
-    /// Delivers all that is there as one batch, as often as it takes. Gives what is wrong when it takes too often.
+    /// Delivers every record that is there as one batch, as often as it takes. Returns what is wrong when it takes too
+    /// many tries.
     pub(crate) async fn deliver_at_once(&mut self) -> Option<String> {
         self.read.extend(self.reader.read());
         for _ in 0..ATTEMPTS {
@@ -105,14 +106,15 @@ impl Mapping {
         Some("the batch was not posted".to_owned())
     }
 
-    /// Everything comes once more.
+    /// Delivers every record once more.
     pub(crate) async fn deliver_all_again(&mut self) {
         let _ = self.environments.post(1, &self.shard, &self.read).await;
     }
 
-    /// Some of what was delivered comes once more, now or up to half a minute later. Nobody waits for it.
+    /// Delivers some of the records once more, now or up to half a minute later. Nobody waits for it.
     fn deliver_again(&mut self) {
-        // Its end may be new: two deliveries at once. Its beginning never is: nothing is left out.
+        // The end of the batch may be new, as when two deliveries come at once. Its beginning never is: no record is
+        // left out.
         let end = self.random.usize(..=self.read.len().min(self.done + 3));
         let batch = self.read[self.random.usize(..=end.min(self.done))..end].to_vec();
         let after = Duration::from_millis(self.random.u64(..30_000) * self.random.u64(..2));

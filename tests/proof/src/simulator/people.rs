@@ -1,4 +1,4 @@
-//! People with coupons: they claim, spend at tills, hold and undo, some of it twice at once.
+//! People with coupons. They claim, redeem at tills, hold and undo. Some of it they do twice at once.
 
 use super::{
     clients::{Client, Heard, at_the_till},
@@ -14,7 +14,7 @@ use std::{
 };
 use tokio::time::sleep;
 
-/// Lets everybody of the scenario live. Gives what their clients heard.
+/// Runs everybody in the scenario. Returns the replies that their clients got.
 pub(crate) async fn run(scenario: &Scenario, campaign: &Arc<Campaign>, environments: &Environments) -> Vec<Heard> {
     let heard = Arc::new(Mutex::new(Vec::new()));
     let tasks: Vec<_> = (0..scenario.members)
@@ -51,7 +51,7 @@ impl Person {
         }
     }
 
-    /// Claims, some of it twice at once; redeems what it got at two tills at once; holds and undoes now and then.
+    /// Claims, sometimes twice at once. Redeems the coupons at two tills at once, and sometimes holds and undoes.
     async fn live(self, mut client: Client) {
         sleep(Duration::from_millis(client.random.u64(..3_000))).await;
         let claims = client.random.usize(1..=2);

@@ -1,5 +1,5 @@
-//! What the merchant's own system reports, beside its tills and instead of them: twice, under two ids, out of order. It sends
-//! until it is heard. Afterwards nothing that was acknowledged is missing, and nothing has acted twice.
+//! Reports by the merchant's own system, beside its tills and instead of them: twice, under two ids, out of order. It
+//! sends a report until it gets an answer. Afterwards no acknowledged report is missing, and none has acted twice.
 
 use super::{
     Run,
@@ -40,7 +40,7 @@ impl Reported<'_> {
         self.call(webhook, REDEEMED, data)
     }
 
-    /// The same by the coupon's id, with the proof that its code was presented for the order.
+    /// A report that names the coupon by its id, with the proof that its code was presented for the order.
     fn redeemed_by_proof(&self, webhook: usize, order_no: &str, coupon_id: &str, proof: &str) -> Call {
         let mut call = self.redeemed(webhook, order_no);
         if let Some(data) = call.body["data"].as_object_mut() {
@@ -57,8 +57,8 @@ impl Reported<'_> {
     }
 }
 
-/// What happens to a coupon at a merchant whose system reports. Nobody but `may_hold` holds it: a hold's key counts while its hold is
-/// the newest.
+/// What happens to a coupon at a merchant whose system reports. Only a person with `may_hold` holds it, because a
+/// hold's key counts only while its hold is the newest.
 pub(super) async fn live(person: usize, client: &mut Client, coupon: &Value, key: usize, may_hold: bool) {
     let text = |name: &str| coupon[name].as_str().unwrap_or_default();
     let at = text("claimed_at").to_owned();
@@ -75,7 +75,7 @@ pub(super) async fn live(person: usize, client: &mut Client, coupon: &Value, key
         1 => both(client, reported.redeemed(0, &order), reported.redeemed(1, &order)).await,
         2 => both(client, reported.redeemed(0, &order), reported.redeemed(1, &other_order)).await,
         3 => {
-            // The till asks first; its system, which keeps no code, reports by what it was shown.
+            // The till asks first. Its system keeps no code, so it reports with the proof that it was shown.
             let shown = client.ask(till("/v1/validations", None)).await.unwrap_or_default().json();
             let report = match shown["proof"].as_str() {
                 Some(proof) => reported.redeemed_by_proof(0, &order, text("coupon_id"), proof),
@@ -84,7 +84,7 @@ pub(super) async fn live(person: usize, client: &mut Client, coupon: &Value, key
             both(client, report, till("/v1/redemptions", None)).await;
         }
         4 => both(client, reported.reversed(0, &order), reported.redeemed(1, &order)).await,
-        // What stands against a report ends while it is delivered, and delivered again.
+        // A hold stands against the report. It is released while the report is delivered, and delivered again.
         5 if may_hold => {
             let held = client.ask(till("/v1/holds", Some(20))).await.unwrap_or_default();
             let path = format!("/v1/holds/{}", held.json()["hold_id"].as_str().unwrap_or("none"));
@@ -125,8 +125,8 @@ fn is_taken(heard: &Heard) -> bool {
 }
 
 impl Run {
-    /// With the faults over, the system sends again what nobody acknowledged; then the stream's second reader meets faults, and what
-    /// waits meets what it waits for.
+    /// When the faults are over, the system sends again every report that nobody acknowledged. Then the stream's second
+    /// reader meets faults, and waiting reversals meet their redemptions.
     pub(crate) async fn hear_reports_out(&self, second_reader: &mut Mapping) -> Vec<String> {
         let mut broken = Vec::new();
         let mut heard = std::mem::take(&mut *self.heard.lock().unwrap());
@@ -146,7 +146,7 @@ impl Run {
         broken
     }
 
-    /// Every promise to the merchant's system that is broken.
+    /// Returns every promise to the merchant's system that is broken.
     pub(crate) async fn examine_reports(&self) -> Vec<String> {
         let mut broken = Vec::new();
         let coupons = self.coupons().await;
@@ -163,8 +163,8 @@ impl Run {
         }
         let heard = self.heard.lock().unwrap().clone();
         let reports: Vec<&Heard> = heard.iter().filter(|heard| is_report(heard)).collect();
-        // The write of a report that was refused in the end may land when nothing stands against it any more, and the discrepancy of
-        // one that was given up when all is done.
+        // Two writes may land late. A report was refused in the end, and its write lands when no rule stands against it
+        // any more. Or it was given up, and its discrepancy lands when the report is done.
         let lands_late = self.network.passed().iter().any(|passed| {
             let call = (passed.operation.as_str(), passed.table.rsplit('-').next().unwrap_or_default());
             matches!(passed.fate, Fate::LandLate(_))
@@ -177,7 +177,7 @@ impl Run {
                 call.key != report.call.key && call.body["type"] == REDEEMED && order_of(call) == order_of(&report.call)
             });
             let discrepancy = found.get(report.call.key.as_str()).copied();
-            // The other id's report came when nothing stood against it any more.
+            // The report under the other id came when no rule stood against it any more.
             if !is_accounted_for(report, redeemed, discrepancy, lands_late || (is_told_twice && !is_reversal(report))) {
                 broken.push(format!("{}: {redeemed:?} and {discrepancy:?}", report.line()));
             }
@@ -197,7 +197,7 @@ impl Run {
         broken
     }
 
-    /// Reports that are neither done nor settled.
+    /// Returns reports that are neither done nor settled.
     pub(crate) async fn open_discrepancies(&self) -> Vec<String> {
         let found = self
             .observer
@@ -231,7 +231,7 @@ fn order_of(report: &Call) -> &str {
     data["order"]["order_no"].as_str().or(data["order_no"].as_str()).unwrap_or_default()
 }
 
-/// Whether what became of an acknowledged report is its effect, or a discrepancy that stands for it, and not both.
+/// Whether an acknowledged report has had its effect, or a discrepancy stands for it, and not both.
 fn is_accounted_for(
     report: &Heard,
     redeemed: Option<&Redemption>,
@@ -240,7 +240,7 @@ fn is_accounted_for(
 ) -> bool {
     let is_done = redeemed.is_some_and(|redemption| !is_reversal(report) || redemption.reversal.is_some());
     let is_open = discrepancy.is_some_and(|found| found.settled_at.is_none());
-    // What is to be undone and is there, is undone.
+    // A redemption that is there and is to be undone, is undone.
     if is_reversal(report) && redeemed.is_some() && !is_done {
         return false;
     }

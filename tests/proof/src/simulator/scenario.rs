@@ -7,7 +7,7 @@ use mealticket_support::world::{NOON, settlement_terms};
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use tokio::time::sleep;
 
-/// What was drawn.
+/// Everything that was drawn.
 #[derive(Debug, Clone)]
 pub(crate) struct Scenario {
     pub(crate) seed: u64,
@@ -19,38 +19,39 @@ pub(crate) struct Scenario {
     pub(crate) members: usize,
     pub(crate) environments: usize,
     pub(crate) plan: BTreeMap<usize, Fate>,
-    /// What the sweep's calls meet.
+    /// The fates of the sweep's calls.
     pub(crate) sweep_plan: BTreeMap<usize, Fate>,
-    /// What the folds' calls meet, each time that the books are folded.
+    /// The fates of the folds' calls, each time that the books are folded.
     pub(crate) fold_plan: BTreeMap<usize, Fate>,
     pub(crate) accidents: Vec<(Duration, Accident)>,
-    /// Seconds before midnight in the province.
+    /// How many seconds before midnight in the province the run begins.
     pub(crate) begins: i64,
 }
 
-/// What happens to a process, or to all of them.
+/// An accident of a process, or of all of them.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Accident {
-    /// It ends.
+    /// The process ends.
     Kill(usize),
-    /// It ends in good order.
+    /// The process ends in good order.
     ShutDown(usize),
-    /// Its clock is wrong from now on.
+    /// The process's clock is wrong from now on.
     Jump(usize, i64),
     /// Nothing reaches the tables.
     Cut(Duration),
-    /// It stands still.
+    /// The process stands still.
     Freeze(usize, Duration),
 }
 
-/// The campaign of every run.
+/// The number of the campaign of every run.
 const CAMPAIGN: u32 = 900;
 
-/// Calls in which the planned faults fall: a run makes about eighty.
+/// Calls among which the planned faults fall. A run makes about eighty.
 const CALLS: usize = 80;
-/// Calls of two sweeps in which their faults fall: the campaigns and their stock, the journal, the stream, the settling.
+/// Calls of two sweeps among which their faults fall. They read the campaigns and their stock, the journal and the
+/// stream, and settle leases.
 const SWEEP_CALLS: usize = 80;
-/// Calls of a fold in which its faults fall: the plan, a few sheets and bills, the closing, the statements.
+/// Calls of a fold among which its faults fall: the plan, a few sheets and bills, the closing, and the statements.
 const FOLD_CALLS: usize = 30;
 
 impl Scenario {
@@ -63,7 +64,7 @@ impl Scenario {
         let mut plan = BTreeMap::new();
         for _ in 0..faults {
             let (first, fate) = (random.usize(..CALLS), random.choice(Fate::FAULTS).unwrap_or(Fate::Pass));
-            // One call, or so many in a row that whoever asks loses patience and never knows.
+            // One call, or so many in a row that the caller loses patience and never learns the outcome.
             let calls = if random.u8(..3) == 0 { random.usize(3..=10) } else { 1 };
             plan.extend((first..first + calls).map(|call| (call, fate)));
         }
@@ -106,7 +107,7 @@ impl Scenario {
         }
     }
 
-    /// A campaign without limits of a day and a run without accidents.
+    /// A campaign without daily limits, and a run without accidents.
     pub(crate) fn plain(stock: u64, limit: u8, uses: u8) -> Self {
         Scenario {
             seed: 1,
@@ -125,24 +126,25 @@ impl Scenario {
         }
     }
 
-    /// The same with a limit per day.
+    /// The same scenario with a limit per day.
     pub(crate) fn with_day_limit(self, day_limit: Option<u64>) -> Self {
         Scenario { day_limit, ..self }
     }
 
-    /// Whether nothing of the stream is posted until the sweep comes.
+    /// Whether no record of the stream is posted until the sweep comes.
     pub(crate) fn is_stuck(&self) -> bool {
         self.seed % 8 == 5
     }
 
-    /// Whether the books are closed in the end: two months of them take as long as all the rest.
+    /// Whether the books are closed in the end. Two months of them take as long as everything else.
     pub(crate) fn closes_books(&self) -> bool {
         self.seed % 3 == 1
     }
 
-    /// Whether the merchants' systems are told in the end: three days of attempts take as long as all the rest.
+    /// Whether messages go to the merchants' systems in the end. Three days of attempts take as long as everything
+    /// else.
     pub(crate) fn tells_merchants(&self) -> bool {
-        // Half of them where the merchant's system reports as well.
+        // In half of these runs the merchant's system reports as well.
         matches!(self.seed % 24, 11 | 14)
     }
 
@@ -156,14 +158,14 @@ impl Scenario {
         noon.province_day().plus_days(1).starts_at().plus_seconds(-self.begins)
     }
 
-    /// Puts the campaign into the tables.
+    /// Writes the campaign to the tables.
     pub(crate) async fn lay_out(&self, observer: &Environment) -> Arc<Campaign> {
         let tables = observer.tables();
         let like = tables.catalog.read_campaign(CampaignNo::try_from(1u32).unwrap()).await.unwrap().unwrap();
         let mut campaign = Campaign::clone(&like);
         campaign.no = CAMPAIGN.try_into().unwrap();
         campaign.stock = self.stock;
-        // Two shards whatever the stock: what is between them is worth a look, too.
+        // Two shards whatever the stock is, because what happens between them matters too.
         campaign.stock_shards = if self.stock > 1 && self.day_limit.is_none() { 2 } else { 1 };
         campaign.terms.per_member_limit = self.limit;
         campaign.terms.per_member_day_limit = self.member_day_limit;
@@ -184,7 +186,7 @@ impl Scenario {
     }
 }
 
-/// Lets the accidents happen, each in its time.
+/// Makes the accidents happen, each at its time.
 pub(crate) async fn accidents(accidents: Vec<(Duration, Accident)>, environments: Environments) {
     let each = accidents.into_iter().map(|(after, accident)| {
         let environments = environments.clone();

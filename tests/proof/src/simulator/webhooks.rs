@@ -1,5 +1,5 @@
-//! What merchants' systems are told: queued and delivered under faults, by two at once, again and late, to an endpoint that
-//! fails as it likes. Nothing is lost, nothing is made up, and what is told twice is the same.
+//! Messages to merchants' systems. They are queued and delivered under faults, by two at once, again and late, to an
+//! endpoint that fails as it likes. No message is lost, none is made up, and a message that arrives twice is the same.
 
 use super::{
     Run,
@@ -19,21 +19,21 @@ use tokio::time::sleep;
 
 /// The endpoint of the campaign's merchant.
 const ENDPOINT: &str = "end_luckytea1";
-/// A worker that ended without a word has its part of the index for a minute.
+/// How long a worker that ended without a word keeps its part of the index: a minute, and a second more.
 const LEASE_SECONDS: i64 = 61;
 
 fn endpoint() -> EndpointId {
     ENDPOINT.parse().unwrap()
 }
 
-/// An endpoint that answers each message so many times badly before it takes it; some it never takes.
+/// An endpoint that answers each message badly so many times before it accepts it. Some messages it never accepts.
 pub(crate) struct Receiver {
     pub(crate) courier: Arc<ScriptedCourier>,
     taken: Arc<Mutex<BTreeSet<String>>>,
 }
 
 impl Receiver {
-    /// Whose temper follows from the seed.
+    /// An endpoint whose behaviour follows from the seed.
     pub(crate) fn new(seed: u64) -> Self {
         let taken = Arc::<Mutex<BTreeSet<String>>>::default();
         let (seen, asked) = (Arc::clone(&taken), Mutex::<BTreeMap<String, u32>>::default());
@@ -56,19 +56,19 @@ impl Receiver {
         Receiver { courier: Arc::new(courier), taken }
     }
 
-    /// One that takes everything.
+    /// An endpoint that accepts everything.
     pub(crate) fn kind() -> Self {
         Receiver { courier: Arc::new(ScriptedCourier::answering(200)), taken: Arc::default() }
     }
 
-    /// One that is gone.
+    /// An endpoint that is gone: it answers 410.
     pub(crate) fn gone() -> Self {
         Receiver { courier: Arc::new(ScriptedCourier::answering(410)), taken: Arc::default() }
     }
 }
 
 impl Run {
-    /// Queues the stream as often as it takes. Gives what is wrong when it takes too often.
+    /// Queues the stream as often as it takes. Returns what is wrong when it takes too many tries.
     pub(crate) async fn queue_until_done(&self, records: &[Value]) -> Option<String> {
         for _ in 0..ATTEMPTS {
             if self.environments.queue(0, records).await.is_some() {
@@ -100,8 +100,8 @@ impl Run {
         self.set_clocks(self.observer.tables().members.clock().now().plus_seconds(seconds));
     }
 
-    /// The stream is queued under faults and more than once, and worked by two at once under faults. Gives every promise that is
-    /// broken.
+    /// Queues the stream under faults and more than once. Two workers deliver it at once under faults. Returns every
+    /// promise that is broken.
     pub(crate) async fn tell(&self, mapping: &mut Mapping) -> Vec<String> {
         let receiver = Receiver::new(self.scenario.seed);
         let records = mapping.all();
@@ -122,7 +122,8 @@ impl Run {
         broken
     }
 
-    /// What was given up is sent again, asked for twice, under faults and by two at once, to an endpoint that takes everything.
+    /// Sends again what was given up. Each message is asked for twice, under faults, by two at once, and the endpoint
+    /// accepts everything.
     async fn send_again(&self) -> Vec<String> {
         let (tables, receiver) = (self.observer.tables(), Receiver::kind());
         self.pass_seconds(1);
@@ -145,11 +146,11 @@ impl Run {
         broken
     }
 
-    /// Lets the three days pass, and examines what became of everything that these records tell.
+    /// Lets the three days pass, and examines what became of every message that follows from these records.
     pub(crate) async fn see_it_through(&self, records: &[Value], receiver: &Receiver) -> Vec<String> {
         let tables = self.observer.tables();
         let mut broken = Vec::new();
-        // Each round is one attempt of everything that waits; an attempt may have to be made twice.
+        // Each round is one attempt of every waiting message. An attempt may have to be repeated.
         for _ in 0..3 * usize::from(ATTEMPTS_MAX) {
             broken.extend(self.deliver_until_done(receiver).await);
             let waiting = self.deliveries().await.into_iter().filter_map(|delivery| delivery.next_at).max();
@@ -177,7 +178,7 @@ impl Run {
         broken
     }
 
-    /// What is wrong with what became of a message.
+    /// What is wrong with the outcome of a message.
     fn fate_of(
         &self,
         body: &str,
@@ -209,7 +210,7 @@ impl Run {
     }
 }
 
-/// Whether it was given up because the endpoint wants nothing any more.
+/// Whether the message was given up because the endpoint wants no more messages.
 fn was_off(delivery: &Delivery) -> bool {
     let gone = |attempt: &Attempt| matches!(attempt.answer, Answer::Status { status: 410, .. });
     delivery.given_up.is_some() || delivery.attempts.last().is_some_and(gone)

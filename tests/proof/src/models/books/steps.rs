@@ -1,11 +1,11 @@
-//! What processes do in the model, and what the table makes of it.
+//! What processes do in the model, and what the table does with it.
 
 use super::{Attempting, Broken, Fold, Ledger, Sent, State, Way, Write, day};
 use mealticket_domain::books::{Part, booked_on};
 use std::collections::BTreeMap;
 
 impl Ledger {
-    /// A poster works out from its mark what is new in its batch, and begins a page of it.
+    /// A poster works out from its mark which records of its batch are new, and begins a page with them.
     pub(super) fn post(&self, state: &mut State, poster: usize) -> Option<()> {
         let (from, to) = state.posters[poster].batch?;
         let fresh = || state.pages.last().and_then(|page| page.last()).map(|last| (state.pages.len(), *last));
@@ -40,7 +40,7 @@ impl Ledger {
         additions
     }
 
-    /// The process of a number: posters first.
+    /// What the process with this number is doing. The posters come first.
     pub(super) fn doing<'a>(&self, state: &'a mut State, process: usize) -> &'a mut Option<Attempting<Write>> {
         match process.checked_sub(self.posters) {
             None => &mut state.posters[process].doing,
@@ -54,7 +54,7 @@ impl Ledger {
         send(state, process, write);
     }
 
-    /// Applies a write; whether its condition held.
+    /// Applies a write. Returns whether its condition held.
     pub(super) fn apply(&self, state: &mut State, write: &Write) -> bool {
         match write {
             Write::Page { number, records } => {
@@ -105,7 +105,7 @@ impl Ledger {
         }
     }
 
-    /// A process hears what became of its write.
+    /// A process gets the answer to its write.
     pub(super) fn hear(&self, state: &mut State, process: usize, applied: bool) {
         let Some(doing) = self.doing(state, process).take() else { return };
         let Some(folder) = process.checked_sub(self.posters) else {
@@ -117,7 +117,8 @@ impl Ledger {
                     poster.batch = None;
                     state.acknowledged = state.acknowledged.max(to);
                 }
-                // Somebody came first, ourselves perhaps: where does the shard stand now?
+                // Another process came first, or this one did in an earlier attempt. So it looks up the state of the
+                // shard again.
                 _ => poster.mark = None,
             }
             return;
@@ -131,7 +132,7 @@ impl Ledger {
                 self.days(state, process - self.posters);
             }
             Write::Fold { .. } => folder.seen = None,
-            // Refused: read again, in the next step.
+            // A refused write is read again in the next step.
             Write::Sheet { day, .. } if applied => drop(folder.at.as_mut().map(|at| at.2.retain(|left| *left != day))),
             Write::Sheet { .. } => {}
             Write::Mark { .. } => drop(folder.at.as_mut().map(|at| at.2 = vec![END])),
@@ -140,7 +141,7 @@ impl Ledger {
         }
     }
 
-    /// What is to be done of the fold that a folder is at: its days, and then the mark.
+    /// Lists the steps of the fold that a folder is at: its days, and then the mark.
     pub(super) fn days(&self, state: &mut State, folder: usize) {
         let Some((number, fold, _)) = state.folders[folder].at.clone() else { return };
         let mut left: Vec<i64> = self.additions(state, &fold).into_keys().collect();
@@ -209,7 +210,7 @@ impl Ledger {
     }
 }
 
-/// The steps after the days.
+/// The steps that follow the days.
 pub(super) const MARK: i64 = i64::MAX - 1;
 pub(super) const END: i64 = i64::MAX;
 
@@ -219,6 +220,6 @@ pub(super) fn told(state: &State, day: i64) -> Vec<(u8, i64)> {
 
 pub(super) fn send(state: &mut State, process: usize, write: Write) {
     state.network.push(Sent { from: process, life: 0, write });
-    // In which order they were sent does not matter: any may arrive first.
+    // The order in which writes were sent does not matter: any may arrive first.
     state.network.sort();
 }

@@ -1,4 +1,4 @@
-//! What a message, an answer and a crash do to the state.
+//! What a write, an answer and a crash do to the state.
 
 use super::*;
 
@@ -11,7 +11,7 @@ impl Stock {
         state.phases[&lease] == Phase::Live || self.broken == Broken::SpendDead
     }
 
-    /// Sends the write of what an environment is doing, if it may still be signed.
+    /// Sends the write of what an environment is doing, if the write may still be signed.
     pub(super) fn send(&self, state: &mut State, from: usize) {
         let life = state.environments[from].life;
         let Some(doing) = &mut state.environments[from].doing else { return };
@@ -28,7 +28,7 @@ impl Stock {
         self.send(state, from);
     }
 
-    /// Applies a write; true when its condition held.
+    /// Applies a write. Returns whether its condition held.
     pub(super) fn apply(&self, state: &mut State, write: &Write) -> bool {
         match write {
             Write::Swap { seq, next, .. } => {
@@ -49,12 +49,12 @@ impl Stock {
         }
     }
 
-    /// An environment hears the outcome of its write.
+    /// An environment gets the answer to its write.
     pub(super) fn hear(&self, state: &mut State, from: usize, applied: bool) {
         let Some(doing) = state.environments[from].doing.take() else { return };
         match doing.write {
             Write::Swap { lease, is_lease: true, .. } => {
-                // Refused, but our own lease stands there: an earlier attempt was applied.
+                // Refused, but the shard holds our own lease: an earlier attempt was applied.
                 if applied || state.shard.leases.contains_key(&id(lease)) {
                     self.hold(state, from, lease);
                 }
@@ -129,7 +129,7 @@ impl Stock {
         let then = if unknown > 0 { AfterReturn::Open } else { AfterReturn::Closed };
         let next = state.shard.returned(id(lease), held.spent + unknown, then);
         if next == state.shard {
-            // The sweep, or our own lost write, has closed it.
+            // The sweep, or our own write whose answer was lost, has closed the lease.
             state.environments[from].held.remove(&lease);
             return;
         }

@@ -22,11 +22,11 @@ const BROKEN: [(Broken, &str); 11] = [
     (Broken::NewKeyEachTime, "a redemption that got no answer is asked again under another key"),
 ];
 
-/// The properties that are to be reached, not to hold.
+/// Properties that some state must reach. All others must hold in every state.
 const REACHED: [&str; 3] = ["every use is spent", "a redemption is undone", "a hold lapses"];
 
-/// Two tills that redeem, one of which also holds, and an undoing; then the same with every request repeated; then two that
-/// hold at once; then tills that redeem for an order that the merchant's own system reports.
+/// Checks four scenes. First, two tills redeem, one of them also holds, and somebody undoes. Second, every request is
+/// repeated. Third, two tills hold at once. Fourth, tills redeem for an order that the merchant's own system reports.
 pub fn check(quick: bool) -> Report {
     let everyone = [Wish::Redeem(1), Wish::Redeem(2), Wish::Hold(2), Wish::Reverse];
     let repeated = [Wish::Redeem(1), Wish::Redeem(2), Wish::Reverse];
@@ -59,7 +59,7 @@ pub fn check(quick: bool) -> Report {
     let (mut states, mut depth, mut properties, mut violated) = (0, 0, Vec::new(), Vec::new());
     for (number, model) in bounded.into_iter().enumerate() {
         let (some, deep, named, broken) = visit(model);
-        // What is to be reached is reached by the first, in which everyone is there.
+        // Only the first scene, in which everyone takes part, must reach these properties.
         violated.extend(broken.into_iter().filter(|name| number == 0 || !REACHED.contains(name)));
         (states, depth, properties) = (states + some, depth.max(deep), named);
     }

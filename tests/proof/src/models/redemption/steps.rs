@@ -87,7 +87,8 @@ impl Till {
         true
     }
 
-    /// What a client does when it asks: a redemption is written at once, a hold and a reversal look first.
+    /// What a client does with its request. A redemption is written at once; a hold and a reversal read the coupon
+    /// first.
     pub(super) fn ask(&self, state: &mut State, number: usize) {
         let (wish, key) = (self.clients[number], state.clients[number].key);
         let seen = seen(&state.coupon);
@@ -139,7 +140,7 @@ impl Till {
         state.network.sort_by_cached_key(|sent| format!("{sent:?}"));
     }
 
-    /// The server hears what became of its write, with the coupon as it stands.
+    /// The server gets the answer to its write, with the coupon as it stands.
     pub(super) fn hear(&self, state: &mut State, number: usize, applied: bool) {
         let Some(doing) = state.clients[number].doing.take() else { return };
         match doing.write {
@@ -150,7 +151,7 @@ impl Till {
                 let uses_left = state.coupon.uses_left_after(index);
                 tell(state, number, Told::Redeemed { index, uses_left });
             }
-            // A report hears that it was received, and that tells nothing of the coupon.
+            // The response to a report says only that it was received, and nothing about the coupon.
             Write::Report { .. } => {}
             Write::Redeem { .. } => {
                 let index = state.coupon.redemptions.len() - 1;
@@ -159,7 +160,7 @@ impl Till {
             }
             Write::Hold { .. } if applied => self.tell_hold(state, number),
             Write::Reverse { .. } if applied => tell(state, number, Told::Reversed),
-            // Refused: it looks again, as often as it may ask.
+            // The server was refused. It reads the coupon again, as often as it may ask.
             Write::Hold { .. } | Write::Reverse { .. } => {}
         }
     }
@@ -184,10 +185,10 @@ impl Till {
     }
 }
 
-/// The same key hears the same answer.
+/// Returns a success to a client. A repeat with the same key must get the same success.
 pub(super) fn tell(state: &mut State, number: usize, told: Told) {
     let client = &mut state.clients[number];
-    // A hold's key counts while its hold is the newest.
+    // A hold's key counts only while its hold is the newest.
     let is_hold = matches!(told, Told::Held { .. });
     if client.told.as_ref().is_some_and(|first| *first != told) && !is_hold {
         state.broken_by = Some("one key heard two answers");
