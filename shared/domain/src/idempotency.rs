@@ -1,11 +1,16 @@
 //! What makes a repeated request the same request.
+//!
+//! A client names its request by an idempotency key. The item that the request changes remembers two hashes:
+//! one of the key in its scope, and one of the payload. The same key with the same payload gets the first
+//! answer again. The same key with another payload is refused.
 
 use crate::limits::{IDEMPOTENCY_KEY_BYTES_MAX, IDEMPOTENCY_KEY_BYTES_MIN};
 use crate::text::OrderNo;
 use sha2::{Digest, Sha256};
 use std::str::FromStr;
 
-/// The client's `Idempotency-Key`: 16 to 255 visible ASCII characters.
+/// The client's `Idempotency-Key`: 16 to 255 visible ASCII characters. It is never logged or stored, only
+/// hashed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IdempotencyKey(String);
 
@@ -34,20 +39,23 @@ impl FromStr for IdempotencyKey {
 }
 
 impl IdempotencyKey {
-    /// The key within its scope. The coupon or campaign addressed completes the scope: the hash is compared only inside
-    /// that item, so it need not be part of it.
+    /// The key within its scope: who asks, and for what operation.
+    ///
+    /// The coupon or campaign that is addressed completes the scope. The hash is compared only inside that
+    /// item, so the item need not be part of it.
     pub fn hash(&self, principal: &str, operation: &str) -> KeyHash {
         KeyHash(hash16(&[principal, operation, &self.0]))
     }
 }
 
-/// 16 bytes that stand for (principal, operation, idempotency key).
+/// 16 bytes that stand for (principal, operation, idempotency key). Items hold this instead of the key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct KeyHash(pub [u8; 16]);
 
 impl KeyHash {
-    /// The business key of a redemption: the merchant's order, on this coupon. A report from the merchant's system has no
-    /// other key, and it must find the redemption that came in by API.
+    /// The business key of a redemption: the merchant's order, on this coupon.
+    ///
+    /// A report from the merchant's system has no other key. It must find the redemption that came in by API.
     pub fn of_order(order_no: &OrderNo) -> Self {
         KeyHash(hash16(&["order", order_no.as_str()]))
     }
@@ -58,12 +66,16 @@ impl KeyHash {
     }
 }
 
-/// 16 bytes that stand for a request's payload.
+/// 16 bytes that stand for a request's payload. Two requests with one fingerprint ask the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Fingerprint(pub [u8; 16]);
 
 impl Fingerprint {
-    /// The fingerprint of a payload given as its fields, in a fixed order. An absent field is told from an empty one.
+    /// The fingerprint of a payload given as its fields, in a fixed order.
+    ///
+    /// An absent field differs from an empty one, and from one that holds a dash:
+    ///
+    ///     Fingerprint::of(&[None]) != Fingerprint::of(&[Some("")])
     pub fn of(fields: &[Option<&str>]) -> Self {
         let marked: Vec<String> =
             fields.iter().map(|field| field.map_or_else(|| "-".to_owned(), |text| format!("+{text}"))).collect();
@@ -72,7 +84,9 @@ impl Fingerprint {
     }
 }
 
-/// SHA-256 over length-prefixed parts, cut to 128 bits: two different lists of parts never share an input.
+/// SHA-256 over length-prefixed parts, cut to 128 bits.
+///
+/// The lengths make `["ab", "c"]` and `["a", "bc"]` different inputs. Two different lists never share one.
 fn hash16(parts: &[&str]) -> [u8; 16] {
     let mut sha = Sha256::new();
     for part in parts {

@@ -1,29 +1,43 @@
-//! Names of things. A number names a row, a prefixed text names it to the world.
+//! Ids: numbers for rows, and prefixed texts for the world.
+//!
+//! A number names a row and stays inside the stack. A text with a prefix, like `mch_luckytea`, is what
+//! clients see. A member's and a coupon's text is enciphered by [`IdCipher`](crate::code::IdCipher); the ids
+//! here are public as they stand.
 
 use crate::limits::{CAMPAIGN_NO_END, MEMBER_NO_END, ORDINAL_END, PARTNER_BYTES_MAX, SLUG_BYTES_MAX};
 use std::{fmt, str::FromStr};
 
-/// The text is not an id of this kind, or the number is out of range. Clients see it as an unknown id: 404.
+/// The text is not an id of this kind, or the number is out of range.
+///
+/// For an id in a path a client gets 404, the same as for one that names nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("is not one that is known")]
 pub struct IdError;
 
 /// A member's number: 0 to 2³⁴ − 1, given out once.
+///
+/// Clients never see it. They see `mem_…`, which [`IdCipher::member_id`](crate::code::IdCipher::member_id)
+/// makes of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct MemberNo(u64);
 
 /// A campaign's number: 0 to 2²⁰ − 1.
+///
+/// `Display` and `FromStr` are its public id: `cmp_` and four symbols.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CampaignNo(u32);
 
-/// Which of a member's coupons of one campaign: 0 to 63. The largest ordinal a member can reach *is* the limit.
+/// Which of a member's coupons of one campaign: 0 to 63.
+///
+/// A member's coupons take ordinals in order, without a gap. So the largest ordinal that a member can reach
+/// *is* the limit per member.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Ordinal(u8);
 
 macro_rules! number {
     ($name:ident, $int:ty, $end:expr) => {
         impl $name {
-            /// The number.
+            /// The number as an integer, always below the bound of its kind.
             pub const fn get(self) -> $int {
                 self.0
             }
@@ -43,14 +57,18 @@ number!(CampaignNo, u32, CAMPAIGN_NO_END);
 number!(Ordinal, u8, ORDINAL_END);
 
 impl Ordinal {
-    /// A member's first coupon of a campaign.
+    /// A member's first coupon of a campaign: ordinal 0.
     pub const FIRST: Ordinal = Ordinal(0);
 }
 
-/// Crockford's base 32: no I, L, O, U, so that a code can be read out and typed.
+/// Crockford's base 32, in capitals.
+///
+/// It has no I, L, O and U, so that a code can be read out and typed.
 pub(crate) const CROCKFORD: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 
-/// `cmp_` and the number in four symbols of Crockford's base 32. Campaigns are public, so their ids hide nothing.
+/// `cmp_` and the number in four symbols of Crockford's base 32, in capitals: `cmp_0000` is campaign 0.
+///
+/// Campaigns are public, so their ids hide nothing.
 impl fmt::Display for CampaignNo {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("cmp_")?;
@@ -62,6 +80,7 @@ impl fmt::Display for CampaignNo {
     }
 }
 
+/// Reads exactly what `Display` writes. Small letters, O for 0 and any other length are refused.
 impl FromStr for CampaignNo {
     type Err = IdError;
     fn from_str(text: &str) -> Result<Self, IdError> {
@@ -84,12 +103,14 @@ macro_rules! slug {
         pub struct $name(String);
 
         impl $name {
-            /// The whole id, prefix included.
+            /// The whole id, prefix included, as it is stored and sent.
             pub fn as_str(&self) -> &str {
                 &self.0
             }
         }
 
+        /// Checks the prefix, the length and the alphabet. Capitals are refused, so one thing has one
+        /// spelling.
         impl FromStr for $name {
             type Err = IdError;
             fn from_str(text: &str) -> Result<Self, IdError> {
@@ -122,11 +143,12 @@ macro_rules! slug {
 }
 
 slug! {
-    /// A merchant: `mch_` and 1 to 24 of `a–z 0–9`.
+    /// A merchant: `mch_` and 1 to 24 of `a–z 0–9`. It is also the `iss` of the merchant's tokens.
     MerchantId, "mch_", SLUG_BYTES_MAX
 }
 slug! {
-    /// A merchant's store: `sto_` and 1 to 24 of `a–z 0–9`.
+    /// A merchant's store: `sto_` and 1 to 24 of `a–z 0–9`. The merchant's own number for it is
+    /// [`Store::store_no`](crate::merchant::Store::store_no).
     StoreId, "sto_", SLUG_BYTES_MAX
 }
 slug! {
@@ -138,11 +160,16 @@ slug! {
     HoldId, "hld_", SLUG_BYTES_MAX
 }
 slug! {
-    /// An endpoint that is told by webhooks: `end_` and 1 to 24 of `a–z 0–9`.
+    /// An endpoint that messages are sent to: `end_` and 1 to 24 of `a–z 0–9`.
+    ///
+    /// Merchants name their endpoints themselves. [`endpoint_id`](crate::webhook::endpoint_id) turns a
+    /// merchant's name into an id that no other merchant's endpoint has.
     EndpointId, "end_", SLUG_BYTES_MAX
 }
 slug! {
     /// A partner that brings members and earns a commission (C6): `ptn_` and 1 to 18 of `a–z 0–9`.
+    ///
+    /// The bound is shorter than for other ids, so that a signed share code stays within 32 bytes.
     PartnerId, "ptn_", PARTNER_BYTES_MAX
 }
 

@@ -1,7 +1,12 @@
-//! Every bound of the domain, with its arithmetic. A limit that clients meet is documented in `docs/ERRORS.md`.
+//! Every bound of the domain, with its arithmetic.
+//!
+//! `docs/ERRORS.md` lists the limits that a client can meet. A name says its unit. `MAX` and `MIN` are
+//! themselves allowed; `END` is the first number that is out of range.
 
 /// Largest amount of money in one order or benefit: 10¹² fen = 10 billion yuan.
-/// With a percentage in hundredths of a percent (≤ 10⁴) a product stays below 10¹⁶ < 2⁶³: no overflow.
+///
+/// A percentage in hundredths of a percent is at most 10⁴. So a product stays at 10¹⁶ or below, which is less
+/// than 2⁶³: no overflow.
 pub const AMOUNT_FEN_MAX: u64 = 1_000_000_000_000;
 
 /// Member numbers fit 34 of the 35 bits that seven radix-32 symbols hold: 17 billion members, ten times China.
@@ -10,15 +15,19 @@ pub const MEMBER_NO_END: u64 = 1 << 34;
 /// Campaign numbers fit four radix-32 symbols: 4 × 5 = 20 bits, one million campaigns a province.
 pub const CAMPAIGN_NO_END: u32 = 1 << 20;
 
-/// Coupons one member may ever hold of one campaign. Ordinals 0–63 fit two radix-32 symbols with four zero bits,
-/// which with the three zero symbols and the member's spare bit make the 20 redundant bits of a code.
+/// Coupons one member may ever hold of one campaign.
+///
+/// Ordinals 0–63 fit two radix-32 symbols and leave four zero bits. With the fifteen bits of the three zero
+/// symbols and the member's spare bit they make the 20 redundant bits of a code.
 pub const ORDINAL_END: u8 = 64;
 
-/// Redemptions in a coupon's life, reversed ones included. 32 × about 260 bytes keeps a usual item near 8 KB; with the
-/// longest texts it is below 16 KB, a twenty-fifth of DynamoDB's limit.
+/// Redemptions in a coupon's life, reversed ones included.
+///
+/// 32 × about 260 bytes keeps a usual item near 8 KB. With the longest texts it is below 16 KB, a
+/// twenty-fifth of DynamoDB's limit.
 pub const REDEMPTIONS_MAX: usize = 32;
 
-/// A redemption reported by a merchant counts at the time the merchant says, this far back: 72 hours.
+/// How far back a reported redemption may lie: 72 hours. It counts at the time that the merchant says.
 pub const LATE_REPORT_SECONDS_MAX: i64 = 72 * 3600;
 
 /// How far ahead of our clock a merchant's clock may run: five minutes, as Standard Webhooks tolerates.
@@ -27,20 +36,22 @@ pub const CLOCK_SKEW_SECONDS_MAX: i64 = 300;
 /// Bytes of an order number: the longest in the field is WeChat Pay's `out_trade_no`, 32; twice that.
 pub const ORDER_NO_BYTES_MAX: usize = 64;
 
-/// Characters of a free text.
+/// Characters of a free text: a reason, a cashier's name, an objection. Each has a bound in bytes as well.
 pub const FREE_TEXT_CHARS_MAX: usize = 64;
 
 /// Bytes of a cashier's name: 16 Chinese characters of three bytes, or 48 of ASCII.
 pub const CASHIER_BYTES_MAX: usize = 48;
 
-/// Bytes of the reason of a reversal: 15 Chinese characters, or 45 of ASCII. With the cashier's 48 and the order's 64, a coupon with one
-/// redemption, one reversal, a hold and a deactivation stays 96 bytes below 1 024, one write unit (asserted in the store's tests).
+/// Bytes of the reason of a reversal: 15 Chinese characters, or 45 of ASCII.
+///
+/// The cashier has 48 bytes and the order number 64. Then a coupon with one redemption, one reversal, a hold
+/// and a deactivation stays 96 bytes below 1 024, one write unit. A test of `shared/store` asserts it.
 pub const REASON_BYTES_MAX: usize = 45;
 
 /// Bytes of what a merchant objects to in a statement: 32 Chinese characters, or 64 of ASCII.
 pub const DISPUTE_REASON_BYTES_MAX: usize = 96;
 
-/// Bytes of an acquisition channel's name.
+/// Bytes of an acquisition channel's name, like `hall_wechat`.
 pub const CHANNEL_BYTES_MAX: usize = 32;
 
 /// Bytes of a share code: short enough for a QR code that a phone reads from a poster.
@@ -52,7 +63,7 @@ pub const PARTNER_BYTES_MAX: usize = SHARE_CODE_BYTES_MAX - 1 - 13;
 /// Bytes of a merchant's, store's or benefit's id after its prefix.
 pub const SLUG_BYTES_MAX: usize = 24;
 
-/// Bytes of a merchant's own number for a store.
+/// Bytes of a merchant's own number for a store, in visible ASCII.
 pub const STORE_NO_BYTES_MAX: usize = 32;
 
 /// Stores named in one campaign's scope: 1 000 × 28 bytes stays well inside DynamoDB's 400 KB item.
@@ -61,8 +72,10 @@ pub const STORES_IN_SCOPE_MAX: usize = 1_000;
 /// Characters of a budget owner's name: the longest prefecture of China has 13.
 pub const BUDGET_CHARS_MAX: usize = 16;
 
-/// Funders of one redemption: the province, the merchant and six cities. With the four other accounts an entry has twelve
-/// postings, and a cell of a sheet has room for those of two versions of the terms.
+/// Funders of one redemption: the province, the merchant and six cities.
+///
+/// With the four other accounts an entry has twelve postings. A cell of a sheet has room for those of two
+/// versions of the terms.
 pub const FUNDERS_MAX: usize = 8;
 
 /// Bytes of an eligibility rule: a page of text, and what the parser's stack is known to hold.
@@ -74,8 +87,10 @@ pub const RULE_CLAUSES_MAX: usize = 32;
 /// Elements of a list that a rule may write out or go through: a member has at most as many tags.
 pub const RULE_LIST_MAX: usize = 64;
 
-/// Steps that one evaluation of a rule may take: each is under a microsecond, so a claim waits at most two milliseconds for
-/// the worst rule that is accepted.
+/// Steps that one evaluation of a rule may take.
+///
+/// Each step is under a microsecond. So a claim waits at most two milliseconds for the worst rule that is
+/// accepted.
 pub const RULE_COST_MAX: usize = 2_000;
 
 /// Characters of an explanation: what a clerk reads out in one breath.
@@ -84,14 +99,14 @@ pub const EXPLANATION_CHARS_MAX: usize = 120;
 /// Windows of weekdays and hours in one campaign: three a day for each day of the week.
 pub const HOUR_WINDOWS_MAX: usize = 21;
 
-/// Uses of a multi-use coupon: each is a redemption of its life.
+/// Uses of a multi-use coupon. Each is a redemption of its life, so it is at most [`REDEMPTIONS_MAX`].
 pub const USES_MAX: u8 = 32;
 const _: () = assert!(USES_MAX as usize <= REDEMPTIONS_MAX);
 
 /// Seconds for which a till may hold a coupon: one hour (API.md).
 pub const HOLD_SECONDS_MAX: i64 = 3_600;
 
-/// Characters of the name of what a coupon is exchanged for.
+/// Characters of the name of what a coupon is exchanged for, or grants.
 pub const ITEM_CHARS_MAX: usize = 64;
 
 /// Characters of a campaign's terms: 10 000 × 3 bytes = 30 KB, one tenth of an item.
@@ -103,10 +118,11 @@ pub const STOCK_MAX: u64 = 10_000_000_000;
 /// Days of a relative validity: ten years.
 pub const VALIDITY_DAYS_MAX: u16 = 3_660;
 
-/// Hours in which a redemption may be reversed: one year.
+/// Hours in which a redemption may be reversed: 366 days, so one year whether it is a leap year or not.
 pub const REVERSAL_HOURS_MAX: u16 = 8_784;
 
-/// Bytes of an idempotency key, and the fewest (API.md).
+/// Fewest bytes of an idempotency key (API.md). Of a shorter one, two clients' keys could be the same by
+/// chance.
 pub const IDEMPOTENCY_KEY_BYTES_MIN: usize = 16;
-/// See [`IDEMPOTENCY_KEY_BYTES_MIN`].
+/// Most bytes of an idempotency key (API.md).
 pub const IDEMPOTENCY_KEY_BYTES_MAX: usize = 255;

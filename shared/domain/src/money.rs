@@ -1,9 +1,12 @@
-//! Money in integer fen. No amount is ever a floating-point number.
+//! Money in integer fen: 100 fen are one yuan. No amount is ever a floating-point number.
 
 use crate::limits::AMOUNT_FEN_MAX;
 use serde::{Deserialize, Serialize};
 
-/// An amount of 0 to 10¹² fen. Never negative; a direction is named by the field that holds it.
+/// An amount of 0 to 10¹² fen, which is 10 billion yuan.
+///
+/// It is never negative: the field that holds it says which way the money goes. In JSON it is a whole number,
+/// and a larger one is refused when it is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 #[serde(try_from = "u64", into = "u64")]
 pub struct Fen(u64);
@@ -14,10 +17,10 @@ pub struct Fen(u64);
 pub struct FenError;
 
 impl Fen {
-    /// Nothing.
+    /// No money: what a data entitlement takes off, and the minimum spend of terms that have none.
     pub const ZERO: Fen = Fen(0);
 
-    /// The number of fen.
+    /// The number of fen, at most [`AMOUNT_FEN_MAX`].
     pub const fn get(self) -> u64 {
         self.0
     }
@@ -28,6 +31,7 @@ impl Fen {
     }
 }
 
+/// Accepts 0 to [`AMOUNT_FEN_MAX`], both included. A larger amount is a [`FenError`].
 impl TryFrom<u64> for Fen {
     type Error = FenError;
     fn try_from(fen: u64) -> Result<Self, FenError> {

@@ -1,8 +1,10 @@
-//! The provinces of GB/T 2260, whose two-digit code opens every coupon code.
+//! The provinces of GB/T 2260. Their two-digit code opens every coupon code.
+//!
+//! A province is one stack, with tables and keys of its own. So the code says which stack can read it.
 
 use std::{fmt, str::FromStr};
 
-/// Code, Chinese name, English name (GB/T 2260-2007, province level).
+/// Code, Chinese name and English name: all 34 of the province level of GB/T 2260-2007.
 const PROVINCES: [(&str, &str, &str); 34] = [
     ("11", "北京", "Beijing"),
     ("12", "天津", "Tianjin"),
@@ -40,7 +42,7 @@ const PROVINCES: [(&str, &str, &str); 34] = [
     ("82", "澳门", "Macao"),
 ];
 
-/// A province. Only the codes of GB/T 2260 exist.
+/// A province. Only the codes of GB/T 2260 exist, so whoever has one need not check it again.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Province(&'static (&'static str, &'static str, &'static str));
 
@@ -55,17 +57,18 @@ impl Province {
         self.0.0
     }
 
-    /// The name in Chinese, like 广东.
+    /// The short name in Chinese, like 广东, for a refusal's words.
     pub fn name_zh(self) -> &'static str {
         self.0.1
     }
 
-    /// The name in English, like Guangdong.
+    /// The name in English, like Guangdong, for a refusal's words.
     pub fn name_en(self) -> &'static str {
         self.0.2
     }
 }
 
+/// Reads a two-digit code, like `44`. Names and longer codes are refused.
 impl FromStr for Province {
     type Err = ProvinceError;
     fn from_str(text: &str) -> Result<Self, ProvinceError> {

@@ -1,4 +1,7 @@
 //! Text that comes from outside, bounded and clean before anything else sees it.
+//!
+//! Each kind of text is a type of its own. `FromStr` checks what a client sent. `from_table` takes what a
+//! table holds as it is, because it was checked when it was written.
 
 use crate::limits::{
     CASHIER_BYTES_MAX, CHANNEL_BYTES_MAX, DISPUTE_REASON_BYTES_MAX, FREE_TEXT_CHARS_MAX, ORDER_NO_BYTES_MAX,
@@ -6,19 +9,20 @@ use crate::limits::{
 };
 use std::{fmt, str::FromStr};
 
-/// One variant per way for a text to be wrong.
+/// One variant per way for a text to be wrong. The message states the rule and never the text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum TextError {
-    /// Nothing in it.
+    /// No character, or nothing but white space.
     #[error("must not be empty")]
     Empty,
-    /// More bytes in UTF-8 than this.
+    /// More bytes in UTF-8 than this. A Chinese character has three.
     #[error("must have at most {0} bytes in UTF-8")]
     TooLong(usize),
-    /// More characters than this.
+    /// More characters than this, counted as Unicode scalar values.
     #[error("must have at most {0} characters")]
     TooManyCharacters(usize),
-    /// A character that does not belong there.
+    /// A character that does not belong there: a control character, a change of direction, or one outside the
+    /// alphabet.
     #[error("holds a character that is not allowed")]
     Character,
 }
@@ -30,7 +34,7 @@ macro_rules! text {
         pub struct $name(String);
 
         impl $name {
-            /// The text.
+            /// The text as the client sent it: nothing is trimmed or normalised.
             pub fn as_str(&self) -> &str {
                 &self.0
             }
@@ -59,7 +63,7 @@ macro_rules! text {
 }
 
 text! {
-    /// A merchant's order number: 1 to 64 visible ASCII characters.
+    /// A merchant's order number: 1 to 64 visible ASCII characters. It names a redemption within its coupon.
     OrderNo, |text| visible_ascii(text, ORDER_NO_BYTES_MAX)
 }
 
@@ -74,7 +78,8 @@ text! {
 }
 
 text! {
-    /// What a merchant objects to in a statement: free text of 1 to 64 characters and at most 96 bytes, without control characters.
+    /// What a merchant objects to in a statement: free text of 1 to 64 characters and at most 96 bytes,
+    /// without control characters.
     DisputeReason, |text| free_text(text, DISPUTE_REASON_BYTES_MAX)
 }
 
@@ -89,6 +94,8 @@ text! {
 
 text! {
     /// The code of a link that brought the member here: 1 to 32 visible ASCII characters.
+    ///
+    /// Being well formed says nothing of its worth. Only a code that the stack has signed names a partner.
     ShareCode, |text| visible_ascii(text, SHARE_CODE_BYTES_MAX)
 }
 
@@ -102,6 +109,10 @@ pub fn visible_ascii(text: &str, bytes_max: usize) -> Result<(), TextError> {
     }
 }
 
+/// Checks for a text that people read.
+///
+/// It has a character that is not white space, at most `bytes_max` bytes and at most 64 characters. It has no
+/// control characters and no changes of direction.
 fn free_text(text: &str, bytes_max: usize) -> Result<(), TextError> {
     match text.chars().count() {
         0 => Err(TextError::Empty),
@@ -113,8 +124,10 @@ fn free_text(text: &str, bytes_max: usize) -> Result<(), TextError> {
     }
 }
 
-/// Characters that make a line read differently from what it says (Unicode Standard Annex 9, explicit directional
-/// formatting).
+/// Characters that make a line read differently from what it says.
+///
+/// They are the explicit directional formatting characters of Unicode Standard Annex 9. With one of them a
+/// cashier's name could hide or reverse what stands beside it.
 fn is_bidi_control(c: char) -> bool {
     matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }

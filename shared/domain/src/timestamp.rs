@@ -1,8 +1,8 @@
 //! Instants in UTC, days in the province's time.
 //!
-//! Everything stored and sent is an instant in UTC. Days and hours are the province's: UTC+8 all the year round, in
-//! every province (China has had one zone since 1949 and no summer time since 1991), so an offset is exact and no zone
-//! table is needed.
+//! Everything stored and sent is an instant in UTC. Days and hours are the province's: UTC+8 all the year
+//! round, in every province. China has had one zone since 1949 and no summer time since 1991. So an offset is
+//! exact and no zone table is needed.
 
 use serde::{Deserialize, Serialize};
 use std::{fmt, str::FromStr};
@@ -14,7 +14,10 @@ use time::{
 pub const PROVINCE_OFFSET_SECONDS: i64 = 8 * 3600;
 const DAY_SECONDS: i64 = 86_400;
 
-/// A whole second in UTC between 2000-01-01 and 2100-01-01.
+/// A whole second in UTC between 2000-01-01 and 2100-01-01, both included.
+///
+/// `Display` writes RFC 3339 with a `Z`, like `2026-11-22T03:04:05Z`. `FromStr` reads any RFC 3339 offset and
+/// drops fractions of a second, so what is read is not always written back letter for letter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Timestamp(i64);
@@ -30,17 +33,19 @@ impl Timestamp {
     /// 2100-01-01T00:00:00Z.
     pub const MAX: Timestamp = Timestamp(4_102_444_800);
 
-    /// The instant of a Unix time in seconds, if it is in range.
+    /// The instant of a Unix time in seconds; `None` before 2000 and after 2100.
     pub const fn from_unix_seconds(seconds: i64) -> Option<Self> {
         if seconds >= Self::MIN.0 && seconds <= Self::MAX.0 { Some(Timestamp(seconds)) } else { None }
     }
 
-    /// Unix time in seconds.
+    /// Unix time in seconds: what the tables hold, and what a signature's time stamp says.
     pub const fn unix_seconds(self) -> i64 {
         self.0
     }
 
-    /// The instant this many seconds later, held within the range.
+    /// The instant this many seconds later, or earlier when it is negative.
+    ///
+    /// The result is held within the range: it is [`Timestamp::MAX`] instead of an overflow.
     pub const fn plus_seconds(self, seconds: i64) -> Self {
         let sum = self.0.saturating_add(seconds);
         if sum < Self::MIN.0 {
@@ -57,7 +62,7 @@ impl Timestamp {
         self.0 - earlier.0
     }
 
-    /// The day on the province's calendar.
+    /// The day on the province's calendar. At 16:00 UTC the province's next day begins.
     pub const fn province_day(self) -> ProvinceDay {
         ProvinceDay((self.0 + PROVINCE_OFFSET_SECONDS).div_euclid(DAY_SECONDS))
     }
@@ -105,21 +110,23 @@ impl From<Timestamp> for String {
 }
 
 /// A day on the province's calendar, counted from 1970-01-01.
+///
+/// A limit per day, a sheet and a bill each belong to such a day.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ProvinceDay(i64);
 
 impl ProvinceDay {
-    /// Midnight in the province at which this day begins.
+    /// Midnight in the province at which this day begins, as an instant in UTC: 16:00 of the day before.
     pub const fn starts_at(self) -> Timestamp {
         Timestamp(0).at_unix(self.0.saturating_mul(DAY_SECONDS) - PROVINCE_OFFSET_SECONDS)
     }
 
-    /// The day this many days later.
+    /// The day this many days later, or earlier when it is negative.
     pub const fn plus_days(self, days: i64) -> Self {
         ProvinceDay(self.0.saturating_add(days))
     }
 
-    /// The day of a number that [`ProvinceDay::number`] gave, between the years 2000 and 2100.
+    /// The day of a number that [`ProvinceDay::number`] gave; `None` outside the years 2000 to 2100.
     pub const fn from_number(number: i64) -> Option<Self> {
         let fits = number >= Timestamp::MIN.province_day().0 && number <= Timestamp::MAX.province_day().0;
         if fits { Some(ProvinceDay(number)) } else { None }
@@ -131,7 +138,7 @@ impl ProvinceDay {
     }
 }
 
-/// Like `2026-11-24`.
+/// ISO 8601, like `2026-11-24`.
 impl fmt::Display for ProvinceDay {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let days = i32::try_from(self.0).map_err(|_| fmt::Error)?;
@@ -145,6 +152,7 @@ impl fmt::Display for ProvinceDay {
 #[error("a day is like 2026-11-24, between the years 2000 and 2100")]
 pub struct DayError;
 
+/// Reads exactly the ten characters of `2026-11-24`. Short forms like `2026-1-4` are refused.
 impl FromStr for ProvinceDay {
     type Err = DayError;
     fn from_str(text: &str) -> Result<Self, DayError> {
@@ -155,10 +163,10 @@ impl FromStr for ProvinceDay {
     }
 }
 
-/// The Julian day of 1970-01-01.
+/// The Julian day of 1970-01-01, as the crate `time` counts them.
 const EPOCH_DAY: i32 = 2_440_588;
 
-/// A month on the province's calendar.
+/// A month on the province's calendar: what a statement is about. Counted in months since the year 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ProvinceMonth(i64);
 
@@ -170,7 +178,7 @@ impl ProvinceMonth {
         ProvinceMonth(i64::from(date.year()) * 12 + i64::from(u8::from(date.month())) - 1)
     }
 
-    /// Its first day.
+    /// The first day of the month, which is always the 1st.
     pub fn first_day(self) -> ProvinceDay {
         let month = u8::try_from(self.0.rem_euclid(12) + 1).ok().and_then(|month| Month::try_from(month).ok());
         let year = i32::try_from(self.0.div_euclid(12)).ok();
@@ -178,7 +186,7 @@ impl ProvinceMonth {
         ProvinceDay(date.map_or(0, |date| i64::from(date.to_julian_day() - EPOCH_DAY)))
     }
 
-    /// Its last day.
+    /// The last day of the month: the 28th to the 31st. A statement is made when this day is closed.
     pub fn last_day(self) -> ProvinceDay {
         self.next().first_day().plus_days(-1)
     }
@@ -194,13 +202,14 @@ impl ProvinceMonth {
     }
 }
 
-/// Like `2026-11`.
+/// ISO 8601, like `2026-11`.
 impl fmt::Display for ProvinceMonth {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:04}-{:02}", self.0.div_euclid(12), self.0.rem_euclid(12) + 1)
     }
 }
 
+/// Reads exactly the seven characters of `2026-11`, between the years 2000 and 2100.
 impl FromStr for ProvinceMonth {
     type Err = DayError;
     fn from_str(text: &str) -> Result<Self, DayError> {
@@ -209,6 +218,7 @@ impl FromStr for ProvinceMonth {
 }
 
 impl Timestamp {
+    /// The instant of a Unix time, held within the range.
     const fn at_unix(self, seconds: i64) -> Self {
         Timestamp(self.0).plus_seconds(seconds - self.0)
     }

@@ -1,4 +1,11 @@
-//! The code a member shows, and the public ids made the same way.
+//! The code (券码) that a member shows, and the public ids made the same way.
+//!
+//! A code is the coupon's key, enciphered: province, then sixteen symbols. It is stored nowhere. It is made
+//! when it is shown, and leads back to the coupon when it is typed. So a till's request reads one item and no
+//! index.
+//!
+//!     44-ABCD-EFGH-JKMN-PQRS      a code of Guangdong, as it is shown
+//!     44abcdefghjkmnpqrs          the same, as somebody may type it
 
 use super::locator::{LocatorCipher, SYMBOLS, TAG_SYMBOLS, TagCipher};
 use crate::{
@@ -9,15 +16,16 @@ use crate::{
 };
 use std::{fmt, str::FromStr};
 
-/// A coupon's code, like `44-ABCD-EFGH-JKMN-PQRS`: who holds it may redeem it. `Debug` is redacted and there is no
-/// `Display`; [`CouponCode::expose`] is for the wire alone.
+/// A coupon's code, like `44-ABCD-EFGH-JKMN-PQRS`. Whoever holds it may redeem the coupon.
+///
+/// `Debug` is redacted and there is no `Display`. [`CouponCode::expose`] is for the wire alone.
 #[derive(Clone, PartialEq, Eq)]
 pub struct CouponCode {
     province: Province,
     symbols: [u8; SYMBOLS],
 }
 
-/// One variant per way for a typed code to be wrong.
+/// One variant per way for a typed code to be wrong. It says nothing of whether a coupon has the code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum CodeError {
     /// Not eighteen symbols once spaces and dashes are gone.
@@ -31,11 +39,12 @@ pub enum CodeError {
     Symbol,
 }
 
-/// Bytes of typed text that are looked at: 18 symbols and room for generous spacing.
+/// Bytes of typed text that are looked at: 18 symbols and room for generous spacing. More is refused unread.
 const TYPED_BYTES_MAX: usize = 64;
 
 impl CouponCode {
-    /// The code as it is shown to its holder. For the wire alone: never log or store it.
+    /// The code as its holder sees it: province, four groups of four, dashes between them. Never log or store
+    /// it.
     pub fn expose(&self) -> String {
         let mut text = self.province.code().to_owned();
         for group in self.symbols.chunks(4) {
@@ -45,7 +54,7 @@ impl CouponCode {
         text
     }
 
-    /// The province that issued it.
+    /// The province that issued it: the first two digits. Another province's stack cannot read the rest.
     pub fn province(&self) -> Province {
         self.province
     }
@@ -53,7 +62,9 @@ impl CouponCode {
 
 impl FromStr for CouponCode {
     type Err = CodeError;
-    /// Forgiving: case, O for 0, I and L for 1, spaces and dashes anywhere.
+    /// Reads what a person typed. It forgives case, O for 0, I and L for 1, and spaces and dashes anywhere.
+    ///
+    /// It checks the form alone. [`CodeKeyRing::locate`] says whether the code was made here.
     fn from_str(typed: &str) -> Result<Self, CodeError> {
         if typed.len() > TYPED_BYTES_MAX {
             return Err(CodeError::Length);
@@ -76,6 +87,7 @@ impl FromStr for CouponCode {
     }
 }
 
+/// The symbol that a person meant by a character: Crockford's own reading of O, I and L.
 fn forgiven(typed: char) -> char {
     match typed.to_ascii_uppercase() {
         'O' => '0',
@@ -90,23 +102,25 @@ impl fmt::Debug for CouponCode {
     }
 }
 
-/// A key for codes and its version, 1 to 65 535. The version is a clause of every redemption.
+/// A key for codes and its version, 1 to 65 535.
+///
+/// Each coupon names the version that its code is made with. That is a clause of every redemption.
 #[derive(Clone)]
 pub struct CodeKey {
-    /// Which key a coupon's code was made with.
+    /// Which key a coupon's code was made with. It is never used again for another key.
     pub version: u16,
-    /// AES-256.
+    /// 32 bytes for AES-256.
     pub key: [u8; 32],
 }
 
-/// The keys of codes, newest first. An old key lives until no live coupon carries its version.
+/// The keys of codes, newest first. An old key stays until no live coupon carries its version.
 pub struct CodeKeyRing {
     province: Province,
     keys: Vec<(u16, LocatorCipher)>,
 }
 
 impl CodeKeyRing {
-    /// A ring of at least one key, newest first; `None` when it is empty or a version comes twice.
+    /// A ring of keys, newest first; `None` when there is no key or a version comes twice.
     pub fn new(province: Province, keys: &[CodeKey]) -> Option<Self> {
         let mut ring: Vec<(u16, LocatorCipher)> = Vec::new();
         for CodeKey { version, key } in keys {
@@ -123,20 +137,24 @@ impl CodeKeyRing {
         self.province
     }
 
-    /// The version that new coupons get.
+    /// The version that new coupons get: the first of the ring.
     pub fn newest_version(&self) -> u16 {
         self.keys.first().map_or(0, |(version, _)| *version)
     }
 
-    /// The code of a coupon under the key it was issued with; `None` when that key is gone.
+    /// The code of a coupon under the key it was issued with.
+    ///
+    /// `None` when the ring no longer has that key: the coupon then has no code that anybody could show.
     pub fn code(&self, key: CouponKey, version: u16) -> Option<CouponCode> {
         let (_, cipher) = self.keys.iter().find(|(known, _)| *known == version)?;
         let symbols = cipher.encipher(key).into_bytes().try_into().ok()?;
         Some(CouponCode { province: self.province, symbols })
     }
 
-    /// Every place the code may name, with the version of the key that says so. Nearly always one or none; two keys can
-    /// both pass the zero check once in 2²⁰, which is why the version is a clause of the write.
+    /// Every key that the code may name, with the version of the cipher key that says so.
+    ///
+    /// It is nearly always one or none. Two cipher keys can both pass the zero check, once in 2²⁰. That is
+    /// why the version is a clause of the write. No table is read here: a guess fails before it costs a read.
     pub fn locate(&self, code: &CouponCode) -> Vec<(CouponKey, u16)> {
         self.keys
             .iter()
@@ -145,7 +163,10 @@ impl CodeKeyRing {
     }
 }
 
-/// Makes and reads public ids: opaque, self-locating, useless as codes, and never rotated.
+/// Makes and reads public ids.
+///
+/// They are opaque, lead to their item without an index, and are useless as codes. Their key is never
+/// rotated, because clients keep ids for ever.
 pub struct IdCipher {
     member: LocatorCipher,
     coupon: LocatorCipher,
@@ -156,7 +177,8 @@ pub struct IdCipher {
 }
 
 impl IdCipher {
-    /// The cipher of a province's ids.
+    /// The cipher of a province's ids, each kind under a tweak of its own. `None` when the cipher does not
+    /// take the key.
     pub fn new(province: Province, key: &[u8; 32]) -> Option<Self> {
         let cipher = |purpose| LocatorCipher::new(key, province.code(), purpose);
         Some(IdCipher {
@@ -169,40 +191,46 @@ impl IdCipher {
         })
     }
 
-    /// `mem_…`.
+    /// The id of a member: `mem_` and sixteen symbols in small letters.
     pub fn member_id(&self, member: MemberNo) -> String {
         format!("mem_{}", self.member.encipher(member_place(member)).to_ascii_lowercase())
     }
 
-    /// Whether a text has the form of a member's id: `mem_` and sixteen of Crockford's symbols in small letters.
+    /// Whether a text has the form of a member's id: `mem_` and sixteen of Crockford's symbols in small
+    /// letters.
+    ///
+    /// It needs no key, and says nothing of whether the member exists.
     pub fn is_member_id(text: &str) -> bool {
         let is_symbol =
             |byte: u8| !byte.is_ascii_uppercase() && crate::ids::CROCKFORD.contains(&byte.to_ascii_uppercase());
         text.strip_prefix("mem_").is_some_and(|symbols| symbols.len() == SYMBOLS && symbols.bytes().all(is_symbol))
     }
 
-    /// The member a `mem_…` names.
+    /// The member that a `mem_…` names. [`IdError`] when this province did not make the id.
     pub fn member(&self, id: &str) -> Result<MemberNo, IdError> {
         let key = read(&self.member, "mem_", id)?;
         if key == member_place(key.member) { Ok(key.member) } else { Err(IdError) }
     }
 
-    /// `cpn_…`.
+    /// The id of a coupon: `cpn_` and sixteen symbols in small letters. Merchants are sent it, and it redeems
+    /// nothing.
     pub fn coupon_id(&self, coupon: CouponKey) -> String {
         format!("cpn_{}", self.coupon.encipher(coupon).to_ascii_lowercase())
     }
 
-    /// The coupon a `cpn_…` names.
+    /// The coupon that a `cpn_…` names. [`IdError`] when this province did not make the id.
     pub fn coupon(&self, id: &str) -> Result<CouponKey, IdError> {
         read(&self.coupon, "cpn_", id)
     }
 
-    /// `rdm_…-n`, n counting a coupon's redemptions from 1.
+    /// The id of a redemption: `rdm_…-n`. `index` counts a coupon's redemptions from 0, and n from 1.
     pub fn redemption_id(&self, coupon: CouponKey, index: usize) -> String {
         numbered(&self.redemption, "rdm_", coupon, index)
     }
 
     /// The coupon and the index, from 0, that a `rdm_…-n` names.
+    ///
+    /// [`IdError`] when n is 0, begins with 0, or is above [`REDEMPTIONS_MAX`].
     pub fn redemption(&self, id: &str) -> Result<(CouponKey, usize), IdError> {
         let (key, number) = id.rsplit_once('-').ok_or(IdError)?;
         let plain = !number.starts_with('0') && number.bytes().all(|b| b.is_ascii_digit());
@@ -211,20 +239,23 @@ impl IdCipher {
         Ok((read(&self.redemption, "rdm_", key)?, index))
     }
 
-    /// `rvs_…-n`: the reversal of redemption n.
+    /// The id of a reversal: `rvs_…-n`, where n is that of the redemption it undoes.
     pub fn reversal_id(&self, coupon: CouponKey, index: usize) -> String {
         numbered(&self.reversal, "rvs_", coupon, index)
     }
 
-    /// `hld_…`: the hold of an order. Its last eight symbols are the order's tag, enciphered beside the coupon: who has one hold's id
-    /// cannot make that of another order.
+    /// The id of the hold of an order: `hld_` and 24 symbols.
+    ///
+    /// The last eight are the order's tag, enciphered beside the coupon. Whoever has one hold's id cannot
+    /// make that of another order.
     pub fn hold_id(&self, coupon: CouponKey, tag: HoldTag) -> String {
         let locator = self.hold.encipher(coupon);
         let order = self.hold_order.encipher(&locator, tag.0);
         format!("hld_{locator}{order}").to_ascii_lowercase()
     }
 
-    /// The coupon, and which of its holds, that a `hld_…` names.
+    /// The coupon, and which of its holds, that a `hld_…` names. [`IdError`] when the first sixteen symbols
+    /// are not ours.
     pub fn hold(&self, id: &str) -> Result<(CouponKey, HoldTag), IdError> {
         let (key, order) = id.split_at_checked(id.len().saturating_sub(TAG_SYMBOLS)).ok_or(IdError)?;
         let coupon = read(&self.hold, "hld_", key)?;
@@ -237,15 +268,19 @@ impl IdCipher {
     }
 }
 
+/// An id that names the coupon and, after a dash, a number from 1.
 fn numbered(cipher: &LocatorCipher, prefix: &str, coupon: CouponKey, index: usize) -> String {
     format!("{prefix}{}-{}", cipher.encipher(coupon).to_ascii_lowercase(), index + 1)
 }
 
+/// The key that a member's id enciphers: the first ordinal of campaign 0. Any other key behind a `mem_` is
+/// refused.
 fn member_place(member: MemberNo) -> CouponKey {
     let campaign = CampaignNo::try_from(0).unwrap_or_else(|_| unreachable!("zero is in range"));
     CouponKey { member, campaign, ordinal: Ordinal::FIRST }
 }
 
+/// The key behind an id. A capital letter is refused, so that one thing has one id.
 fn read(cipher: &LocatorCipher, prefix: &str, id: &str) -> Result<CouponKey, IdError> {
     let text = id.strip_prefix(prefix).ok_or(IdError)?;
     if text.bytes().any(|b| b.is_ascii_uppercase()) {

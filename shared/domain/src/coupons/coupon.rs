@@ -1,4 +1,7 @@
 //! A coupon (券): one item, its facts, its states.
+//!
+//! A coupon is never deleted, and its facts are only added to. What a holder sees of it follows from the
+//! facts and the time, so nothing has to run for a coupon to expire.
 
 use crate::{
     idempotency::{Fingerprint, KeyHash},
@@ -12,116 +15,125 @@ use crate::{
 };
 use std::str::FromStr;
 
-/// Where a coupon is: the whole key of its item, and all that its code says.
+/// The key of a coupon: it finds the coupon's item, and it is all that the code says.
+///
+/// With it, one read reaches the coupon. `Ord` is by member, then campaign, then ordinal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CouponKey {
-    /// Whose it is.
+    /// Whose it is. A coupon never changes hands.
     pub member: MemberNo,
-    /// Of which campaign.
+    /// Which campaign gave it out.
     pub campaign: CampaignNo,
     /// Which of the member's coupons of that campaign.
     pub ordinal: Ordinal,
 }
 
-/// The facts of a coupon. No code, no key and no rendered answer among them: those are made from the facts.
+/// The facts of a coupon.
+///
+/// No code, no cipher key and no rendered answer is among them: those are made from the facts.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Coupon {
-    /// Where it is.
+    /// Its key. The item holds it once, as its primary key.
     pub key: CouponKey,
-    /// When it was claimed.
+    /// When it was claimed, by our clock.
     pub claimed_at: Timestamp,
-    /// The request that claimed it.
+    /// The hash of the idempotency key that claimed it. A repeated claim is recognised by it.
     pub claim_key: KeyHash,
-    /// What that request asked.
+    /// The fingerprint of that request's payload.
     pub claim_fingerprint: Fingerprint,
-    /// Through which channel.
+    /// Through which channel it was claimed, if the claim named one.
     pub channel: Option<Channel>,
-    /// By whose link.
+    /// By whose link it was claimed, if there was a share code.
     pub share: Option<Share>,
-    /// The lease of stock whose unit it is.
+    /// The lease of stock whose unit it is. The sweep counts coupons by it.
     pub lease_id: LeaseId,
-    /// The member-visible terms it was claimed under.
+    /// The version of the member-visible terms it was claimed under, from 1.
     pub terms_version: u32,
-    /// Proof of what the member was shown.
+    /// The hash of those terms: proof of what the member was shown.
     pub terms_sha256: TermsHash,
-    /// The settlement terms it is paid under.
+    /// The version of the settlement terms that its redemptions are paid under, from 1.
     pub settlement_version: u32,
-    /// The key its code is made with.
+    /// The version of the cipher key that its code is made with.
     pub key_version: u16,
-    /// First instant of use.
+    /// First instant of use. It is never before the claim.
     pub valid_from: Timestamp,
-    /// First instant after.
+    /// First instant at which it can no longer be used. A reversal may move it later, by the make-up of the
+    /// terms.
     pub valid_until: Timestamp,
-    /// Units of use it was issued with.
+    /// Units of use it was issued with: 1, or the uses of a multi-use benefit.
     pub uses_total: u8,
-    /// Units of use left.
+    /// Units of use left. A redemption takes one, and a reversal gives one back.
     pub uses_left: u8,
-    /// When it was deactivated, if it was.
+    /// When it was taken back, if it was. It never becomes usable again.
     pub deactivated_at: Option<Timestamp>,
     /// The newest hold, lapsed or not.
     pub hold: Option<Hold>,
-    /// Every redemption of its life, the reversed ones included, in order.
+    /// Every redemption of its life in order, the reversed ones included: at most 32.
     pub redemptions: Vec<Redemption>,
 }
 
-/// A till's claim on a coupon for a while (R2). A coupon remembers its newest one, also when it no longer counts: who asks
-/// again with the same key hears the same answer.
+/// A till's claim on a coupon for one order (R2).
+///
+/// A coupon keeps its newest hold, also when that no longer counts. So a request repeated with the same key
+/// gets the same answer.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Hold {
-    /// The order that it is for. It names the hold: the same order has one hold of a coupon.
+    /// The hash of the order it is for. It names the hold: one order has one hold of a coupon.
     pub order: KeyHash,
-    /// The request that placed it.
+    /// The hash of the idempotency key of the request that placed it.
     pub key: KeyHash,
-    /// What that request asked.
+    /// The fingerprint of that request's payload.
     pub fingerprint: Fingerprint,
-    /// When the code was presented for it.
+    /// When the till presented the code for it.
     pub at: Timestamp,
-    /// First instant at which it no longer counts, whatever happens.
+    /// First instant at which it no longer counts, whatever happens. It is at most the coupon's own end.
     pub until: Timestamp,
     /// Whether it was confirmed or released.
     pub ended: bool,
 }
 
-/// Which hold of a coupon a hold's id names: the first 40 bits of its order's hash. A coupon has few orders in its life, and
-/// one in a million million pairs of them would be confused. The hash has no key: an id holds it enciphered.
+/// Which hold of a coupon a hold's id names: the first 40 bits of its order's hash.
+///
+/// A coupon has few orders in its life. Two of them share a tag once in a million million pairs. The hash has
+/// no key, so an id holds it enciphered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct HoldTag(pub [u8; 5]);
 
 impl HoldTag {
-    /// The tag of an order's hold.
+    /// The tag of an order's hold: the first five bytes of the order's hash.
     pub fn of(order: KeyHash) -> Self {
         let [a, b, c, d, e, ..] = order.0;
         HoldTag([a, b, c, d, e])
     }
 }
 
-/// One use of a coupon.
+/// One use (核销) of a coupon. Once written, only its reversal is added, or a till adopts it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Redemption {
-    /// When it counts: our clock for an API call, the merchant's for a report.
+    /// When it counts: by our clock for an API call, by the merchant's for a report.
     pub at: Timestamp,
-    /// The request that did it.
+    /// The hash that names the request: of the idempotency key for a till, of the order for a report.
     pub key: KeyHash,
-    /// What that request asked.
+    /// The fingerprint of that request's payload.
     pub fingerprint: Fingerprint,
-    /// How it reached us.
+    /// How it reached us first. A till that adopts it does not change this.
     pub source: RedemptionSource,
-    /// Where.
+    /// In which of the merchant's stores.
     pub store_id: StoreId,
-    /// The merchant's order.
+    /// The merchant's number of the order.
     pub order_no: OrderNo,
-    /// The order's amount before the discount.
+    /// The order's amount before the discount, in fen.
     pub amount: Fen,
-    /// What was taken off.
+    /// What was taken off, in fen: at most the amount.
     pub discount: Fen,
-    /// Who stood at the till.
+    /// Who stood at the till, if the request said so.
     pub cashier: Option<Cashier>,
-    /// Its undoing, if it was undone.
+    /// Its reversal, if it was undone. There is at most one.
     pub reversal: Option<Reversal>,
 }
 
 impl Redemption {
-    /// Whether nobody but the merchant's own system has spoken of it: no till has adopted it as its own.
+    /// Whether it is known from the merchant's report alone: no till has adopted it as its own.
     pub fn is_only_reported(&self) -> bool {
         self.source == RedemptionSource::Callback && self.key == KeyHash::of_order(&self.order_no)
     }
@@ -130,14 +142,14 @@ impl Redemption {
 /// How a redemption reached us.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum RedemptionSource {
-    /// The merchant asked first (`POST /v1/redemptions`).
+    /// A till asked first (`POST /v1/redemptions`).
     Api,
-    /// The merchant told us afterwards (a callback).
+    /// The merchant's system reported it afterwards.
     Callback,
 }
 
 impl RedemptionSource {
-    /// The name in the table.
+    /// The name in the table. A report's is `callback`, after the path that reports come in by.
     pub const fn as_str(self) -> &'static str {
         match self {
             RedemptionSource::Api => "api",
@@ -156,42 +168,42 @@ impl FromStr for RedemptionSource {
     }
 }
 
-/// The undoing of a redemption (撤销).
+/// The undoing (撤销) of one redemption. It is written once and never changes.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Reversal {
-    /// When.
+    /// When, by our clock.
     pub at: Timestamp,
-    /// The request that did it.
+    /// The hash that names the request. One key undoes one redemption of the coupon.
     pub key: KeyHash,
-    /// What that request asked.
+    /// The fingerprint of that request's payload.
     pub fingerprint: Fingerprint,
-    /// Why.
+    /// Why, in the words of whoever asked. Nothing is decided by it.
     pub reason: Reason,
-    /// The coupon's status right after.
+    /// The coupon's status right after: a repeated request gets the same answer.
     pub status: CouponStatus,
-    /// How many redemptions the coupon had by then: with it, the units left at any moment can be told.
+    /// How many redemptions the coupon had by then. With it, the units left at any moment can be worked out.
     pub redemptions_before: usize,
 }
 
-/// What a holder sees.
+/// What a holder sees. It follows from the facts and the time, and is not stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum CouponStatus {
-    /// Not valid yet.
+    /// Its validity has not begun.
     Pending,
     /// Usable now.
     Active,
-    /// A till holds it.
+    /// Usable now for the order of its hold, and for no other.
     Held,
-    /// No unit of use is left.
+    /// No unit of use is left. A reversal may give one back.
     Redeemed,
-    /// Its validity is over.
+    /// Its validity is over and units are left.
     Expired,
-    /// Taken back with a reason.
+    /// It was taken back.
     Deactivated,
 }
 
 impl CouponStatus {
-    /// Every status.
+    /// Every status, in the order of a coupon's life.
     pub const ALL: [CouponStatus; 6] = [
         CouponStatus::Pending,
         CouponStatus::Active,
@@ -228,6 +240,8 @@ impl FromStr for CouponStatus {
 
 impl Coupon {
     /// What a holder sees at `now`. Derived, never stored: expiry needs no sweeper.
+    ///
+    /// The first that applies counts: deactivated, redeemed, expired, pending, held, active.
     pub fn status(&self, now: Timestamp) -> CouponStatus {
         if self.deactivated_at.is_some() {
             CouponStatus::Deactivated
@@ -244,23 +258,25 @@ impl Coupon {
         }
     }
 
-    /// Whom a commission is owed to for this coupon.
+    /// Whether a commission is owed for this coupon: only when its share code was signed for a partner.
     pub fn attribution(&self) -> Attribution {
         let is_of_partner = self.share.as_ref().is_some_and(|share| share.partner().is_some());
         if is_of_partner { Attribution::ToPartner } else { Attribution::ToNobody }
     }
 
-    /// The hold that still counts at `now`.
+    /// The hold that counts at `now`: not ended, and its deadline not reached.
     pub fn live_hold(&self, now: Timestamp) -> Option<&Hold> {
         self.hold.as_ref().filter(|hold| !hold.ended && now < hold.until)
     }
 
-    /// The newest redemption that stands.
+    /// The newest redemption that was not undone; `None` when none stands.
     pub fn newest_standing_redemption(&self) -> Option<&Redemption> {
         self.redemptions.iter().rev().find(|redemption| redemption.reversal.is_none())
     }
 
-    /// The coupon as it was when it was claimed, under the terms it was claimed with: what the first answer showed.
+    /// The coupon as it was when it was claimed, under the terms it was claimed with.
+    ///
+    /// That is what the first answer to the claim showed, so a replay shows it again.
     #[must_use]
     pub fn as_claimed(mut self, terms: &crate::terms::Terms) -> Self {
         self.valid_until = terms.validity.window(self.claimed_at).1;
@@ -271,7 +287,8 @@ impl Coupon {
         self
     }
 
-    /// Units of use left right after redemption `index`: a replay says what the first answer said.
+    /// Units of use left right after redemption `index`, from 0. A replay gives the number of the first
+    /// answer.
     pub fn uses_left_after(&self, index: usize) -> u8 {
         let given_back = self
             .redemptions
@@ -283,7 +300,9 @@ impl Coupon {
         u8::try_from(left).unwrap_or(0)
     }
 
-    /// The coupon after this redemption. The table's write does the same; a test holds the two equal.
+    /// The coupon after this redemption: one unit less, and any hold ended.
+    ///
+    /// The table's write does the same. A test holds the two equal.
     #[must_use]
     pub fn with_redemption(mut self, redemption: Redemption) -> Self {
         self.uses_left = self.uses_left.saturating_sub(1);
@@ -292,7 +311,9 @@ impl Coupon {
         self
     }
 
-    /// The coupon after a till's request has adopted redemption `index`, which was only reported. A hold for its order is confirmed.
+    /// The coupon after a till's request has adopted redemption `index`, which was only reported.
+    ///
+    /// No unit is spent. A hold for its order ends, as a confirmation ends it.
     #[must_use]
     pub fn with_adoption(mut self, index: usize, key: KeyHash, fingerprint: Fingerprint) -> Self {
         if let Some(redemption) = self.redemptions.get_mut(index) {
@@ -303,7 +324,9 @@ impl Coupon {
         self
     }
 
-    /// The coupon after redemption `index` is undone.
+    /// The coupon after redemption `index` is undone: one unit more, and this end of validity.
+    ///
+    /// An index that does not exist changes nothing.
     #[must_use]
     pub fn with_reversal(mut self, index: usize, reversal: Reversal, valid_until: Timestamp) -> Self {
         if let Some(redemption) = self.redemptions.get_mut(index) {

@@ -1,7 +1,8 @@
 //! Holding a coupon for an order (R2): **while a hold counts, its own order alone can use the coupon.**
 //!
-//! A hold ends when it is confirmed by a redemption, released, or when its deadline passes; nothing has to happen for that.
-//! `docs/HOLDS.md` has the whole table of what each event does in each state, written by the tests.
+//! A hold ends when a redemption confirms it, when it is released, or when its deadline passes. Nothing has
+//! to happen for the last. `docs/HOLDS.md` has the whole table of what each event does in each state; the
+//! tests write it.
 
 use crate::{
     coupon::{Coupon, Hold, HoldTag},
@@ -11,32 +12,34 @@ use crate::{
     timestamp::Timestamp,
 };
 
-/// A hold as asked, checked.
+/// A hold as asked: its texts checked, its store looked up.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HoldRequest {
-    /// Who would redeem, where and what for.
+    /// The redemption that it is for. The same rules stand against a hold.
     pub redemption: RedeemRequest,
-    /// For how long, 1 to 3 600 seconds.
+    /// For how long, 1 to 3 600 seconds. The caller has checked it.
     pub seconds: i64,
 }
 
-/// What placing a hold would do.
+/// What placing a hold would do. Only `Place` writes anything.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum HoldDecision {
     /// Nothing stands against it: this is the hold to place.
     Place(Hold),
-    /// The order has its hold already, or the same request has succeeded before: the coupon's newest.
+    /// The coupon's newest hold is what the request asks for. Nothing is written.
     Standing {
-        /// Whether it was this very request.
+        /// Whether the same request placed it. If not, it is the same order's hold, by another key.
         replayed: bool,
     },
     /// The same key has placed the coupon's newest hold with another payload.
     KeyReused,
-    /// A rule stands against it: those of a redemption.
+    /// A rule stands against it: one of those of a redemption.
     Refused(RedeemRefusal),
 }
 
-/// What holding `coupon` would do, under the terms it was claimed with. A key counts while its hold is the newest.
+/// What holding `coupon` would do, under the terms it was claimed with.
+///
+/// A key counts while its hold is the coupon's newest. A hold ends at the coupon's own end at the latest.
 pub fn decide_hold(coupon: &Coupon, terms: &Terms, request: &HoldRequest) -> HoldDecision {
     let asked = &request.redemption;
     if let Some(earlier) = coupon.hold.as_ref().filter(|hold| hold.key == asked.key) {
@@ -65,13 +68,13 @@ pub fn decide_hold(coupon: &Coupon, terms: &Terms, request: &HoldRequest) -> Hol
 pub enum ReleaseDecision {
     /// It counts, and would end.
     Release,
-    /// It has ended already: confirmed, released or lapsed.
+    /// It has ended already: confirmed, released or lapsed. Releasing it again is no error.
     Ended,
-    /// The coupon's newest hold is none or another one.
+    /// The coupon has no hold, or its newest is that of another order.
     NotFound,
 }
 
-/// What releasing the hold `tag` of `coupon` at `now` would do.
+/// What releasing the hold `tag` of `coupon` at `now` would do. An ended hold of the tag stays ended.
 pub fn decide_release(coupon: &Coupon, tag: HoldTag, now: Timestamp) -> ReleaseDecision {
     match &coupon.hold {
         Some(hold) if HoldTag::of(hold.order) != tag => ReleaseDecision::NotFound,

@@ -1,8 +1,11 @@
-//! Where a coupon is, enciphered into sixteen symbols of base 32 (DESIGN: "the code locates itself and is never stored").
+//! A coupon's key, enciphered into sixteen symbols of base 32: the code finds its own coupon and is never
+//! stored.
 //!
-//! `member (7 symbols) ‖ campaign (4) ‖ ordinal (2) ‖ zeros (3)`: 80 bits of which 20 are redundant — one of the member's
-//! 35, four of the ordinal's ten and the fifteen zeros. Enciphered with FF1 (NIST SP 800-38G, AES-256), so a guessed
-//! or mistyped text passes the check once in 2²⁰ and hits a live coupon with probability live / 2⁸⁰.
+//! `member (7 symbols) ‖ campaign (4) ‖ ordinal (2) ‖ zeros (3)` are 80 bits, of which 20 are redundant. They
+//! are one of the member's 35, four of the ordinal's ten, and the fifteen zeros.
+//!
+//! The cipher is FF1 (NIST SP 800-38G) with AES-256. A guessed or mistyped text passes the check once in 2²⁰.
+//! It hits a live coupon with probability live / 2⁸⁰.
 
 use crate::{
     coupon::CouponKey,
@@ -13,6 +16,7 @@ use fpe::ff1::{FF1, FlexibleNumeralString};
 
 /// Symbols of a locator, enciphered or not.
 pub(crate) const SYMBOLS: usize = 16;
+/// Numerals of FF1: one for each symbol of Crockford's base 32.
 const RADIX: u32 = 32;
 /// Bits to the right of the member, the campaign and the ordinal.
 const MEMBER_SHIFT: u32 = (4 + 2 + 3) * 5;
@@ -26,13 +30,14 @@ pub(crate) struct LocatorCipher {
 }
 
 impl LocatorCipher {
-    /// The tweak is the province's code followed by the purpose: a text of one kind or province means nothing in another.
+    /// The tweak is the province's code followed by the purpose. So a text of one kind or province means
+    /// nothing in another.
     pub(crate) fn new(key: &[u8; 32], province: &str, purpose: &str) -> Option<Self> {
         let ff1 = FF1::new(key, RADIX).ok()?;
         Some(LocatorCipher { ff1, tweak: format!("{province}{purpose}").into_bytes() })
     }
 
-    /// The enciphered place, in Crockford's base 32, capitals.
+    /// The enciphered key: sixteen symbols of Crockford's base 32, in capitals.
     pub(crate) fn encipher(&self, key: CouponKey) -> String {
         let packed = u128::from(key.member.get()) << MEMBER_SHIFT
             | u128::from(key.campaign.get()) << CAMPAIGN_SHIFT
@@ -42,7 +47,10 @@ impl LocatorCipher {
         text(&sealed.map(Into::<Vec<u16>>::into).unwrap_or_default())
     }
 
-    /// The place that these symbols name, or `None` when they were not made with this key and tweak.
+    /// The key that these symbols name.
+    ///
+    /// `None` when they were not made with this cipher key and tweak: a redundant bit is set. One wrong text
+    /// in 2²⁰ is not noticed here.
     pub(crate) fn decipher(&self, symbols: &[u8; SYMBOLS]) -> Option<CouponKey> {
         let sealed = FlexibleNumeralString::from(numerals(symbols)?);
         let plain: Vec<u16> = self.ff1.decrypt(&self.tweak, &sealed).ok()?.into();
@@ -61,8 +69,10 @@ impl LocatorCipher {
 /// Symbols of an enciphered tag: 8 × 5 bits are its 40.
 pub(crate) const TAG_SYMBOLS: usize = 8;
 
-/// Enciphers five bytes beside a locator. Who knows a locator and one tag cannot make another tag's text: it has no redundancy, but
-/// hits a given tag once in 2⁴⁰.
+/// Enciphers the five bytes of a tag beside a locator.
+///
+/// Whoever knows a locator and one tag cannot make another tag's text. It has no redundancy, but a guess hits
+/// a given tag once in 2⁴⁰.
 pub(crate) struct TagCipher {
     ff1: FF1<Aes256>,
     tweak: Vec<u8>,
@@ -91,15 +101,18 @@ impl TagCipher {
         packed.to_be_bytes().last_chunk().copied()
     }
 
+    /// The tweak of a tag: the cipher's own, followed by the locator that it stands beside.
     fn tweak_beside(&self, locator: &str) -> Vec<u8> {
         [&self.tweak, locator.as_bytes()].concat()
     }
 }
 
+/// Numerals as symbols of Crockford's base 32, in capitals.
 fn text(numerals: &[u16]) -> String {
     numerals.iter().map(|n| char::from(CROCKFORD.get(usize::from(*n)).copied().unwrap_or(b'0'))).collect()
 }
 
+/// Symbols as numerals; `None` when one is not of Crockford's base 32.
 fn numerals(symbols: &[u8]) -> Option<Vec<u16>> {
     let position = |byte: &u8| CROCKFORD.iter().position(|symbol| symbol == byte).and_then(|at| u16::try_from(at).ok());
     symbols.iter().map(position).collect()

@@ -1,31 +1,37 @@
 //! Showing a code to a till (C2): **a report redeems only what the merchant was shown.**
 //!
-//! A merchant is sent the ids of its campaigns' coupons, so an id proves nothing. A validation or a hold, which both need the code, give
-//! the merchant a proof that says when this was, for which coupon and which order. A report carries the code or that proof.
+//! A merchant is sent the ids of its campaigns' coupons, so an id proves nothing. A validation and a hold
+//! both need the code. They give the merchant a proof that says when this was, for which coupon and which
+//! order. A report carries the code or that proof.
 
 use crate::{limits::LATE_REPORT_SECONDS_MAX, timestamp::Timestamp};
 
-/// How far a reported `redeemed_at` may lie from the proof's instant, before or after. A customer pays within minutes. A till's clock may
-/// be five minutes off.
+/// How far a reported `redeemed_at` may lie from the proof's instant, before or after: 15 minutes.
+///
+/// A customer pays within minutes. A till's clock may be five minutes off.
 pub const PRESENTED_WITHIN_SECONDS: i64 = 15 * 60;
 
-/// For how long after the presentation a report may arrive with its proof: as long as a report may redeem at all, 72 hours.
+/// For how long after the presentation a report may arrive with its proof: 72 hours, as long as a report may
+/// redeem at all.
 pub const PROOF_SECONDS_MAX: i64 = LATE_REPORT_SECONDS_MAX;
 
-/// A code was presented to a merchant for an order. Nothing of it is stored: the proof that the merchant holds says it.
+/// A code was presented to a merchant for an order. Nothing of it is stored: the proof that the merchant
+/// holds says it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Presentation {
-    /// The key that the presented code was made with. A code that was withdrawn since proves nothing.
+    /// The version of the cipher key of the presented code. A code that was withdrawn since proves nothing.
     pub key_version: u16,
-    /// When.
+    /// When the till presented it, by our clock.
     pub at: Timestamp,
-    /// Until when the order held the coupon; none for a validation.
+    /// First instant at which the order no longer held the coupon; none for a validation.
     pub held_until: Option<Timestamp>,
 }
 
 impl Presentation {
-    /// Whether a report that arrives at `now` may redeem by it at `redeemed_at`: within 15 minutes of the presentation or before the
-    /// hold's end, and at most 72 hours after the presentation.
+    /// Whether a report that arrives at `now` may redeem by it at `redeemed_at`.
+    ///
+    /// It may within 15 minutes of the presentation or before the hold's end, and at most 72 hours after the
+    /// presentation.
     pub fn proves(&self, redeemed_at: Timestamp, now: Timestamp) -> bool {
         let since = redeemed_at.seconds_since(self.at);
         let is_near = since.abs() <= PRESENTED_WITHIN_SECONDS;

@@ -1,10 +1,14 @@
-//! The rule of the house: **a unit of use is spent once, and whoever asks again with the same key hears the same answer.**
+//! The rule of the house: **a unit of use is spent once, and a request repeated with the same key gets the
+//! same answer.**
 //!
-//! [`decide`] says what a redemption would do to a coupon as it stands. It is prose for the table's conditional write: every
-//! refusal here is a clause there, and the write alone makes it true. The order of the checks is the published order of
-//! `docs/ERRORS.md`: a replay before any refusal, then expired or deactivated, not yet valid, already redeemed, held, store,
-//! minimum spend. **An order takes one unit, whether a till asks for it or the merchant's own system reports it:** a report of what a
-//! till redeemed is a replay, and a till adopts what was reported.
+//! [`decide`] says what a redemption would do to a coupon as it stands. It is prose for the table's
+//! conditional write: every refusal here is a clause there, and the write alone makes it true.
+//!
+//! The order of the checks is the published order of `docs/ERRORS.md`. A replay comes before any refusal.
+//! Then come expired or deactivated, not yet valid, already redeemed, held, store, and minimum spend.
+//!
+//! **An order takes one unit, whether a till asks for it or the merchant's own system reports it.** A report
+//! of what a till redeemed is a replay. A till adopts what was reported.
 
 use crate::{
     coupon::{Coupon, CouponStatus, Hold, HoldTag, Redemption, RedemptionSource, Reversal},
@@ -18,35 +22,35 @@ use crate::{
     timestamp::Timestamp,
 };
 
-/// The merchant's order.
+/// The merchant's order, on which a coupon is used.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Order {
-    /// Its number.
+    /// The merchant's own number for it.
     pub order_no: OrderNo,
-    /// Its amount before the discount, at least one fen.
+    /// Its amount before the discount: at least one fen.
     pub amount: Fen,
 }
 
-/// A redemption as asked, checked and resolved.
+/// A redemption as asked: its texts checked, its store looked up.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RedeemRequest {
-    /// The request within its scope.
+    /// The hash that names the request: of the idempotency key for a till, of the order for a report.
     pub key: KeyHash,
-    /// What it asks.
+    /// The fingerprint of its payload.
     pub fingerprint: Fingerprint,
     /// How it reached us.
     pub source: RedemptionSource,
-    /// When it counts.
+    /// When it counts: now for a till, the merchant's `redeemed_at` for a report.
     pub at: Timestamp,
-    /// Where.
+    /// The store that redeems, one of the merchant's.
     pub store_id: StoreId,
-    /// In which city that is.
+    /// The city of that store, for scopes of cities.
     pub city: String,
-    /// For what.
+    /// The order that the discount is taken off.
     pub order: Order,
-    /// The hold it confirms.
+    /// The hold that it confirms, if it names one.
     pub hold: Option<NamedHold>,
-    /// Who stood at the till.
+    /// Who stood at the till, if the till says so.
     pub cashier: Option<Cashier>,
 }
 
@@ -55,7 +59,7 @@ pub struct RedeemRequest {
 pub enum NamedHold {
     /// A hold of the coupon that the code leads to.
     OfThisCoupon(HoldTag),
-    /// No hold of that coupon.
+    /// A hold of another coupon, so none that this request could confirm.
     OfNone,
 }
 
@@ -69,8 +73,10 @@ impl RedeemRequest {
         }
     }
 
-    /// Whether an earlier redemption is this very request. A till names it by its idempotency key; a report by its order,
-    /// reversed or not, whichever way that order came in first.
+    /// Whether an earlier redemption is this very request.
+    ///
+    /// A till names it by its idempotency key. A report names it by its order, reversed or not, whichever way
+    /// that order came in first.
     fn names(&self, earlier: &Redemption) -> bool {
         match self.source {
             RedemptionSource::Api => earlier.key == self.key,
@@ -78,7 +84,7 @@ impl RedeemRequest {
         }
     }
 
-    /// Whether it asked the same. Of a report only the amount can differ: the order is its name.
+    /// Whether the two ask the same. Of a report only the amount can differ, because the order is its name.
     fn asks_the_same_as(&self, earlier: &Redemption) -> bool {
         match self.source {
             RedemptionSource::Api => earlier.fingerprint == self.fingerprint,
@@ -86,8 +92,10 @@ impl RedeemRequest {
         }
     }
 
-    /// The standing redemption of a till's order of which only the merchant's own system has spoken: one order takes one unit,
-    /// whichever of the two comes first. Two tills' keys for one order are two redemptions.
+    /// The standing redemption of the till's order that is only reported so far.
+    ///
+    /// One order takes one unit, whichever of the two comes first. Two keys of tills for one order are two
+    /// redemptions.
     fn reported<'c>(&self, coupon: &'c Coupon) -> Option<(usize, &'c Redemption)> {
         let is_reported = |earlier: &Redemption| {
             earlier.is_only_reported() && earlier.order_no == self.order.order_no && earlier.reversal.is_none()
@@ -95,7 +103,7 @@ impl RedeemRequest {
         coupon.redemptions.iter().enumerate().find(|(_, earlier)| is_reported(earlier))
     }
 
-    /// The fact that this request adds when nothing stands against it, under `terms`.
+    /// The redemption that this request adds when nothing stands against it. `terms` give the discount.
     pub fn fact(&self, terms: &Terms) -> Redemption {
         Redemption {
             at: self.at,
@@ -112,19 +120,20 @@ impl RedeemRequest {
     }
 }
 
-/// What a redemption would do.
+/// What a redemption would do. Only `Redeem` and `Adopt` write anything.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RedeemDecision {
     /// Nothing stands against it: this is the fact to add.
     Redeem(Redemption),
-    /// The order was reported, as redemption `index`: the request makes that its own, and spends nothing.
+    /// The order was reported, as redemption `index`. The request makes that redemption its own, and spends
+    /// nothing.
     Adopt {
-        /// From 0.
+        /// Which of the coupon's redemptions, from 0.
         index: usize,
     },
     /// The same request has succeeded before, as redemption `index`.
     Replay {
-        /// From 0.
+        /// Which of the coupon's redemptions, from 0.
         index: usize,
     },
     /// The same key has succeeded with another payload.
@@ -133,14 +142,16 @@ pub enum RedeemDecision {
     Refused(RedeemRefusal),
 }
 
-/// Which rule, in order of precedence.
+/// The rule that stands against a redemption, in order of precedence.
+///
+/// Each carries the facts that its merchant may know. `docs/ERRORS.md` lists their codes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RedeemRefusal {
-    /// It was taken back.
+    /// The coupon was taken back.
     Deactivated,
     /// Its validity is over.
     Expired {
-        /// Since when.
+        /// Since when: the coupon's `valid_until`.
         at: Timestamp,
     },
     /// Its validity has not begun.
@@ -148,39 +159,42 @@ pub enum RedeemRefusal {
         /// When it begins.
         from: Timestamp,
     },
-    /// No unit of use is left.
+    /// No unit of use is left, or the order was reported with another amount.
     AlreadyRedeemed {
-        /// When the last one went.
+        /// When the redemption counts that stands in the way.
         at: Timestamp,
-        /// Where.
+        /// In which store that was.
         store_id: StoreId,
-        /// On which order.
+        /// On which order that was.
         order_no: OrderNo,
     },
-    /// Redeemed and reversed too often.
+    /// Redeemed and reversed too often: the coupon has [`REDEMPTIONS_MAX`] redemptions.
     RedemptionLimit,
-    /// Another till holds it.
+    /// Another order holds it.
     Held {
-        /// Until when.
+        /// First instant at which that hold no longer counts.
         until: Timestamp,
     },
-    /// The hold that it would confirm no longer counts.
+    /// The request names a hold that no longer counts. Without it, the till may redeem.
     HoldLapsed,
     /// It may not be used at this hour.
     OutsideHours {
-        /// When it may be used again.
+        /// First instant at which it may be used again.
         next: Timestamp,
     },
     /// The campaign is not for this store of the merchant.
     StoreNotInScope,
-    /// The order is too small.
+    /// The order's amount is below the minimum of the terms.
     MinimumSpendNotMet {
-        /// The smallest.
+        /// The smallest amount that is enough.
         minimum: Fen,
     },
 }
 
 /// What redeeming `coupon` would do, under the terms it was claimed with.
+///
+/// It looks for the same request first, then for a report of the same order and amount, then for a rule
+/// against it. It is pure: the same arguments give the same decision, however often the write is tried.
 pub fn decide(coupon: &Coupon, terms: &Terms, request: &RedeemRequest) -> RedeemDecision {
     let mut named = coupon.redemptions.iter().enumerate().filter(|(_, earlier)| request.names(earlier)).peekable();
     if named.peek().is_some() {
@@ -197,7 +211,7 @@ pub fn decide(coupon: &Coupon, terms: &Terms, request: &RedeemRequest) -> Redeem
     }
 }
 
-/// The rule that stands against the request, if one does.
+/// The first rule that stands against the request, in the published order; `None` when none does.
 pub(crate) fn refusal(coupon: &Coupon, terms: &Terms, request: &RedeemRequest) -> Option<RedeemRefusal> {
     if coupon.deactivated_at.is_some() {
         return Some(RedeemRefusal::Deactivated);
@@ -226,7 +240,9 @@ pub(crate) fn refusal(coupon: &Coupon, terms: &Terms, request: &RedeemRequest) -
     terms_refusal(terms, request)
 }
 
-/// The rule of the terms alone that stands against a redemption. It needs no coupon, so it is also asked before the write.
+/// The rule of the terms alone that stands against a redemption: hours, store, minimum spend.
+///
+/// It needs no coupon, so it is also asked before the write.
 pub fn terms_refusal(terms: &Terms, request: &RedeemRequest) -> Option<RedeemRefusal> {
     if let Err(next) = open_at(&terms.hours, request.at) {
         return Some(RedeemRefusal::OutsideHours { next });
@@ -240,6 +256,7 @@ pub fn terms_refusal(terms: &Terms, request: &RedeemRequest) -> Option<RedeemRef
     None
 }
 
+/// The refusal that names this redemption as the one in the way.
 fn already_redeemed(redemption: &Redemption) -> RedeemRefusal {
     RedeemRefusal::AlreadyRedeemed {
         at: redemption.at,
@@ -248,14 +265,15 @@ fn already_redeemed(redemption: &Redemption) -> RedeemRefusal {
     }
 }
 
-/// What undoing a redemption would do.
+/// What undoing a redemption would do. Only `Reverse` writes anything.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ReverseDecision {
     /// Nothing stands against it: this is the fact to add, and the end of the coupon's validity from then on.
     Reverse {
-        /// The fact.
+        /// The reversal to add to the redemption.
         reversal: Reversal,
-        /// Moved only when the coupon had expired and the policy makes up for it.
+        /// The end of the coupon's validity from then on. It moves only when the coupon had expired and the
+        /// policy makes up for it.
         valid_until: Timestamp,
     },
     /// The same request has succeeded before.
@@ -266,18 +284,21 @@ pub enum ReverseDecision {
     Refused(ReverseRefusal),
 }
 
-/// Which rule, in order of precedence.
+/// The rule that stands against a reversal, in order of precedence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ReverseRefusal {
-    /// There is no such redemption.
+    /// The coupon has no such redemption.
     NotFound,
     /// It was undone before, by another request.
     AlreadyReversed,
-    /// The time for it is over.
+    /// The hours of the policy are over, counted from when the redemption counts.
     WindowClosed,
 }
 
-/// What undoing redemption `index` of `coupon` at `now` would do.
+/// What undoing redemption `index`, from 0, of `coupon` at `now` would do.
+///
+/// `request` is the hash of the key, the fingerprint of the payload, and the reason. A key counts for the
+/// whole coupon: the same key never undoes a second redemption of it.
 pub fn decide_reversal(
     coupon: &Coupon,
     index: usize,
@@ -314,7 +335,10 @@ pub fn decide_reversal(
     ReverseDecision::Reverse { reversal, valid_until }
 }
 
-/// An expired coupon gets the policy's whole days, counted like a validity after claim: the day of the reversal is the first.
+/// The end of validity after a reversal.
+///
+/// An expired coupon gets the policy's whole days. They are counted like a validity after claim: the day of
+/// the reversal is the first. A coupon that has not expired keeps its end.
 fn made_up(valid_until: Timestamp, policy: ReversalPolicy, now: Timestamp) -> Timestamp {
     if now < valid_until || policy.makeup_days == 0 {
         return valid_until;

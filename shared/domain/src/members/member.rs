@@ -1,11 +1,12 @@
-//! A person with a verified phone.
+//! A person with a verified phone (会员), and what the operator knows of them.
 
 use crate::timestamp::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::{fmt, str::FromStr};
 
-/// A mainland mobile number in E.164, `+86` and eleven digits that begin with 1. Never shown whole:
-/// neither `Debug` nor `Display` prints it.
+/// A mainland mobile number in E.164: `+86` and eleven digits from 13000000000 to 19999999999.
+///
+/// It is never shown whole: `Debug` is redacted and there is no `Display`.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Phone(String);
 
@@ -21,12 +22,13 @@ pub enum PhoneError {
 }
 
 impl Phone {
-    /// The number in E.164, for a gateway that must dial it and for the keyed hash. Nothing else may ask.
+    /// The number in E.164, for a gateway that must dial it, for the keyed hash, and for the seal. Nothing
+    /// else may ask.
     pub fn expose_e164(&self) -> &str {
         &self.0
     }
 
-    /// First three and last four digits: `138****8000`.
+    /// First three and last four digits, for the member to recognise: `138****8000`.
     pub fn masked(&self) -> String {
         let digits = self.0.strip_prefix("+86").unwrap_or_default();
         let (head, tail) = (digits.get(..3).unwrap_or_default(), digits.get(7..).unwrap_or_default());
@@ -53,33 +55,36 @@ impl fmt::Debug for Phone {
     }
 }
 
-/// What the operator's billing and CRM know of a member (M3). Absent until known; never from the member's request.
+/// What the operator's billing and CRM know of a member (M3).
+///
+/// A field is absent until it is known. None comes from the member's own request. A campaign's rule reads
+/// them.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct MemberAttributes {
-    /// 全球通, 神州行, 动感地带 …: a stack's own list.
+    /// The operator's brand of the contract: 全球通, 神州行, 动感地带 and others. Each stack has its own list.
     pub brand: Option<String>,
-    /// The membership tier.
+    /// The membership tier, in the operator's own words.
     pub tier: Option<String>,
-    /// The city branch the number belongs to.
+    /// The city branch that the number belongs to.
     pub city: Option<String>,
     /// Since when the number is the operator's; tenure is counted from here.
     pub tenure_since: Option<Timestamp>,
     /// `newcomer`, `stable` or `leaving` (入网期, 稳定期, 预离网期).
     pub lifecycle_stage: Option<LifecycleStage>,
-    /// Tags of the portrait (画像).
+    /// Tags of the portrait (画像), in the operator's own words.
     pub tags: Vec<String>,
 }
 
-/// Where a member stands with the operator.
+/// Where a member stands in the contract with the operator.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LifecycleStage {
-    /// 入网期.
+    /// 入网期: new.
     Newcomer,
-    /// 稳定期.
+    /// 稳定期: settled.
     Stable,
-    /// 预离网期.
+    /// 预离网期: about to leave.
     Leaving,
 }
 

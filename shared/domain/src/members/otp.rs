@@ -1,22 +1,27 @@
 //! One-time codes: how many guesses a challenge takes.
 //!
-//! A code has six digits. A challenge takes five guesses. Three failed challenges put a phone on one guess for each further one. A sign-in,
-//! or 30 days without a failure, ends that. So 100 000 messages, one after the other, buy 100 012 guesses at a million codes.
+//! A code has six digits. A challenge takes five guesses. Three failed challenges put a phone on one guess
+//! for each further one. A sign-in, or 30 days without a failure, ends that. So 100 000 messages, one after
+//! the other, buy 100 012 guesses at a million codes.
 //!
-//! Two things add to that, and neither much. Challenges that are alive together were made before any of them failed: with a message a
-//! minute and five minutes of life there are six, which adds twelve. Who waits for 30 days gains twelve more, and gives up the 300
-//! messages of those days.
+//! Two things add to that, and neither much. Challenges that are alive together were made before any of them
+//! failed. With a message a minute and five minutes of life there are six, which adds twelve guesses. Whoever
+//! waits for 30 days gains twelve more, and gives up the 300 messages of those days.
 
-/// Different guesses that a challenge takes.
+/// Different guesses that a challenge takes while few challenges of the phone have failed.
 pub const GUESSES_MAX: u32 = 5;
 
-/// Failed challenges of a phone after which each takes one guess. A challenge has failed when one guess at it was wrong and none right.
+/// Failed challenges of a phone after which each further one takes one guess.
+///
+/// A challenge has failed when at least one guess at it was wrong and none was right.
 pub const FAILED_CHALLENGES_MAX: usize = 3;
 
-/// How long failed challenges are remembered after the last of them.
+/// How long failed challenges are remembered after the last of them: 30 days.
 pub const REMEMBERED_SECONDS: i64 = 30 * 86_400;
 
-/// The guesses that a new challenge takes, of a phone of which so many challenges have failed since somebody last signed in with it.
+/// The guesses that a new challenge takes: five, or one.
+///
+/// `failed_challenges` counts those of the phone since somebody last signed in with it.
 pub fn guesses_allowed(failed_challenges: usize) -> u32 {
     if failed_challenges < FAILED_CHALLENGES_MAX { GUESSES_MAX } else { 1 }
 }

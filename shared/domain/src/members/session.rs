@@ -1,12 +1,14 @@
 //! Session families: refresh tokens that survive a lost answer and betray a thief.
 //!
-//! A family gives out generations. Presenting generation g gets g + 1. **Presenting g again gets g + 1 again, until 60 seconds after
-//! g + 1 was first presented. After that somebody has kept an old token: the family is revoked.** So a lost answer and a second tab do
-//! no harm. A family ends 90 days after its last new generation, and 180 days after it began whatever happens.
+//! A family gives out generations. Presenting generation g gets g + 1. **Presenting g again gets g + 1 again,
+//! until 60 seconds after g + 1 was first presented. After that somebody has kept an old token: the family is
+//! revoked.** So a lost answer and a second tab do no harm.
+//!
+//! A family ends 90 days after its last new generation, and 180 days after it began whatever happens.
 
 use crate::{ids::MemberNo, timestamp::Timestamp};
 
-/// How long an old token still gets its successor's answer, after the successor was first presented.
+/// How long an old token still gets its successor again, after the successor was first presented: one minute.
 pub const GRACE_SECONDS: i64 = 60;
 
 /// How long a family lives without a new generation: 90 days, longer than the gap between two monthly bills.
@@ -15,44 +17,52 @@ pub const IDLE_SECONDS: i64 = 90 * 86_400;
 /// How long a family lives at most: 180 days.
 pub const FAMILY_SECONDS: i64 = 180 * 86_400;
 
-/// Generations whose first use is remembered. An app refreshes once in 15 minutes; eight within the 60 seconds of grace are eight tabs
-/// that went on one after the other.
+/// Generations whose first use is remembered.
+///
+/// An app refreshes once in 15 minutes. Eight within the 60 seconds of grace are eight tabs that went on one
+/// after the other.
 pub const REMEMBERED: u32 = 8;
 
-/// A family as it stands.
+/// A family as it stands in the table. Signing in begins one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Family {
     /// Whose session it is.
     pub member: MemberNo,
-    /// The newest generation that was presented; none yet.
+    /// The newest generation that was presented; `None` when the first token was not used yet.
     pub presented: Option<u32>,
-    /// When the newest [`REMEMBERED`] generations were first presented: generation g at place g modulo their number.
+    /// When the newest [`REMEMBERED`] generations were first presented. Generation g is at index g modulo
+    /// their number.
     pub first_uses: [Option<Timestamp>; REMEMBERED as usize],
-    /// When it began. Those of an older release do not know.
+    /// When it began; `None` for one of an older release, which did not write it down.
     pub began_at: Option<Timestamp>,
-    /// When a generation of it was first presented to a release that remembers this.
+    /// When a generation of it was first presented to a release that writes this down. It stands in for
+    /// `began_at`.
     pub known_since: Option<Timestamp>,
-    /// First instant at which it has been idle for too long.
+    /// First instant at which it has been idle for too long. Each new generation moves it.
     pub idle_until: Timestamp,
-    /// Whether somebody signed out, or an old token came back.
+    /// Whether the member signed out, or an old token came back. It never becomes good again.
     pub revoked: bool,
 }
 
-/// What presenting a generation means.
+/// What presenting a generation means. Only `FirstUse` and `Reused` write anything.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Refresh {
-    /// It is new: it is remembered, and its successor given out.
+    /// It is new: its first use is written down, and its successor is given out.
     FirstUse,
     /// It was presented before, and its successor is given out again. Nothing changes.
     Again,
-    /// An old token came back too late: the family is to be revoked.
+    /// An old token came back too late: the caller revokes the family.
     Reused,
-    /// The family is over.
+    /// The family is revoked, idle for too long or too old: the member signs in again.
     Over,
 }
 
 impl Family {
-    /// What presenting `generation` at `now` means.
+    /// What presenting `generation` at `now` means. It changes nothing itself.
+    ///
+    /// A generation above the newest is new. The newest itself, presented again, gets its successor again
+    /// however late. An older one does so within [`GRACE_SECONDS`] of its successor's first use, and betrays
+    /// the family after that.
     pub fn decide(&self, generation: u32, now: Timestamp) -> Refresh {
         let began_by = self.began_at.or(self.known_since);
         let is_too_old = began_by.is_some_and(|began_by| now >= began_by.plus_seconds(FAMILY_SECONDS));
@@ -71,17 +81,21 @@ impl Family {
         if is_recent { Refresh::Again } else { Refresh::Reused }
     }
 
+    /// When a generation was first presented, if it is among the remembered ones.
     fn first_use(&self, generation: u32) -> Option<Timestamp> {
         self.first_uses.get((generation % REMEMBERED) as usize).copied().flatten()
     }
 
-    /// Whether a sign-out of all the member's sessions has ended it: those that began at that second or before, and every one that does
-    /// not know when it began.
+    /// Whether a sign-out of all the member's sessions has ended it.
+    ///
+    /// That ends the families that began at that second or before, and every one without a `began_at`.
     pub fn is_ended_by(&self, sessions_valid_from: Option<Timestamp>) -> bool {
         sessions_valid_from.is_some_and(|from| self.began_at.is_none_or(|began_at| began_at <= from))
     }
 
-    /// When a family that begins at `now` is said to begin: after the second of the last sign-out of all sessions, which it outlives.
+    /// The beginning that a family that starts at `now` is given.
+    ///
+    /// It is after the second of the last sign-out of all sessions, so that the sign-out does not end it.
     pub fn begins_at(now: Timestamp, sessions_valid_from: Option<Timestamp>) -> Timestamp {
         sessions_valid_from.map_or(now, |from| now.max(from.plus_seconds(1)))
     }
@@ -188,7 +202,7 @@ mod tests {
                 match (step, before) {
                     // The answer is lost: the same again, however late.
                     (0, _) => { now += pause; present(&mut family, newest, at(now)); }
-                    // The other tab, which has not heard of the newest yet.
+                    // The other tab, which does not have the newest yet.
                     (1, Some(before)) => {
                         now = now.max(used_at + pause % 61);
                         if now - used_at <= GRACE_SECONDS {

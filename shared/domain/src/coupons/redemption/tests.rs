@@ -234,7 +234,7 @@ fn a_till_adopts_what_was_reported_of_its_order_and_spends_no_second_unit() {
         assert_eq!(adopted.hold.map(|hold| hold.ended), Some(ended), "{order}");
     }
 
-    // Undone, it is nobody's to adopt; who adopted it before hears the same as before.
+    // Undone, it is nobody's to adopt; a till that adopted it before gets the same answer as before.
     let reason: Reason = "r".parse().unwrap();
     let asked = (KeyHash([2; 16]), Fingerprint([5; 16]), &reason);
     let decision = decide_reversal(&coupon, 0, ReversalPolicy::default(), asked, now());
