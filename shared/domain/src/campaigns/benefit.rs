@@ -1,7 +1,8 @@
 //! What a coupon is worth (B1).
 //!
-//! **The rounding rule.** A discount is a whole number of fen. A percentage of an amount is rounded *up* to the next fen:
-//! in the member's favour, by less than one fen. Then the cap applies, and a discount never exceeds the amount itself.
+//! **The rounding rule.** A discount is a whole number of fen. A percentage of an amount is rounded *up* to
+//! the next fen: in the member's favour, by less than one fen. Then the cap applies. A discount never exceeds
+//! the amount itself.
 
 use crate::{
     limits::{AMOUNT_FEN_MAX, ITEM_CHARS_MAX, USES_MAX},
@@ -10,50 +11,57 @@ use crate::{
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use std::{fmt, str::FromStr};
 
-/// A kind of benefit with its figures; each says what it takes off an order.
+/// A kind of benefit with its figures. Each kind says what it takes off an order.
+///
+///     { "kind": "percent_off", "percent_off": 12, "cap_fen": 1000 }
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Benefit {
     /// 立减: a fixed amount, at most the order's.
     AmountOff {
-        /// What is taken off.
+        /// What is taken off, above zero.
         amount_off_fen: Fen,
     },
     /// 折扣: a share of the order, at most the cap.
     PercentOff {
-        /// The share taken off.
+        /// The share taken off. `"8.8折"` is read as 12 %.
         percent_off: Percent,
-        /// The most that is taken off.
+        /// The most that is taken off, above zero.
         cap_fen: Fen,
     },
     /// 兑换: an item for nothing, up to its value.
     Exchange {
-        /// What is given.
+        /// What the member gets, for people: 1 to 64 characters.
         item: String,
-        /// Its value: what it takes off an order that contains it.
+        /// Its value: what it takes off an order that contains it. Above zero.
         value_fen: Fen,
     },
     /// 计次: several uses, each of the same amount.
     MultiUse {
-        /// What one use gives.
+        /// What one use gives, for people: 1 to 64 characters.
         item: String,
-        /// Units of use.
+        /// Units of use of one coupon, 1 to 32.
         uses: u8,
-        /// What one use takes off.
+        /// What one use takes off. Above zero.
         value_fen: Fen,
     },
-    /// 定向免流, content: a right that its provider grants when the coupon is redeemed. It takes nothing off an order.
+    /// 定向免流, content: a right that its provider grants when the coupon is redeemed.
+    ///
+    /// It takes nothing off an order.
     DataEntitlement {
-        /// What is granted.
+        /// What is granted, for people: 1 to 64 characters.
         item: String,
-        /// Data, when it is data.
+        /// How much data, when it is data. Never zero.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         megabytes: Option<u32>,
     },
 }
 
 impl Benefit {
-    /// What the benefit takes off an order of `amount`: exact, at most `amount` (see the rounding rule above).
+    /// What the benefit takes off an order of `amount`: exact, and at most `amount`. See the rounding rule
+    /// above.
+    ///
+    /// 12 % off 9 999 fen is 1 199.88, so 1 200 fen.
     pub fn discount(&self, amount: Fen) -> Fen {
         match self {
             Benefit::AmountOff { amount_off_fen } => amount.min(*amount_off_fen),
@@ -63,7 +71,7 @@ impl Benefit {
         }
     }
 
-    /// The name on the wire.
+    /// The name on the wire: the `kind` of the JSON.
     pub const fn kind(&self) -> &'static str {
         match self {
             Benefit::AmountOff { .. } => "amount_off",
@@ -74,7 +82,7 @@ impl Benefit {
         }
     }
 
-    /// Units of use of one coupon.
+    /// Units of use of one coupon: 1, but for a multi-use benefit.
     pub const fn uses(&self) -> u8 {
         match self {
             Benefit::MultiUse { uses, .. } => *uses,
@@ -85,7 +93,10 @@ impl Benefit {
         }
     }
 
-    /// A benefit that could never give anything is a mistake in the catalog.
+    /// Whether the benefit can ever give anything, and its item has a name of fitting length.
+    ///
+    /// One that cannot is a mistake in the catalog, and [`Terms::check`](crate::terms::Terms::check) refuses
+    /// it.
     pub fn is_worth_something(&self) -> bool {
         let named = |item: &str| (1..=ITEM_CHARS_MAX).contains(&item.chars().count());
         match self {
@@ -100,7 +111,7 @@ impl Benefit {
     }
 }
 
-/// A percentage in hundredths of a percent, 0.01 % to 100 %: decimals are exact.
+/// A percentage in hundredths of a percent, 0.01 % to 100 %. So two decimals are exact.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Percent(u16);
 
@@ -111,6 +122,7 @@ pub struct Percent(u16);
 )]
 pub struct PercentError;
 
+/// Hundredths of a percent in a whole; also thousandths of a 折 in ten of them.
 const WHOLE: u64 = 10_000;
 
 impl Percent {
@@ -119,12 +131,15 @@ impl Percent {
         self.0
     }
 
-    /// `8.8折` is 88 % to pay, so 12 % off. Up to three decimals of a 折 are exact.
+    /// The discount of a text in 折: `8.8折` is 88 % to pay, so 12 % off.
+    ///
+    /// Up to three decimals of a 折 are exact. `10折`, which takes nothing off, is refused.
     pub fn from_zhe(text: &str) -> Result<Self, PercentError> {
         let to_pay = decimal(text.strip_suffix('折').ok_or(PercentError)?, 3).ok_or(PercentError)?;
         WHOLE.checked_sub(to_pay).and_then(Percent::from_hundredths).ok_or(PercentError)
     }
 
+    /// A percentage of 1 to 10 000 hundredths; `None` outside.
     fn from_hundredths(hundredths: u64) -> Option<Self> {
         u16::try_from(hundredths).ok().filter(|h| (1..=10_000).contains(h)).map(Percent)
     }
@@ -137,7 +152,9 @@ impl Percent {
     }
 }
 
-/// `"12.5"` with `places = 2` is 1250.
+/// A decimal as a whole number of its smallest unit: `"12.5"` with `places = 2` is 1250.
+///
+/// `None` for a sign, an exponent, more than three digits before the point, or more than `places` after it.
 fn decimal(text: &str, places: u32) -> Option<u64> {
     let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
     let digits = |s: &str| s.bytes().all(|b| b.is_ascii_digit());
@@ -149,6 +166,7 @@ fn decimal(text: &str, places: u32) -> Option<u64> {
     format!("{whole}{fraction}").parse::<u64>().ok()?.checked_mul(10u64.pow(missing))
 }
 
+/// Reads a decimal of at most two places, like `12.5`, without a percent sign.
 impl FromStr for Percent {
     type Err = PercentError;
     fn from_str(text: &str) -> Result<Self, PercentError> {
@@ -166,8 +184,10 @@ impl fmt::Display for Percent {
     }
 }
 
-/// A JSON number: `12` or `12.5`. The shortest decimal of the nearest double is the number itself: two decimals are far
-/// inside a double's fifteen digits.
+/// A JSON number: `12` or `12.5`.
+///
+/// The shortest decimal of the nearest double is the number itself. Two decimals are far inside a double's
+/// fifteen digits.
 impl Serialize for Percent {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         if self.0.is_multiple_of(100) {

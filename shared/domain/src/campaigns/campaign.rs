@@ -1,4 +1,6 @@
 //! A campaign (批次): who may claim, until when, how many.
+//!
+//! It gives out coupons of one benefit, which one merchant redeems.
 
 use crate::{
     ids::{BenefitId, CampaignNo, MerchantId},
@@ -8,12 +10,12 @@ use crate::{
 };
 use std::str::FromStr;
 
-/// Where a campaign is in its life (B6).
+/// Where a campaign is in its life (B6). A window that is over needs no change of state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CampaignState {
-    /// Being written.
+    /// Being written. Nobody but operators can see it.
     Draft,
-    /// Waiting for approval.
+    /// Waiting for approval. Nobody but operators can see it.
     InReview,
     /// Open to members within its window.
     Published,
@@ -56,26 +58,26 @@ impl FromStr for CampaignState {
     }
 }
 
-/// A campaign with its newest terms.
+/// A campaign with its newest terms. Older terms are kept apart, for the coupons that carry them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Campaign {
-    /// Its number.
+    /// Its number. It is a part of the key of each of its coupons.
     pub no: CampaignNo,
     /// The benefit of the pool that it gives out.
     pub benefit_id: BenefitId,
-    /// Who redeems its coupons. Fixed for the campaign's life.
+    /// The merchant that redeems its coupons. Fixed for the campaign's life.
     pub merchant_id: MerchantId,
-    /// Where it is in its life.
+    /// Where it is in its life. Only a published one gives out coupons.
     pub state: CampaignState,
-    /// Coupons it may ever issue.
+    /// Coupons it may ever issue, 1 to 10¹⁰.
     pub stock: u64,
-    /// Over how many items the stock is spread.
+    /// Over how many items the stock is spread, 1 to 32. See [`Campaign::shards_for`].
     pub stock_shards: u16,
-    /// The newest member-visible terms.
+    /// The newest member-visible terms. A claim is decided by them.
     pub terms: Terms,
-    /// The hash of those terms.
+    /// The hash of those terms under this campaign. Each coupon carries it.
     pub terms_sha256: TermsHash,
-    /// The newest version of the confidential settlement terms.
+    /// The newest version of the confidential settlement terms. Each coupon carries it.
     pub settlement_version: u32,
 }
 
@@ -93,32 +95,38 @@ pub enum ClaimRefusal {
     },
 }
 
-/// Why a campaign cannot be published.
+/// Why a campaign cannot be published. The message names the field and its bounds.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CampaignError {
-    /// Its terms are not sound.
+    /// Its terms are not sound, for the reason within.
     #[error(transparent)]
     Terms(#[from] TermsError),
-    /// None, or more than every phone in China.
+    /// No unit, or more than every phone in China could take.
     #[error("stock must be 1 to {STOCK_MAX}")]
     Stock,
-    /// More in a day than in all, or less than one for each shard of the stock.
+    /// More units in a day than in all, or less than one for each shard of the stock.
     #[error("day_limit must be at most the stock, and at least {shards}, one for each shard of it")]
     DayLimit {
-        /// Its shards.
+        /// Over how many shards the stock is spread.
         shards: u16,
     },
 }
 
-/// Units that one shard of the stock serves well: a plain counter item takes 1 000 writes a second, so a shard per
-/// 2 000 units lets a campaign sell out in about two seconds of perfect spread; 32 shards let a thousand environments start at
-/// once with about thirty after each, and are still read with one small query.
+/// Units that one shard of the stock serves well.
+///
+/// A plain counter item takes 1 000 writes a second. So with a shard per 2 000 units a campaign sells out in
+/// about two seconds of perfect spread.
 const UNITS_PER_SHARD: u64 = 2_000;
-/// See [`UNITS_PER_SHARD`].
+/// Most shards of one stock.
+///
+/// 32 shards let a thousand environments start at once with about thirty after each. One small query still
+/// reads them all.
 const SHARDS_MAX: u64 = 32;
 
 impl Campaign {
-    /// Whether a member may claim at `now`, as far as the campaign alone can tell.
+    /// Whether a member may claim at `now`, as far as the campaign alone can say.
+    ///
+    /// Errors, the first that applies: over, paused or not published, not begun.
     pub fn open_for_claims(&self, now: Timestamp) -> Result<(), ClaimRefusal> {
         if self.state == CampaignState::Ended || now >= self.terms.ends_at {
             return Err(ClaimRefusal::Ended);
@@ -132,23 +140,26 @@ impl Campaign {
         Ok(())
     }
 
-    /// Over how many shards a stock is spread: one per 2 000 units, 1 to 32.
+    /// Over how many shards a stock is spread: one for each 2 000 units, 1 to 32.
     pub fn shards_for(stock: u64) -> u16 {
         u16::try_from(stock.div_ceil(UNITS_PER_SHARD).clamp(1, SHARDS_MAX)).unwrap_or(1)
     }
 
-    /// The units that shard `shard` starts with: the shares differ by one at most and add up to the stock.
+    /// The units that shard `shard`, from 0, starts with. The shares differ by one at most and add up to the
+    /// stock.
     pub fn shard_share(stock: u64, shards: u16, shard: u16) -> u64 {
         let shards = u64::from(shards.max(1));
         stock / shards + u64::from(u64::from(shard) < stock % shards)
     }
 
-    /// What shard `shard` may give out in one day, when the terms limit a day.
+    /// What shard `shard` may give out in one day; `None` when the terms do not limit a day.
     pub fn day_share(&self, shard: u16) -> Option<u64> {
         self.terms.day_limit.map(|limit| Campaign::shard_share(limit, self.stock_shards, shard))
     }
 
     /// Checks the campaign and its terms. Every campaign in the catalog has passed.
+    ///
+    /// Errors: the first of the terms, then the stock, then the limit of a day.
     pub fn check(&self) -> Result<(), CampaignError> {
         self.terms.check()?;
         if !(1..=STOCK_MAX).contains(&self.stock) {

@@ -1,13 +1,16 @@
 //! Weekdays and hours in which a coupon may be used (闲时, 工作日午餐), on the province's clock.
 //!
-//! A window belongs to the day on which it begins; one that ends at or before its beginning goes on past midnight. Public
-//! holidays and moved workdays (调休) are not known: a campaign over a holiday names its days.
+//! A window belongs to the day on which it begins. One that ends at or before its beginning goes on past
+//! midnight. Public holidays and moved workdays (调休) are not known here: a campaign over a holiday names its
+//! days.
+//!
+//!     { "days": ["fri", "sat"], "from": "22:00", "until": "02:00" }
 
 use crate::timestamp::{ProvinceDay, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::{fmt, str::FromStr};
 
-/// A day of the week.
+/// A day of the week. In JSON: `mon` to `sun`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Weekday {
@@ -28,22 +31,25 @@ pub enum Weekday {
 }
 
 impl Weekday {
+    /// Every weekday, Monday first.
     const ALL: [Weekday; 7] =
         [Weekday::Mon, Weekday::Tue, Weekday::Wed, Weekday::Thu, Weekday::Fri, Weekday::Sat, Weekday::Sun];
 
-    /// The weekday of a day: 1970-01-01 was a Thursday.
+    /// The weekday of a day of the province. 1970-01-01 was a Thursday.
     pub fn of(day: ProvinceDay) -> Self {
         let index = usize::try_from((day.number() + 3).rem_euclid(7)).unwrap_or_default();
         Weekday::ALL.get(index).copied().unwrap_or(Weekday::Mon)
     }
 }
 
-/// A time of day to the minute, `00:00` to `24:00`.
+/// A time of day to the minute, `00:00` to `24:00`, as minutes since midnight.
+///
+/// `24:00` is the end of a day. A window can end there, and cannot begin there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct ClockTime(u16);
 
-/// The text is not a time of day.
+/// The text is not a time of day of exactly five characters, `HH:MM`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a time of day is HH:MM between 00:00 and 24:00")]
 pub struct ClockTimeError;
@@ -85,15 +91,15 @@ impl From<ClockTime> for String {
     }
 }
 
-/// One window of the week.
+/// One window of the week: the same hours on each of its days.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct HourWindow {
-    /// The days on which it begins.
+    /// The days on which it begins. An empty list never opens, and is refused.
     pub days: Vec<Weekday>,
-    /// First minute.
+    /// First minute in which it is open.
     pub from: ClockTime,
-    /// First minute after; at or before `from` it is on the next day.
+    /// First minute in which it is closed again. At or before `from` it is on the next day.
     pub until: ClockTime,
 }
 
@@ -111,7 +117,9 @@ impl HourWindow {
     }
 }
 
-/// Whether a coupon may be used at `at`; else the instant from which it may be again. No window at all: always.
+/// Whether a coupon may be used at `at`. Without any window it always may.
+///
+/// The error is the first instant from which it may be used again.
 pub fn open_at(windows: &[HourWindow], at: Timestamp) -> Result<(), Timestamp> {
     // A window of yesterday may go on; the next of any weekday begins within eight days.
     let days = (-1..=8).map(|ahead| at.province_day().plus_days(ahead));

@@ -1,7 +1,8 @@
 //! What a member was shown, frozen (B6).
 //!
-//! A campaign's terms are a document that never changes; a change is a new document with the next version. Its SHA-256,
-//! over the canonical JSON of RFC 8785, is carried by every coupon claimed under it: proof of what the member was shown.
+//! A campaign's terms (条款) are a document that never changes. A change is a new document with the next
+//! version. Every coupon carries the SHA-256 of the document it was claimed under, over the canonical JSON of
+//! RFC 8785. That is proof of what the member was shown.
 
 use crate::{
     benefit::Benefit,
@@ -19,30 +20,33 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::fmt;
 
-/// The member-visible terms of a campaign. A document: its fields are what is hashed.
+/// The member-visible terms of a campaign. Its fields are the document that is hashed.
+///
+/// So a new field must be left out of the JSON while it is empty. Otherwise it would change the hashes of old
+/// terms.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Terms {
-    /// 1 for the first, then the next.
+    /// 1 for the first, then one more for each change.
     pub version: u32,
-    /// The campaign's name.
+    /// The campaign's name as members read it: 1 to 10 000 characters.
     pub name: String,
-    /// The words the member reads.
+    /// The words that the member reads before claiming: 1 to 10 000 characters.
     pub text: String,
     /// What a coupon is worth.
     pub benefit: Benefit,
-    /// What a coupon costs.
+    /// What a coupon costs the member.
     pub price: Price,
-    /// First instant of claiming.
+    /// First instant at which a member may claim.
     pub starts_at: Timestamp,
-    /// First instant after claiming.
+    /// First instant at which no member may claim any more.
     pub ends_at: Timestamp,
-    /// Coupons per member, 1 to 64.
+    /// Coupons that one member may ever claim, 1 to 64.
     pub per_member_limit: u8,
-    /// Coupons per member and day of the province, below the limit in all; none when a day is not limited.
+    /// Coupons per member and day of the province, at most the limit in all; none when a day is not limited.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub per_member_day_limit: Option<u8>,
-    /// Coupons that all members together may claim in one day of the province, below the stock.
+    /// Coupons that all members together may claim in one day of the province, at most the stock.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub day_limit: Option<u64>,
     /// Who may claim; everyone when there is no rule.
@@ -50,16 +54,16 @@ pub struct Terms {
     pub eligibility: Option<Eligibility>,
     /// When a coupon may be used.
     pub validity: Validity,
-    /// The smallest order it may be used on; 0 when any.
+    /// The amount that an order must reach before the discount; 0 when any does.
     #[serde(default)]
     pub minimum_fen: Fen,
-    /// Where it may be used.
+    /// In which of the merchant's stores it may be used.
     #[serde(default)]
     pub stores: StoreScope,
     /// On which weekdays and at which hours it may be used; at any time when there is no window.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub hours: Vec<HourWindow>,
-    /// Whether and how long a redemption may be undone.
+    /// Whether a redemption may be undone, and for how long.
     #[serde(default)]
     pub reversal: ReversalPolicy,
 }
@@ -72,16 +76,16 @@ pub enum Price {
     Free,
 }
 
-/// Where a coupon may be used.
+/// In which of the merchant's stores a coupon may be used.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum StoreScope {
     /// In every store of the campaign's merchant.
     #[default]
     All,
-    /// In these alone.
+    /// In these alone, 1 to 1 000.
     Only(Vec<StoreId>),
-    /// In the merchant's stores of these cities.
+    /// In the merchant's stores of these cities, 1 to 1 000. A name must match letter by letter.
     InCities(Vec<String>),
 }
 
@@ -100,20 +104,22 @@ impl StoreScope {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ReversalPolicy {
-    /// Hours after the redemption in which it may be reversed; 0 for never.
+    /// Hours after the redemption in which it may be reversed, at most 8 784; 0 for never.
     pub window_hours: u16,
-    /// Whole days that a coupon is valid again when it has expired by the time of its reversal; 0 leaves it expired.
+    /// Whole days that a coupon is valid again when it had expired by the time of its reversal.
+    ///
+    /// At most 3 660; 0 leaves it expired.
     pub makeup_days: u16,
 }
 
 impl Default for ReversalPolicy {
-    /// Three days, and no make-up.
+    /// 72 hours, and no make-up.
     fn default() -> Self {
         ReversalPolicy { window_hours: 72, makeup_days: 0 }
     }
 }
 
-/// SHA-256 of a terms document.
+/// SHA-256 of a terms document, with its campaign. Shown as 64 hexadecimal digits in small letters.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct TermsHash(pub [u8; 32]);
 
@@ -132,22 +138,22 @@ impl fmt::Debug for TermsHash {
 /// Why terms cannot be published: one variant per defect.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TermsError {
-    /// Versions count from 1.
+    /// A version of 0: versions count from 1.
     #[error("version must be 1 or more")]
     Version,
     /// A name or a text that is empty or too long.
     #[error("name and text must have 1 to {TERMS_TEXT_CHARS_MAX} characters")]
     Text,
-    /// A benefit that takes nothing off.
+    /// A benefit that can never give anything.
     #[error("the benefit is worth nothing")]
     Benefit,
     /// Claiming ends before it starts.
     #[error("starts_at must be before ends_at")]
     Window,
-    /// Outside 1 to 64.
+    /// A limit per member outside 1 to 64.
     #[error("per_member_limit must be 1 to {ORDINAL_END}")]
     Limit,
-    /// A limit per day that is none, or above the limit in all.
+    /// A limit per day of zero, or a member's above the limit in all.
     #[error("per_member_day_limit must be 1 to per_member_limit, and day_limit 1 or more")]
     DayLimit,
     /// A rule that does not parse, does not type-check or costs too much.
@@ -169,6 +175,8 @@ pub enum TermsError {
 
 impl Terms {
     /// Checks what types alone do not guarantee. Every terms document in the catalog has passed.
+    ///
+    /// Errors: the first defect in the order of [`TermsError`], but for the rule, which is compiled last.
     pub fn check(&self) -> Result<(), TermsError> {
         let sized = |text: &str| (1..=TERMS_TEXT_CHARS_MAX).contains(&text.chars().count());
         let reachable = match self.validity {
@@ -205,21 +213,24 @@ impl Terms {
         Ok(())
     }
 
-    /// SHA-256 over `{"campaign_id": …, "terms": …}` in canonical JSON: the same terms under another campaign have
-    /// another hash.
+    /// SHA-256 over `{"campaign_id": …, "terms": …}` in canonical JSON.
+    ///
+    /// The same terms under another campaign have another hash.
     pub fn hash(&self, campaign: CampaignNo) -> Result<TermsHash, serde_json::Error> {
         let document = serde_json::json!({ "campaign_id": campaign.to_string(), "terms": serde_json::to_value(self)? });
         Ok(TermsHash(Sha256::digest(canonical_json(&document).as_bytes()).into()))
     }
 }
 
-/// SHA-256 of a document that is text already.
+/// SHA-256 (FIPS 180-4) of a document that is text already.
 pub fn sha256(document: &[u8]) -> [u8; 32] {
     Sha256::digest(document).into()
 }
 
-/// RFC 8785 for documents whose keys are ASCII and whose numbers are integers or short decimals: keys sorted, no space.
-/// Written out here because the order of `serde_json`'s own maps is another crate's feature away from changing.
+/// Canonical JSON (RFC 8785): keys sorted, no space.
+///
+/// It is right for documents whose keys are ASCII and whose numbers are integers or short decimals. It is
+/// written out here because another crate's feature could change the order of `serde_json`'s own maps.
 fn canonical_json(value: &serde_json::Value) -> String {
     match value {
         serde_json::Value::Object(map) => {

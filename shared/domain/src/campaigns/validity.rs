@@ -1,9 +1,11 @@
 //! When a coupon may be used.
 //!
-//! **The rule for days.** A relative validity counts whole days of the province, the first one included. With `wait_days`
-//! of 0 a coupon is valid from the moment it is claimed; otherwise from midnight, that many days after the day of the
-//! claim. It ends at the midnight after its last day. Claimed on the 1st at any hour, with a wait of 1 and 3 days: from
-//! the 2nd 00:00 until (exclusively) the 5th 00:00.
+//! **The rule for days.** A relative validity counts whole days of the province, the first one included. With
+//! `wait_days` of 0 a coupon is valid from the moment it is claimed. Otherwise it is valid from midnight,
+//! that many days after the day of the claim. It ends at the midnight after its last day.
+//!
+//! Claimed on the 1st at any hour, with a wait of 1 and 3 days: from the 2nd 00:00 until (exclusively) the
+//! 5th 00:00.
 
 use crate::{limits::VALIDITY_DAYS_MAX, timestamp::Timestamp};
 use serde::{Deserialize, Serialize};
@@ -14,23 +16,24 @@ use serde::{Deserialize, Serialize};
 pub enum Validity {
     /// The same window for every coupon.
     Fixed {
-        /// First instant.
+        /// First instant of use, for coupons that were claimed by then.
         from: Timestamp,
-        /// First instant after.
+        /// First instant at which no coupon can be used any more.
         until: Timestamp,
     },
     /// Days counted from the claim.
     AfterClaim {
-        /// Days before the first valid one.
+        /// Days from the day of the claim to the first valid one, 0 to 3 660.
         wait_days: u16,
-        /// Valid days, the first included.
+        /// Valid days, the first included, 1 to 3 660.
         days: u16,
     },
 }
 
 impl Validity {
-    /// `(valid_from, valid_until)` of a coupon claimed at `claimed_at`; the end is exclusive. No coupon is valid before it
-    /// was claimed, so a late report can never redeem one before it existed.
+    /// `(valid_from, valid_until)` of a coupon claimed at `claimed_at`; the end is exclusive.
+    ///
+    /// No coupon is valid before it was claimed. So a late report can never redeem one before it existed.
     pub fn window(&self, claimed_at: Timestamp) -> (Timestamp, Timestamp) {
         match *self {
             Validity::Fixed { from, until } => (from.max(claimed_at), until),
@@ -42,7 +45,7 @@ impl Validity {
         }
     }
 
-    /// Whether the rule can ever be met.
+    /// Whether the rule can ever be met: a window that is not empty, and days within [`VALIDITY_DAYS_MAX`].
     pub fn is_sound(&self) -> bool {
         match *self {
             Validity::Fixed { from, until } => from < until,

@@ -1,7 +1,9 @@
-//! The rule of a claim (领取): **a member's coupons of a campaign take their ordinals in order, and ordinals end at the limit.**
+//! The rule of a claim (领取): **a member's coupons of a campaign take their ordinals in order, and ordinals
+//! end at the limit.**
 //!
-//! The store makes it true by putting the coupon at its ordinal where nothing is. [`decide`] says what a claim comes to on the
-//! coupons that the member has; the store asks it again whenever those turn out to be others.
+//! `shared/store` makes it true: it puts the coupon at its ordinal only where nothing is. [`decide`] says
+//! what a claim comes to on the coupons that the member has. When those turn out to be others, `shared/store`
+//! asks it again.
 
 use crate::{
     campaign::{Campaign, ClaimRefusal},
@@ -16,64 +18,65 @@ use crate::{
     timestamp::Timestamp,
 };
 
-/// A claim as asked, checked.
+/// A claim as asked: the member signed in, the texts checked.
 #[derive(Debug, Clone)]
 pub struct ClaimRequest {
-    /// Who asks.
+    /// The member who claims, from the access token.
     pub member: MemberNo,
-    /// The request within its scope.
+    /// The hash of the idempotency key in its scope.
     pub key: KeyHash,
-    /// What it asks.
+    /// The fingerprint of the payload.
     pub fingerprint: Fingerprint,
-    /// What the operator knows of the member.
+    /// What the operator knows of the member, for the campaign's rule.
     pub attributes: MemberAttributes,
-    /// Through which channel.
+    /// Through which channel the claim comes, if it names one.
     pub channel: Option<Channel>,
-    /// By whose link.
+    /// By whose link the member came, if there is a share code.
     pub share: Option<Share>,
-    /// The key that the code is made with.
+    /// The version of the cipher key that the coupon's code is made with.
     pub key_version: u16,
-    /// When: the claim counts to the day of this instant.
+    /// When, by our clock. The claim counts to the province's day of this instant.
     pub now: Timestamp,
 }
 
 /// A clause of the campaign's rule that does not hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FailedClause {
-    /// As it is written in the rule.
+    /// The clause as it is written in the rule.
     pub clause: String,
-    /// What to say.
+    /// The words for it, in both languages.
     pub explanation: Explanation,
 }
 
-/// Which limit of one member.
+/// Which of the limits per member a claim has met.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MemberLimit {
-    /// In all.
+    /// That of all its coupons of the campaign.
     InAll,
-    /// On one day of the province.
+    /// That of one day of the province. Tomorrow the member may claim again.
     PerDay,
 }
 
-/// What a claim comes to, in order of precedence.
+/// What a claim comes to, in order of precedence. Only `Claim` leads to a write.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ClaimDecision<'a> {
     /// The same request has succeeded before, with this coupon.
     Replay(&'a Coupon),
     /// The same key has succeeded with another payload.
     KeyReused,
-    /// The campaign is not open.
+    /// The campaign is not open, for the reason within.
     Refused(ClaimRefusal),
-    /// The rule of the campaign is not met.
+    /// The rule of the campaign is not met: its first clause that fails.
     NotEligible(FailedClause),
-    /// The member has as many as anyone may have.
+    /// The member has as many as any member may have.
     LimitReached(MemberLimit),
-    /// A coupon may be put at this ordinal.
+    /// A coupon may be put at this ordinal, if there is a unit of stock for it.
     Claim(Ordinal),
 }
 
-/// What `request` comes to for a member who has `mine`, all of its coupons of the campaign. `rule` is the campaign's rule, compiled; none
-/// when everyone is eligible.
+/// What `request` comes to for a member who has `mine`: all of its coupons of the campaign.
+///
+/// `rule` is the campaign's rule, compiled; `None` when everyone is eligible. Stock is not looked at here.
 pub fn decide<'a>(
     campaign: &Campaign,
     rule: Option<&Rule>,
@@ -97,8 +100,10 @@ pub fn decide<'a>(
     next.map_or(ClaimDecision::LimitReached(MemberLimit::InAll), ClaimDecision::Claim)
 }
 
-/// Whether a claim that may succeed can be decided without the member's coupons: the limit is one, so that the first ordinal is the only
-/// one, and the rule does not ask what was claimed before.
+/// Whether a claim that may succeed can be decided without the member's coupons.
+///
+/// That is so when the limit is one and the rule does not ask what was claimed before. Then the first ordinal
+/// is the only one, and the write itself finds out whether it is free.
 pub fn needs_no_history(campaign: &Campaign, rule: Option<&Rule>) -> bool {
     campaign.terms.per_member_limit <= 1 && !rule.is_some_and(Rule::reads_history)
 }
@@ -113,13 +118,13 @@ fn earlier_claim<'a>(mine: &'a [Coupon], request: &ClaimRequest) -> Option<Claim
     })
 }
 
-/// How many of these were claimed on the day of the request.
+/// How many of these were claimed on the province's day of the request.
 fn claimed_today(mine: &[Coupon], request: &ClaimRequest) -> usize {
     let today = request.now.province_day();
     mine.iter().filter(|coupon| coupon.claimed_at.province_day() == today).count()
 }
 
-/// The member's limit that stands against one more.
+/// The limit that stands against one coupon more; `None` when neither does.
 fn limit_reached(campaign: &Campaign, mine: &[Coupon], request: &ClaimRequest) -> Option<MemberLimit> {
     let terms = &campaign.terms;
     if mine.len() >= usize::from(terms.per_member_limit) {
@@ -129,6 +134,7 @@ fn limit_reached(campaign: &Campaign, mine: &[Coupon], request: &ClaimRequest) -
     of_the_day.filter(|limit| claimed_today(mine, request) >= *limit).map(|_| MemberLimit::PerDay)
 }
 
+/// The first clause of the rule that the member does not meet, with its words.
 fn first_failing(rule: &Rule, mine: &[Coupon], request: &ClaimRequest) -> Option<FailedClause> {
     let counted = |count: usize| u8::try_from(count).unwrap_or(u8::MAX);
     let facts = Facts {
@@ -142,7 +148,9 @@ fn first_failing(rule: &Rule, mine: &[Coupon], request: &ClaimRequest) -> Option
 }
 
 impl Coupon {
-    /// The coupon that a claim puts at `ordinal`, spending a unit of this lease. It carries the campaign's newest terms and its validity.
+    /// The coupon that a claim puts at `ordinal`, spending a unit of this lease.
+    ///
+    /// It carries the campaign's newest terms, and its validity is counted from the request's `now`.
     pub fn claimed(campaign: &Campaign, request: &ClaimRequest, ordinal: Ordinal, lease_id: LeaseId) -> Self {
         let terms = &campaign.terms;
         let (valid_from, valid_until) = terms.validity.window(request.now);

@@ -1,8 +1,10 @@
-//! Who may claim (B5): one expression in CEL over the member, the channel, the time and the member's history here.
+//! Who may claim (B5): one expression in CEL over the member, the channel, the time and the member's history
+//! here.
 //!
-//! A rule is a conjunction of clauses, each with words that a clerk can read out when it fails. It is compiled once: parsed,
-//! its names and types checked against the variables below, its cost bounded. What passes can be evaluated for any member
-//! in microseconds, and never errs but by arithmetic, which counts as "no".
+//! A rule (领取条件) is a conjunction of clauses, each with words that a clerk can read out when it fails. It is
+//! compiled once: parsed, its names and types checked against the variables below, its cost bounded. What
+//! passes can be evaluated for any member in microseconds. Arithmetic alone can still fail, and that counts
+//! as "no".
 //!
 //! | variable | type | is |
 //! |---|---|---|
@@ -12,6 +14,8 @@
 //! | `channel` | string | through which channel the claim comes; empty when it names none |
 //! | `now` | timestamp | the time of the claim, on the province's clock: `now.getHours()` is the hour on its walls |
 //! | `history.claimed`, `.claimed_today` | int | coupons of this campaign that the member has claimed, ever and today |
+//!
+//!     member.tenure_days >= 365 && channel == 'app'       two clauses, so two explanations
 
 mod check;
 mod source;
@@ -33,48 +37,49 @@ use std::{
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Eligibility {
-    /// A CEL expression; its clauses are what `&&` joins outside parentheses.
+    /// A CEL expression of at most 4 096 bytes. Its clauses are what `&&` joins outside parentheses, at most
+    /// 32.
     pub rule: String,
-    /// What is said when a clause fails, one for each clause.
+    /// The words for a clause that fails: one for each clause, in their order.
     pub explanations: Vec<Explanation>,
 }
 
-/// Words for a person, in both languages.
+/// Words for a person, in both languages, each 1 to 120 characters.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Explanation {
-    /// In Chinese.
+    /// The words in Chinese.
     pub zh: String,
-    /// In English.
+    /// The words in English.
     pub en: String,
 }
 
-/// Why a rule is refused when it is loaded, and where.
+/// Why a rule is refused when it is loaded, and where in its text.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("eligibility.rule, line {line}, column {column}: {reason}")]
 pub struct RuleError {
-    /// From 1.
+    /// The line, from 1.
     pub line: usize,
-    /// From 1, in characters.
+    /// The column, from 1, counted in characters and not in bytes.
     pub column: usize,
-    /// What is wrong.
+    /// What is wrong, in English, for whoever writes the rule.
     pub reason: String,
 }
 
-/// A rule that was checked, ready to be asked.
+/// A rule that was checked, ready to be evaluated for any member.
 pub struct Rule {
     clauses: Vec<Clause>,
     reads_history: bool,
 }
 
-/// One condition of a rule.
+/// One condition of a rule, with the words for its failure.
 pub struct Clause {
     text: String,
     expression: IdedExpr,
     explanation: Explanation,
 }
 
-/// What a rule is asked about.
+/// The facts that a rule is evaluated on.
 #[derive(Debug, Clone, Copy)]
 pub struct Facts<'a> {
     /// What the operator knows of the member.
@@ -87,18 +92,19 @@ pub struct Facts<'a> {
     pub history: History,
 }
 
-/// What a member has claimed of a campaign.
+/// How many coupons of a campaign a member has claimed, whatever became of them.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct History {
-    /// Ever.
+    /// In all, at most 64.
     pub claimed: u8,
-    /// On the day of the claim.
+    /// On the province's day of the claim.
     pub claimed_today: u8,
 }
 
 /// The functions of the language, built once: they take a thousand times longer to build than a rule to evaluate.
 static STANDARD: LazyLock<Arc<Env>> = LazyLock::new(|| Arc::new(language()));
 
+/// The language of rules: CEL with its standard functions, without its optional values.
 fn language() -> Env {
     Env::default().with_optional_support(false).with_stdlib()
 }
@@ -108,6 +114,9 @@ const NESTING_MAX: u16 = 16;
 
 impl Eligibility {
     /// Parses and checks the rule.
+    ///
+    /// Refused are a rule that is too long, that does not parse or type-check, or that costs too much, and
+    /// explanations that do not match the clauses one by one. The error says where in the text it is.
     pub fn compile(&self) -> Result<Rule, RuleError> {
         let at_start = |reason: String| RuleError { line: 1, column: 1, reason };
         if self.rule.len() > RULE_BYTES_MAX {
@@ -139,12 +148,13 @@ impl Eligibility {
 }
 
 impl Rule {
-    /// Whether it asks what the member has claimed before.
+    /// Whether it asks what the member has claimed before. If not, a claim need not read the member's
+    /// coupons.
     pub fn reads_history(&self) -> bool {
         self.reads_history
     }
 
-    /// The first clause that does not hold, in the order of the rule.
+    /// The first clause that does not hold, in the order of the rule; `None` when the member may claim.
     pub fn first_failing(&self, facts: &Facts<'_>) -> Option<&Clause> {
         let context = context(facts);
         self.clauses.iter().find(|clause| !clause.holds(&context))
@@ -157,11 +167,12 @@ impl Clause {
         &self.text
     }
 
-    /// What to say.
+    /// The words to say when it fails.
     pub fn explanation(&self) -> &Explanation {
         &self.explanation
     }
 
+    /// Whether the clause is true of these facts. An error of its arithmetic counts as false.
     fn holds(&self, context: &Context<'_, '_>) -> bool {
         let value = Value::resolve_val(&self.expression, context).ok();
         value.and_then(|value| value.downcast_ref::<CelBool>().map(|truth| *truth.inner())).unwrap_or(false)
@@ -174,6 +185,7 @@ impl fmt::Debug for Rule {
     }
 }
 
+/// The variables of a rule, with the values of these facts. What is not known is empty or 0.
 fn context(facts: &Facts<'_>) -> Context<'static, 'static> {
     let member = facts.member;
     let text = |text: &Option<String>| Value::from(text.clone().unwrap_or_default());
@@ -199,6 +211,7 @@ fn context(facts: &Facts<'_>) -> Context<'static, 'static> {
     context
 }
 
+/// The instant as a CEL timestamp at UTC+8, so that its hours and weekdays are the province's.
 fn on_the_provinces_clock(now: Timestamp) -> Value {
     let offset = i32::try_from(PROVINCE_OFFSET_SECONDS).ok().and_then(chrono::FixedOffset::east_opt);
     let now = chrono::DateTime::from_timestamp(now.unix_seconds(), 0).unwrap_or_default();

@@ -2,7 +2,7 @@
 
 use crate::{ids::PartnerId, text::ShareCode};
 
-/// Whether a commission is owed for what a coupon comes to.
+/// Whether a commission is owed for a coupon's redemptions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Attribution {
     /// To the partner whose signed share code brought the coupon about.
@@ -11,17 +11,17 @@ pub enum Attribution {
     ToNobody,
 }
 
-/// Who brought a claim about.
+/// By whose link a claim came about.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Share {
-    /// A partner: the stack has signed the share code for it. A commission is owed to it.
+    /// A partner (合伙人): the stack has signed the share code for it, and owes it the commission.
     Partner(PartnerId),
-    /// A text that the stack has not signed. It is kept for attribution, and earns nothing.
+    /// A text that the stack has not signed. It is kept with the coupon, and earns nothing.
     Unverified(ShareCode),
 }
 
 impl Share {
-    /// The partner that a commission is owed to.
+    /// The partner that a commission is owed to; `None` for a text that is not signed.
     pub fn partner(&self) -> Option<&PartnerId> {
         match self {
             Share::Partner(partner) => Some(partner),
@@ -29,7 +29,7 @@ impl Share {
         }
     }
 
-    /// The text that nobody has signed.
+    /// The text that is not signed; `None` for a partner.
     pub fn unverified(&self) -> Option<&ShareCode> {
         match self {
             Share::Partner(_) => None,

@@ -1,35 +1,47 @@
-//! Stock without a hot item (I2): **units are leased, and a unit that is not proved unspent stays spent.**
+//! Stock (库存) without a hot item (I2): **units are leased, and a unit that is not proved unspent stays
+//! spent.**
 //!
-//! A campaign's stock lies on shards. An execution environment leases some units of a shard with one write and spends them
-//! from memory, so a hot campaign is served at the table's speed and not at one item's. Only counts are leased: units have
-//! no numbers. Every change of a shard is a pure function here and one compare-and-set on [`Shard::seq`] in the table, so a
-//! write that lands late can change nothing.
+//! A campaign's stock lies on shards. An execution environment leases (租约) some units of a shard with one
+//! write and spends them from memory. So a hot campaign is served at the table's speed and not at one item's.
+//! Only counts are leased: units have no numbers.
 //!
-//! What holds after every change, whoever crashes: `remaining + leased ≤ share`, and each leased unit is one coupon at most.
+//! Every change of a shard is a pure function here and one compare-and-set on [`Shard::seq`] in the table. So
+//! a write that lands late can change nothing.
+//!
+//! What holds after every change, whoever crashes: `remaining + leased ≤ share`, and each leased unit is one
+//! coupon at most.
 
 use crate::timestamp::{ProvinceDay, Timestamp};
 use std::{collections::BTreeMap, fmt, str::FromStr};
 
-/// Seconds in which a lease's units are handed out. A lease is sized for two seconds of claims; five times that.
+/// Seconds in which a lease's units are handed out. A lease is sized for two seconds of claims; five times
+/// that.
 pub const HAND_OUT_SECONDS: i64 = 10;
 
-/// Seconds until a lease is dead: nothing that spends it is signed any more. 10 s of handing out, then a request's own
-/// deadline of 10 s with a last attempt of 2 s (`mealticket_store::ANSWER_WITHIN`), and as much again for a slow machine.
+/// Seconds until a lease is dead: nothing that spends it is signed any more.
+///
+/// They are 10 s of handing out, then a request's own deadline of 10 s with a last attempt of 2 s
+/// (`mealticket_store::ANSWER_WITHIN`). The rest is for a slow machine.
 pub const LEASE_SECONDS: i64 = 30;
 
-/// Seconds after its death in which a request that was signed before may still be accepted: AWS refuses a signature that is
-/// more than 5 minutes old, as a rule, and 15 at the most (SigV4, "Elements of a request").
+/// Seconds after its death in which a request that was signed before may still be accepted.
+///
+/// AWS refuses a signature that is more than 5 minutes old, as a rule, and 15 at the most (SigV4, "Elements
+/// of a request").
 pub const FENCE_SECONDS: i64 = 15 * 60;
 
-/// Units of one lease at the most. 64 claims for one more write are 1.6 % on top, and what a crash locks up for a quarter of
-/// an hour is small.
+/// Units of one lease at the most.
+///
+/// 64 claims for one more write are 1.6 % on top. What a crash locks up for a quarter of an hour is small.
 pub const LEASE_UNITS_MAX: u64 = 64;
 
-/// A lease takes at most this part of what its shard has left: near the end units are leased one by one, and nobody waits
-/// for what another environment keeps and does not spend.
+/// A lease takes at most this part of what its shard has left.
+///
+/// So units are leased one by one near the end. Nobody waits for what another environment keeps and does not
+/// spend.
 pub const LEASE_PART: u64 = 16;
 
-/// What becomes of a lease in the books when its units are returned.
+/// What becomes of a lease in the shard's item when its units are returned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AfterReturn {
     /// It stays, with the units that were kept, for the sweep: whether they were spent is not known.
@@ -38,8 +50,10 @@ pub enum AfterReturn {
     Closed,
 }
 
-/// Leases that one shard has open at once. An entry has about 60 bytes: 1 000 are 60 KB, far inside an item's 400 KB, and
-/// more environments on one of a campaign's shards there are only when something is very wrong.
+/// Leases that one shard has open at once.
+///
+/// An entry has about 60 bytes, so 1 000 are 60 KB, far inside an item's 400 KB. There are more environments
+/// on one of a campaign's shards only when something is very wrong.
 pub const LEASES_PER_SHARD_MAX: usize = 1_000;
 
 /// Identifies a lease: 16 random bytes.
@@ -53,6 +67,7 @@ impl fmt::Display for LeaseId {
     }
 }
 
+/// Reads exactly what `Display` writes: capitals are refused.
 impl FromStr for LeaseId {
     type Err = crate::ids::IdError;
     fn from_str(text: &str) -> Result<Self, Self::Err> {
@@ -65,68 +80,71 @@ impl FromStr for LeaseId {
 /// Units that an environment may spend, or may have spent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Lease {
-    /// How many, the returned ones not counted.
+    /// How many it has. Returned units are not counted.
     pub units: u64,
-    /// When it was taken: the day it counts to.
+    /// When it was taken. Its units count to the province's day of this instant.
     pub from: Timestamp,
     /// First instant at which nothing that spends it is signed any more.
     pub until: Timestamp,
 }
 
 impl Lease {
-    /// Whether no request that spends it can be accepted any more.
+    /// Whether no request that spends it can be accepted any more: its death and [`FENCE_SECONDS`] are over.
+    ///
+    /// Only then may the sweep count its coupons and return the rest.
     pub fn is_fenced(&self, now: Timestamp) -> bool {
         now >= self.until.plus_seconds(FENCE_SECONDS)
     }
 }
 
-/// What may still be leased today, when the campaign limits a day (total per day).
+/// What may still be leased today, when the campaign limits a day.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct DayQuota {
-    /// The province's day.
+    /// The province's day that the quota is of.
     pub day: ProvinceDay,
     /// Units left of that day.
     pub left: u64,
 }
 
-/// One shard of a campaign's stock.
+/// One shard of a campaign's stock: one item of the table.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Shard {
-    /// Counts the changes: every write compares and sets it.
+    /// Counts the changes. Every write compares it with the one it has read, and sets the next.
     pub seq: u64,
     /// Units that nobody has leased.
     pub remaining: u64,
     /// The day's quota, once there was a day with one.
     pub day: Option<DayQuota>,
-    /// The leases that are open: their units may be coupons.
+    /// The leases that are open: each of their units may be a coupon.
     pub leases: BTreeMap<LeaseId, Lease>,
 }
 
-/// What an environment wants to lease.
+/// A lease as an environment asks for it.
 #[derive(Debug, Clone, Copy)]
 pub struct LeaseRequest {
-    /// Its name.
+    /// The id of the new lease, which nobody has used before.
     pub id: LeaseId,
-    /// This environment's claims of the last two seconds.
+    /// This environment's claims of the last two seconds: about as many units are wanted.
     pub demand: u64,
-    /// Now.
+    /// When, by the wall clock.
     pub now: Timestamp,
     /// The shard's share of the campaign's limit per day, if it has one.
     pub day_share: Option<u64>,
 }
 
 impl Shard {
-    /// A shard with its share of the stock.
+    /// A new shard with its share of the stock, and no lease.
     pub fn with_units(units: u64) -> Self {
         Shard { remaining: units, ..Shard::default() }
     }
 
-    /// Units that may be leased on `today`.
+    /// Units that may be leased on `today`: what remains, and of that no more than the day's quota has left.
     pub fn available(&self, today: ProvinceDay, day_share: Option<u64>) -> u64 {
         day_share.map_or(self.remaining, |share| self.remaining.min(self.left_of(today, share)))
     }
 
-    /// What is left of a day. A day that is over has nothing left: a clock that runs behind leases nothing.
+    /// What is left of a day's quota. A day that is over has nothing left: a clock that runs behind leases
+    /// nothing.
     fn left_of(&self, today: ProvinceDay, share: u64) -> u64 {
         match self.day {
             Some(quota) if quota.day == today => quota.left,
@@ -135,9 +153,12 @@ impl Shard {
         }
     }
 
-    /// Takes units: at least one, at most the demand, [`LEASE_UNITS_MAX`] and the [`LEASE_PART`]th part of what is there.
-    /// `None` when there is none, or when too many leases are open. Units of a lease count to its day: of a campaign with a
-    /// limit per day nobody spends them on another.
+    /// The shard after a lease, and the lease.
+    ///
+    /// It takes at least one unit. It takes at most the demand, [`LEASE_UNITS_MAX`] and the [`LEASE_PART`]th
+    /// part of what is there. `None` when no unit is there, or when too many leases are open.
+    ///
+    /// Units of a lease count to its day. Of a campaign with a limit per day nobody spends them on another.
     #[must_use]
     pub fn leased(&self, request: &LeaseRequest) -> Option<(Shard, Lease)> {
         let today = request.now.province_day();
@@ -158,8 +179,10 @@ impl Shard {
         Some((shard, lease))
     }
 
-    /// Gives back all of a lease but `kept` units, those that were spent or may be. A lease that is not there, or has no more than
-    /// that, changes nothing: to return twice returns once.
+    /// The shard after all units of a lease but `kept` are given back. Those were spent, or may be.
+    ///
+    /// A lease that is not there changes nothing. One that has no more than `kept` units gives none back. So
+    /// returning twice returns once.
     #[must_use]
     pub fn returned(&self, id: LeaseId, kept: u64, then: AfterReturn) -> Shard {
         let mut shard = self.clone();

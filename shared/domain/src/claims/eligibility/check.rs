@@ -1,4 +1,6 @@
-//! Names, types and cost. The language itself checks none of them: `member.tier == 1` is simply false there.
+//! The check of a rule: names, types and cost.
+//!
+//! The language itself checks none of them. `member.tier == 1` is simply false there.
 
 use super::{
     NESTING_MAX, language,
@@ -8,6 +10,7 @@ use crate::limits::{RULE_COST_MAX, RULE_LIST_MAX};
 use cel::common::ast::{CallExpr, Expr, IdedExpr, LiteralValue, SourceInfo, operators as op};
 use std::fmt;
 
+/// The types of the language of rules. There are no maps, floating-point numbers or null.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Type {
     Bool,
@@ -33,7 +36,7 @@ impl fmt::Display for Type {
     }
 }
 
-/// The check of one rule.
+/// The check of one rule: its clauses share one bound on cost.
 #[derive(Default)]
 pub(super) struct Check {
     pub(super) reads_history: bool,
@@ -44,9 +47,9 @@ pub(super) struct Check {
 struct Walk<'a> {
     check: &'a mut Check,
     source: &'a SourceInfo,
-    /// The variable of the loop we are in.
+    /// The variable of the loop that we are in, with its type.
     bound: Option<(String, Type)>,
-    /// How often what we look at is evaluated, at the most.
+    /// How often the expression that we look at is evaluated, at the most.
     times: usize,
     depth: u16,
 }
@@ -65,11 +68,13 @@ impl Check {
 }
 
 impl Walk<'_> {
+    /// Refuses the rule at this expression.
     fn refuse<T>(&self, at: &IdedExpr, reason: impl Into<String>) -> Result<T, ClauseError> {
         let byte = self.source.offset_for(at.id).map_or(0, |(from, _)| from as usize);
         Err(ClauseError { at: At::Byte(byte), reason: reason.into() })
     }
 
+    /// Checks that an expression has the wanted type.
     fn expect(&mut self, expression: &IdedExpr, wanted: Type) -> Result<(), ClauseError> {
         match self.type_of(expression)? {
             found if found == wanted => Ok(()),
@@ -77,6 +82,7 @@ impl Walk<'_> {
         }
     }
 
+    /// The type of an expression. It counts the steps of its evaluation, and how deeply it is nested.
     fn type_of(&mut self, expression: &IdedExpr) -> Checked {
         self.check.cost += self.times;
         if self.check.cost > RULE_COST_MAX {
@@ -132,6 +138,7 @@ impl Walk<'_> {
         }
     }
 
+    /// A list that the rule writes out: 1 to 64 ints or strings, all of one type.
     fn list(&mut self, at: &IdedExpr, elements: &[IdedExpr]) -> Checked {
         let Some((first, rest)) = elements.split_first().filter(|_| elements.len() <= RULE_LIST_MAX) else {
             return self.refuse(at, format!("a list has 1 to {RULE_LIST_MAX} elements"));
@@ -214,6 +221,7 @@ impl Walk<'_> {
         }
     }
 
+    /// A loop over texts: `exists` or `all`. Its body is counted once for each element that there may be.
     fn over_list(&mut self, at: &IdedExpr, list: &IdedExpr, variable: &IdedExpr, body: &IdedExpr) -> Checked {
         let Expr::Ident(name) = &variable.expr else {
             return self.refuse(at, "a loop needs the name of its variable");

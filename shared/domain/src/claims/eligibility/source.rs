@@ -1,4 +1,4 @@
-//! A rule's text: its clauses, and where in it something is.
+//! A rule's text: its clauses, and the line and column of an error in it.
 
 use super::RuleError;
 use cel::ParseErrors;
@@ -15,8 +15,11 @@ pub(super) struct ClauseError {
     pub(super) reason: String,
 }
 
+/// Where within a clause an error is.
 pub(super) enum At {
+    /// A byte offset, from 0.
     Byte(usize),
+    /// A line and a column in characters, both from 1.
     LineColumn(usize, usize),
 }
 
@@ -35,7 +38,7 @@ impl From<ParseErrors> for ClauseError {
     }
 }
 
-/// The line and column of an error within the whole rule.
+/// The error of a clause as one of the whole rule: its line and column are counted from the rule's beginning.
 pub(super) fn place(rule: &str, piece: &Piece<'_>, error: ClauseError) -> RuleError {
     let (line, column) = match error.at {
         At::Byte(byte) => line_column(rule, piece.offset + byte),
@@ -47,14 +50,17 @@ pub(super) fn place(rule: &str, piece: &Piece<'_>, error: ClauseError) -> RuleEr
     RuleError { line, column, reason: error.reason }
 }
 
+/// The line and the column, from 1, of a byte of a text.
 fn line_column(text: &str, byte: usize) -> (usize, usize) {
     let before = text.get(..byte).unwrap_or(text);
     let last_line = before.rsplit('\n').next().unwrap_or_default();
     (before.matches('\n').count() + 1, last_line.chars().count() + 1)
 }
 
-/// The parts of a rule that `&&` joins outside parentheses and strings. When `||` or `?` stands there too, they bind more
-/// loosely, and the whole is one clause.
+/// The parts of a rule that `&&` joins outside parentheses and strings.
+///
+/// When `||` or `?` stands there too, the whole is one clause, because they bind more loosely. Escapes and
+/// comments are refused: without them a quote always begins or ends a string.
 pub(super) fn clauses(rule: &str) -> Result<Vec<Piece<'_>>, RuleError> {
     let mut scan = Scan::default();
     let mut cuts = vec![0];
@@ -83,6 +89,7 @@ pub(super) fn clauses(rule: &str) -> Result<Vec<Piece<'_>>, RuleError> {
     Ok(cuts.iter().zip(ends).filter_map(|(from, to)| piece(rule, *from, to)).collect())
 }
 
+/// The clause between two bytes, without its `&&` and the white space around it.
 fn piece(rule: &str, from: usize, to: usize) -> Option<Piece<'_>> {
     let whole = rule.get(from..to)?;
     let inner = if from == 0 { whole } else { whole.strip_prefix("&&")? };
@@ -91,6 +98,7 @@ fn piece(rule: &str, from: usize, to: usize) -> Option<Piece<'_>> {
     Some(Piece { text, offset })
 }
 
+/// What the scanner is in, after each byte: how many brackets, and which quotes.
 #[derive(Default)]
 struct Scan {
     depth: usize,
