@@ -1,4 +1,8 @@
 //! The books (账): the journal, the sheets that it is folded into, and the statements that are made of them.
+//!
+//! The table's stream brings each redemption into the journal, as an entry. A fold adds the journal's pages
+//! to a merchant's sheet of the day. A month of closed sheets is a statement. `rebuild` makes the same from
+//! the coupons alone, and compares.
 
 pub mod journal;
 pub mod rebuild;

@@ -1,7 +1,10 @@
-//! Webhooks out (C3): what merchants' systems are told, where, and how often it is tried.
+//! Messages to merchants' systems (C3): what is sent, where, and how often it is tried.
 //!
-//! **Every event of a subscription is delivered at least once, under an id that stays the same, or it is listed as a dead
-//! letter.** What is told follows from what was written; an answer decides what is tried next.
+//! **Every event of a subscription is delivered at least once, under an id that stays the same, or it is
+//! listed as a dead letter.** What a message says follows from what was written. An endpoint's answer decides
+//! what is tried next.
+//!
+//! `report` and `discrepancy` are about the other way: what merchants' systems send us.
 
 mod address;
 mod answer;

@@ -1,8 +1,11 @@
-//! The journal: what the changes of coupons come to (S2): **every change is counted once, however often it is reported.**
+//! The journal (日记账): what the changes of coupons come to (S2). **Every change is counted once, however often
+//! it is reported.**
 //!
-//! Each change of a coupon comes by on the table's stream, shard by shard, at least once. A shard's records are posted as
-//! **pages** that follow each other without a gap; a page says up to which record it goes, so what comes by again is dropped.
-//! A record that cannot be read does not hold up the others: it is put aside inside the page, as it came.
+//! Each change of a coupon comes on the table's stream, shard by shard, at least once. A shard's records are
+//! posted as **pages** that follow each other without a gap. A page says up to which record it goes, so a
+//! record that comes again is dropped.
+//!
+//! A record that cannot be read does not hold up the others. It is set aside inside the page, as it came.
 
 mod count;
 mod entry;
@@ -20,7 +23,7 @@ pub use position::{SequenceNumber, StreamShard};
 pub use record::{ASIDE_BYTES_MAX, Content, Record, SetAside};
 pub use tally::{Tally, Uses};
 
-/// Bytes of a shard's name: DynamoDB's have 65, and a place in a page adds at most 30.
+/// Bytes of a shard's name: DynamoDB's have 65, and a position in a page adds at most 30.
 const NAME_BYTES_MAX: usize = 128;
 
 #[cfg(test)]

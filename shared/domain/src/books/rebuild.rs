@@ -1,8 +1,10 @@
-//! The rebuild (S3): the books made anew from the coupons alone, and held to the journal, **entry by entry, to the fen**.
+//! The rebuild (S3): the books made anew from the coupons alone, and compared with the journal, **entry by
+//! entry, to the fen**.
 //!
-//! Both sides have as many entries as there were redemptions, and neither fits into memory. So each is first added up in
-//! **buckets** of members, order does not matter: how many entries, their sums by account, and a sum of their hashes. Buckets
-//! that agree hold the same entries; of those that do not, the entries themselves are compared.
+//! Both sides have as many entries as there were redemptions and reversals, and neither fits into memory. So
+//! each side is first added up in **buckets** of members, in any order. A bucket is the number of entries,
+//! their sums by account, and a sum of their hashes. Buckets that agree hold the same entries. Of those that
+//! do not, the entries themselves are compared.
 
 use crate::{
     ids::MemberNo,
@@ -12,34 +14,40 @@ use crate::{
 };
 use std::collections::BTreeMap;
 
-/// Buckets of members: a thousand of at most ten accounts are 200 KB, and one of ten million members has ten thousand.
+/// Buckets of members on each side.
+///
+/// A thousand of at most ten accounts are 200 KB. One bucket of ten million members has ten thousand of them.
 pub const BUCKETS: usize = 1_024;
 
-/// Entries, of both sides together, that are compared one by one in one reading of both: 500 000 × some 700 bytes are 350 MB.
-/// One bucket may have more; a province of a hundred million redemptions has a hundred thousand in each.
+/// Entries, of both sides together, that are compared one by one in one reading of both.
+///
+/// 500 000 × some 700 bytes are 350 MB. One bucket may have more: a province of a hundred million redemptions
+/// has a hundred thousand in each.
 pub const COMPARED_MAX: u64 = 500_000;
 
-/// Differences that are told one by one; the others are counted.
+/// Differences that are listed one by one; the others are only counted.
 pub const TOLD_MAX: usize = 1_000;
 
-/// The bucket of a member.
+/// The bucket of a member: its number modulo [`BUCKETS`]. All entries of one member are in one bucket.
 pub fn bucket_of(member: MemberNo) -> usize {
     usize::try_from(member.get() % (BUCKETS as u64)).unwrap_or(0)
 }
 
-/// What the entries of a bucket come to, in any order.
+/// What the entries of a bucket come to. The order in which they were added makes no difference.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Digest {
-    /// How many.
+    /// How many entries were added.
     pub entries: u64,
-    /// Their sums by account.
+    /// Their sums by account, in fen.
     pub postings: Postings,
-    /// The sum of their hashes. That two different sets have one sum is as likely as guessing 128 bits.
+    /// The sum of their hashes, modulo 2¹²⁸.
+    ///
+    /// That two different sets have one sum is as likely as guessing 128 bits.
     hashes: u128,
 }
 
 impl Digest {
-    /// Adds an entry.
+    /// Adds an entry: its count, its postings, and the first 128 bits of its SHA-256.
     pub fn add(&mut self, entry: &Entry) {
         self.entries += 1;
         self.postings.post(&entry.postings);
@@ -49,11 +57,11 @@ impl Digest {
     }
 }
 
-/// One side of the comparison.
+/// One side of the comparison: what the coupons come to, or what the journal holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Side {
     buckets: Vec<Digest>,
-    /// What it counts.
+    /// What it counts for the sheets: claims and lapses.
     pub counts: Counts,
 }
 
@@ -64,21 +72,23 @@ impl Default for Side {
 }
 
 impl Side {
-    /// Adds an entry.
+    /// Adds an entry to the bucket of its member.
     pub fn add(&mut self, entry: &Entry) {
         if let Some(bucket) = self.buckets.get_mut(bucket_of(entry.event.coupon.member)) {
             bucket.add(entry);
         }
     }
 
-    /// All buckets together.
+    /// All buckets together: how many entries, and their sums by account.
     pub fn total(&self) -> (u64, Postings) {
         let mut postings = Postings::default();
         self.buckets.iter().for_each(|bucket| postings.post(&bucket.postings));
         (self.buckets.iter().map(|bucket| bucket.entries).sum(), postings)
     }
 
-    /// The buckets in which the two sides differ, in groups of which each fits into memory.
+    /// The numbers of the buckets in which the two sides differ, in groups that each fit into memory.
+    ///
+    /// A group has at most [`COMPARED_MAX`] entries, or one bucket.
     pub fn differing(&self, other: &Side) -> Vec<Vec<usize>> {
         let mut groups: Vec<Vec<usize>> = Vec::new();
         let mut entries = 0;
@@ -99,25 +109,25 @@ impl Side {
     }
 }
 
-/// How the journal differs from the coupons.
+/// How the journal differs from the coupons in one entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Difference {
-    /// The coupons have it, the journal has not.
+    /// The coupons come to it, and the journal does not have it.
     Missing(Box<Entry>),
-    /// The journal has it, the coupons have not.
+    /// The journal has it, and no coupon comes to it.
     Unfounded(Box<Entry>),
-    /// Both have it, and say different things of it.
+    /// Both have an entry of this event, and the two are not equal.
     Different {
-        /// What the coupons say.
+        /// The entry that the coupons come to.
         coupons: Box<Entry>,
-        /// What the journal says.
+        /// The entry that the journal has.
         journal: Box<Entry>,
     },
-    /// The journal has it more than once.
+    /// The journal has an entry of this event more than once; this is one that is too many.
     Repeated(Box<Entry>),
 }
 
-/// Entries of the buckets that differ, from both sides.
+/// Entries of the buckets that differ, from both sides, held in memory.
 #[derive(Debug, Default)]
 pub struct Comparison {
     coupons: BTreeMap<EventId, Entry>,
@@ -126,19 +136,19 @@ pub struct Comparison {
 }
 
 impl Comparison {
-    /// Adds an entry that a coupon comes to.
+    /// Adds an entry that a coupon comes to. Each event of a coupon comes once.
     pub fn of_coupons(&mut self, entry: Entry) {
         self.coupons.insert(entry.event, entry);
     }
 
-    /// Adds an entry of the journal.
+    /// Adds an entry of the journal. A second one of the same event is a [`Difference::Repeated`].
     pub fn of_journal(&mut self, entry: Entry) {
         if let Some(known) = self.journal.insert(entry.event, entry) {
             self.repeated.push(known);
         }
     }
 
-    /// How they differ, by event.
+    /// How the two sides differ: first what is repeated, then missing and different by event, then unfounded.
     pub fn differences(mut self) -> Vec<Difference> {
         let mut differences: Vec<_> =
             self.repeated.into_iter().map(|entry| Difference::Repeated(Box::new(entry))).collect();

@@ -1,8 +1,10 @@
 //! Who pays for a redemption, and who is paid (S1): **debits equal credits, to the fen.**
 //!
-//! A campaign's settlement terms are confidential and frozen: every coupon names their version. A redemption becomes
-//! postings under them, a reversal the same postings with the signs turned. Amounts are whole fen; what the shares of the
-//! funders leave over, less than one fen for each of them, is borne by an account of its own.
+//! A campaign's settlement terms are confidential and frozen, and every coupon names their version. A
+//! redemption becomes postings under them. A reversal becomes the same postings with the signs turned.
+//!
+//! Amounts are whole fen. The shares of the funders are rounded down. What they leave over, less than one fen
+//! for each of them, is borne by an account of its own.
 
 use crate::{
     benefit::Percent,
@@ -17,17 +19,19 @@ use std::{collections::BTreeMap, fmt, str::FromStr};
 const WHOLE: u64 = 10_000;
 
 /// The confidential terms of a campaign: who bears what a redemption costs, and whom it pays.
+///
+///     { "funded_by": { "province": 60, "city:广州": 40 }, "pays_merchant": "discount" }
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SettlementTerms {
-    /// Each funder's share of the cost. Together 100 %.
+    /// Each funder's share of the cost: one to eight funders, together 100 %.
     pub funded_by: BTreeMap<Funder, Percent>,
     /// What the merchant is paid for one redemption.
     pub pays_merchant: MerchantPrice,
-    /// What a supplier is paid for one redemption, when somebody else than the merchant delivers.
+    /// What a supplier is paid for one redemption, when somebody other than the merchant delivers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pays_supplier_fen: Option<Fen>,
-    /// What the partner is paid whose verified share code brought the coupon about.
+    /// What the partner is paid whose signed share code brought the coupon about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub commission: Option<Commission>,
     /// When all of that is earned.
@@ -44,13 +48,15 @@ pub enum Earned {
     AtRedemption,
 }
 
-/// Who bears a share.
+/// Who bears a share of what a redemption costs.
+///
+/// In JSON: `province`, `merchant`, or `city:` and a name of 1 to 16 characters.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum Funder {
     /// The operator's budget of the province (省).
     Province,
-    /// The operator's budget of a city branch (市).
+    /// The operator's budget of this city branch (市).
     City(String),
     /// The merchant itself (联名补贴).
     Merchant,
@@ -71,6 +77,7 @@ impl fmt::Display for Funder {
     }
 }
 
+/// Reads what `Display` writes. A city's name has no white space and no control characters.
 impl FromStr for Funder {
     type Err = FunderError;
     fn from_str(text: &str) -> Result<Self, FunderError> {
@@ -104,11 +111,11 @@ impl From<Funder> for String {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum MerchantPrice {
-    /// What it took off the order.
+    /// What it took off the order, so that it is made whole.
     Discount,
-    /// Nothing: the discount is its own.
+    /// Nothing: the merchant gives the discount itself.
     Nothing,
-    /// A price agreed for each.
+    /// An agreed price for each redemption, above zero, whatever was taken off.
     FixedFen(Fen),
 }
 
@@ -116,16 +123,16 @@ pub enum MerchantPrice {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Commission {
-    /// How much.
+    /// How much, above zero.
     pub fen: Fen,
-    /// Who bears it.
+    /// The funder who bears it, beside its share of the cost.
     pub charged_to: Funder,
 }
 
-/// Why settlement terms are not sound.
+/// Why settlement terms are not sound. The message names the field and the bound.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SettlementError {
-    /// The funders' shares are not 100 % together.
+    /// The funders' shares are not 100 % together. A list of no funder is one of these.
     #[error("the shares in funded_by must be 100 % together, not {}.{:02} %", sum / 100, sum % 100)]
     Shares {
         /// What they are together, in hundredths of a percent.
@@ -134,13 +141,15 @@ pub enum SettlementError {
     /// More funders than a redemption can be split among.
     #[error("funded_by names at most {FUNDERS_MAX} funders")]
     Funders,
-    /// A price or commission of nothing: leave it out.
+    /// A price or commission of zero, in this field: it must be left out instead.
     #[error("{0} must be above 0, or left out")]
     Nothing(&'static str),
 }
 
 impl SettlementTerms {
-    /// Whether the terms are sound.
+    /// Whether the terms are sound. Every version in the catalog has passed.
+    ///
+    /// Errors: the first of too many funders, shares that are not 100 %, and a price or commission of zero.
     pub fn check(&self) -> Result<(), SettlementError> {
         if self.funded_by.len() > FUNDERS_MAX {
             return Err(SettlementError::Funders);
@@ -161,7 +170,13 @@ impl SettlementTerms {
         }
     }
 
-    /// What one redemption posts that took `discount` off an order. A commission is posted when it is owed to a partner.
+    /// What one redemption posts that took `discount` off an order. The postings are even: together they are
+    /// zero.
+    ///
+    /// The cost is what the merchant and the supplier are paid. The funders bear it by their shares. A
+    /// commission is posted on top, when it is owed to a partner.
+    ///
+    ///     discount 501, shares 60 and 40:  300 + 200 + rounding 1 = merchant 501
     pub fn postings(&self, discount: Fen, attribution: Attribution) -> Postings {
         let mut postings = Postings::default();
         let merchant = match self.pays_merchant {
@@ -189,16 +204,16 @@ impl SettlementTerms {
     }
 }
 
-/// The chart of accounts.
+/// The chart of accounts. A funder's account grows by debits, and a payable by credits.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Account {
-    /// What the province's budget has borne. Debits grow it.
+    /// What the province's budget has borne, in fen. Debits grow it.
     ProvinceSubsidy,
-    /// What a city branch's budget has borne. Debits grow it.
+    /// What the budget of this city branch has borne. Debits grow it.
     CitySubsidy(String),
-    /// What the merchant owes for its share. Debits grow it.
+    /// What the merchant owes for its own share. Debits grow it.
     CoFundingReceivable,
-    /// What the shares left over. Debits grow it.
+    /// What the shares left over, less than one fen for each funder. Debits grow it.
     Rounding,
     /// What the merchant is owed. Credits grow it.
     MerchantPayable,
@@ -209,6 +224,7 @@ pub enum Account {
 }
 
 impl Account {
+    /// The account that a funder's share is debited to.
     fn of(funder: &Funder) -> Self {
         match funder {
             Funder::Province => Account::ProvinceSubsidy,
@@ -218,7 +234,7 @@ impl Account {
     }
 }
 
-/// The name in the books.
+/// The name in the books, like `subsidy:city:广州` or `payable:merchant`.
 impl fmt::Display for Account {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -233,6 +249,7 @@ impl fmt::Display for Account {
     }
 }
 
+/// Reads what `Display` writes.
 impl FromStr for Account {
     type Err = FunderError;
     fn from_str(text: &str) -> Result<Self, FunderError> {
@@ -250,15 +267,19 @@ impl FromStr for Account {
     }
 }
 
-/// Amounts by account, in fen: debits above zero, credits below. Those of terms are even: together they are zero.
+/// Amounts by account, in fen: debits above zero, credits below.
+///
+/// Those that terms give are even: together they are zero. An account whose amount is zero is not there.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Postings(BTreeMap<Account, i64>);
 
 impl Postings {
+    /// Adds a debit, which is above zero.
     fn debit(&mut self, account: Account, fen: u64) {
         self.add(account, i64::try_from(fen).unwrap_or(i64::MAX));
     }
 
+    /// Adds a credit, which is below zero.
     fn credit(&mut self, account: Account, fen: u64) {
         self.add(account, -i64::try_from(fen).unwrap_or(i64::MAX));
     }
@@ -273,28 +294,28 @@ impl Postings {
         }
     }
 
-    /// The amounts; none is zero.
+    /// The accounts with their amounts in fen, by account. None is zero.
     pub fn amounts(&self) -> impl Iterator<Item = (&Account, i64)> {
         self.0.iter().map(|(account, fen)| (account, *fen))
     }
 
-    /// What is posted to one account.
+    /// What is posted to one account, in fen; 0 when nothing is.
     pub fn of(&self, account: &Account) -> i64 {
         self.0.get(account).copied().unwrap_or(0)
     }
 
-    /// Debits less credits: zero, or the books are wrong.
+    /// Debits less credits, in fen. It is zero, or the books are wrong.
     pub fn balance(&self) -> i64 {
         self.0.values().sum()
     }
 
-    /// What undoes these postings.
+    /// The postings that undo these: every sign is turned.
     #[must_use]
     pub fn reversed(&self) -> Postings {
         Postings(self.0.iter().map(|(account, fen)| (account.clone(), -fen)).collect())
     }
 
-    /// Both together.
+    /// Adds the amounts of `other`, account by account.
     pub fn post(&mut self, other: &Postings) {
         other.amounts().for_each(|(account, fen)| self.add(account.clone(), fen));
     }

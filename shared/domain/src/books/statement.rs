@@ -1,7 +1,7 @@
 //! Statements (结算单, S2): what a merchant is owed for a month. **Closed once, numbered, and never changed.**
 //!
-//! A statement is the sum of the merchant's sheets of a month whose days are all closed, so making it again gives the same.
-//! The merchant confirms it or disputes it; that is written beside it, not in it.
+//! A statement is the sum of the merchant's sheets of a month whose days are all closed. So making it again
+//! gives the same. The merchant confirms it or disputes it. That answer is written beside it, not in it.
 
 use crate::{
     books::{Cell, Cells, Sum},
@@ -12,12 +12,12 @@ use crate::{
 };
 use std::{collections::BTreeMap, fmt, str::FromStr};
 
-/// Which statement: a merchant has one a month.
+/// The id of a statement: a merchant has one a month.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct StatementId {
-    /// Whose.
+    /// The merchant who is owed.
     pub merchant: MerchantId,
-    /// Of which month.
+    /// The month of the province's calendar.
     pub month: ProvinceMonth,
 }
 
@@ -31,6 +31,7 @@ impl fmt::Display for StatementId {
     }
 }
 
+/// Reads what `Display` writes: the last six characters are the month.
 impl FromStr for StatementId {
     type Err = IdError;
     fn from_str(text: &str) -> Result<Self, IdError> {
@@ -42,34 +43,36 @@ impl FromStr for StatementId {
     }
 }
 
-/// A closed statement.
+/// A closed statement. It is written once; nothing in it changes afterwards.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Statement {
-    /// Which.
+    /// Its merchant and month.
     pub id: StatementId,
-    /// Its number among the merchant's, from 1.
+    /// Its number among the merchant's statements, from 1, without gaps.
     pub no: u32,
-    /// Fen that were owed to the merchant before it.
+    /// Fen that were owed to the merchant before it: the closing of the one before. Below zero, the merchant
+    /// owes.
     pub opening: i64,
     /// What the month came to, by campaign and store.
     pub lines: BTreeMap<LineKey, Cell>,
-    /// When it was closed.
+    /// When it was closed, by our clock.
     pub closed_at: Timestamp,
-    /// The fold that closed the month's last day: all pages up to those of that fold are in it, and no other.
+    /// The fold that closed the month's last day. All pages up to those of that fold are in it, and no other.
     pub cut: u64,
 }
 
-/// What a line of a statement is of.
+/// What a line of a statement sums up: a campaign in a store, over all channels.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct LineKey {
-    /// The campaign.
+    /// The campaign whose coupons were redeemed.
     pub campaign: CampaignNo,
-    /// The store.
+    /// The store that redeemed them.
     pub store: StoreId,
 }
 
 impl Statement {
-    /// The lines of a month's cells: those of stores. Claims and lapses move no money.
+    /// The lines of a month's cells: those of stores, with their channels added up. Claims and lapses move no
+    /// money.
     pub fn lines_of(cells: &Cells) -> BTreeMap<LineKey, Cell> {
         let mut lines: BTreeMap<LineKey, Cell> = BTreeMap::new();
         for (key, cell) in cells {
@@ -79,14 +82,14 @@ impl Statement {
         lines
     }
 
-    /// All lines together.
+    /// All lines together, as one cell.
     pub fn total(&self) -> Cell {
         let mut total = Cell::default();
         self.lines.values().for_each(|line| total.add(line));
         total
     }
 
-    /// Fen that are owed to the merchant after it.
+    /// Fen that are owed to the merchant after it: the opening, and what the month made due.
     pub fn closing(&self) -> i64 {
         self.opening + due(&self.total().postings)
     }
@@ -97,43 +100,45 @@ pub fn due(postings: &Postings) -> i64 {
     -(postings.of(&Account::MerchantPayable) + postings.of(&Account::CoFundingReceivable))
 }
 
-/// What a merchant says to a statement.
+/// What a merchant answers to a statement.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Answer {
-    /// It is right. This ends the matter.
+    /// It is right. This ends the matter: no later answer changes it.
     Confirmed {
-        /// When it was said.
+        /// When the merchant answered, by our clock.
         at: Timestamp,
-        /// The dispute that it ended, if there was one.
+        /// The dispute that this ended, if there was one.
         after: Option<Dispute>,
     },
-    /// It is not. It can still be confirmed.
+    /// It is not right, for this reason. It can still be confirmed.
     Disputed(Dispute),
 }
 
 /// Why a merchant does not accept a statement.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Dispute {
-    /// When it was said.
+    /// When the merchant answered, by our clock.
     pub at: Timestamp,
-    /// Why.
+    /// What the merchant objects to, in its own words.
     pub reason: DisputeReason,
 }
 
-/// What becomes of an answer.
+/// What becomes of an answer. Only `Record` writes anything.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AnswerDecision {
-    /// This is written down.
+    /// This is written beside the statement.
     Record(Answer),
-    /// The same was said before, and stands.
+    /// The merchant gave the same answer before, and it stands.
     Repeat,
-    /// The statement is confirmed; nothing else can be said.
+    /// The statement is confirmed, so it can no longer be disputed.
     AlreadyConfirmed,
-    /// It is disputed for another reason.
+    /// The statement is disputed for another reason.
     AlreadyDisputed,
 }
 
-/// Judges an answer by the one that stands. A dispute that is settled is remembered with the confirmation.
+/// Judges an answer by the one that stands.
+///
+/// A confirmation after a dispute keeps the dispute, so that what was settled can be read later.
 pub fn decide_answer(standing: Option<&Answer>, said: &Answer) -> AnswerDecision {
     match (standing, said) {
         (None, _) => AnswerDecision::Record(said.clone()),

@@ -1,10 +1,15 @@
-//! Which addresses of the internet a webhook may be sent to.
+//! Which addresses of the internet a message may be sent to.
+//!
+//! A merchant chooses its endpoint's address. Without this check it could make us ask servers inside our own
+//! network.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// IPv4 networks that are nobody's server on the public internet: the IANA special-purpose registry (RFC 6890 and its
-/// updates), multicast, what is reserved, and Azure's host, which has a public address and answers every guest.
-/// Alibaba Cloud's metadata (100.100.100.200) is in the shared space, those of AWS and Tencent Cloud are link-local.
+/// IPv4 networks that are nobody's server on the public internet.
+///
+/// They are the IANA special-purpose registry (RFC 6890 and its updates), multicast, what is reserved, and
+/// Azure's host. That one has a public address and answers every guest. Alibaba Cloud's metadata
+/// (100.100.100.200) is in the shared space. The metadata of AWS and Tencent Cloud is link-local.
 const SPECIAL_V4: [(Ipv4Addr, u32); 17] = [
     (Ipv4Addr::new(0, 0, 0, 0), 8),
     (Ipv4Addr::new(10, 0, 0, 0), 8),
@@ -25,8 +30,9 @@ const SPECIAL_V4: [(Ipv4Addr, u32); 17] = [
     (Ipv4Addr::new(255, 255, 255, 255), 32),
 ];
 
-/// Networks inside the global unicast space 2000::/3 that are special: protocol assignments with Teredo, documentation, and
-/// 6to4, which carries an IPv4 address.
+/// Networks inside the global unicast space 2000::/3 that are special.
+///
+/// They are protocol assignments with Teredo, documentation, and 6to4, which carries an IPv4 address.
 const SPECIAL_V6: [(Ipv6Addr, u32); 4] = [
     (Ipv6Addr::new(0x2001, 0, 0, 0, 0, 0, 0, 0), 23),
     (Ipv6Addr::new(0x2001, 0x0db8, 0, 0, 0, 0, 0, 0), 32),
@@ -34,11 +40,14 @@ const SPECIAL_V6: [(Ipv6Addr, u32); 4] = [
     (Ipv6Addr::new(0x3fff, 0, 0, 0, 0, 0, 0, 0), 20),
 ];
 
-/// The only space that servers of the public internet have: everything outside it is loopback, link-local, private, mapped,
-/// translated or multicast.
+/// The only space that servers of the public internet have.
+///
+/// Everything outside it is loopback, link-local, private, mapped, translated or multicast.
 const GLOBAL_UNICAST_V6: (Ipv6Addr, u32) = (Ipv6Addr::new(0x2000, 0, 0, 0, 0, 0, 0, 0), 3);
 
 /// Whether an address may be a merchant's server: it is on the public internet.
+///
+/// An IPv6 address that carries an IPv4 address (mapped, translated or 6to4) is not.
 pub fn is_public(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(address) => !SPECIAL_V4.iter().any(|network| is_in_v4(address, *network)),
@@ -48,10 +57,12 @@ pub fn is_public(address: IpAddr) -> bool {
     }
 }
 
+/// Whether an address has the network's first `bits` bits, 1 to 32.
 fn is_in_v4(address: Ipv4Addr, (network, bits): (Ipv4Addr, u32)) -> bool {
     (address.to_bits() ^ network.to_bits()) >> (32 - bits) == 0
 }
 
+/// Whether an address has the network's first `bits` bits, 1 to 128.
 fn is_in_v6(address: Ipv6Addr, (network, bits): (Ipv6Addr, u32)) -> bool {
     (address.to_bits() ^ network.to_bits()) >> (128 - bits) == 0
 }

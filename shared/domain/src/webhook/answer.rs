@@ -1,16 +1,17 @@
-//! What an answer means, and when it is tried again.
+//! What an endpoint's answer means, and when a message is tried again.
 
 use crate::timestamp::Timestamp;
 use std::str::FromStr;
 
-/// Attempts before an event becomes a dead letter.
+/// Attempts before a message becomes a dead letter: the first, and nine more.
 pub const ATTEMPTS_MAX: u8 = 10;
 
-/// Seconds from one attempt to the next: 5 s, 5 min, 30 min, 2 h, 5 h, 10 h, 14 h, 20 h, 24 h; together 75 h 35 min 5 s
-/// (Standard Webhooks 1.0.0, "Delivery attempts and retries").
+/// Seconds from one attempt to the next: 5 s, 5 min, 30 min, 2 h, 5 h, 10 h, 14 h, 20 h, 24 h.
+///
+/// Together they are 75 h 35 min 5 s (Standard Webhooks 1.0.0, "Delivery attempts and retries").
 const DELAYS_SECONDS: [i64; ATTEMPTS_MAX as usize - 1] = [5, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, 86_400];
 
-/// A delay is up to a tenth longer, so that what failed together is not tried together.
+/// A delay is up to a tenth longer, so that messages that failed together are not tried together.
 const JITTER_PERMILLE: i64 = 100;
 
 /// The longest wait that an endpoint may ask for with `Retry-After`: 24 hours.
@@ -21,9 +22,9 @@ pub const RETRY_AFTER_SECONDS_MAX: i64 = 86_400;
 pub enum Answer {
     /// The endpoint answered.
     Status {
-        /// With this HTTP status.
+        /// Its HTTP status.
         status: u16,
-        /// And these seconds to wait, if it said so.
+        /// The seconds of its `Retry-After`, if it had one.
         retry_after: Option<i64>,
     },
     /// There was no answer.
@@ -33,15 +34,15 @@ pub enum Answer {
 /// Why there was no answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Failure {
-    /// The name has no address.
+    /// The endpoint's name has no address.
     Unresolved,
-    /// The name has an address that is not on the public internet.
+    /// The endpoint's name has an address that is not on the public internet.
     AddressRefused,
     /// No connection, or one that is not secure.
     NotConnected,
-    /// Nothing within the time.
+    /// No answer within the time.
     TimedOut,
-    /// It broke off, or was no HTTP.
+    /// The answer broke off, or was no HTTP.
     Broken,
     /// It was not sent: there is no secret to sign it with.
     Unsigned,
@@ -50,22 +51,24 @@ pub enum Failure {
 /// What follows from an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
-    /// The event is delivered.
+    /// The message is delivered: it is not sent to this endpoint again.
     Delivered,
-    /// It is tried again.
+    /// The message is tried again, until its attempts are used up.
     Again {
         /// Whether the endpoint is overloaded and should be asked less.
         slow_down: bool,
-        /// Not before these seconds.
+        /// Seconds to wait at the least, 0 to [`RETRY_AFTER_SECONDS_MAX`], if the endpoint asked for that.
         after: Option<i64>,
     },
-    /// The endpoint wants nothing any more: it is switched off.
+    /// The endpoint answered 410 and wants nothing any more: it is switched off.
     Gone,
 }
 
 impl Answer {
-    /// What follows: 2xx alone is success; 410 ends the subscription; everything else is tried again. A redirect is not
-    /// followed, so it is a failure like others.
+    /// What follows. 2xx alone is success. 410 ends the subscription. Everything else is tried again.
+    ///
+    /// A redirect is not followed, so it is a failure like others. 429, 502, 504 and a timeout slow the
+    /// endpoint down.
     pub fn verdict(&self) -> Verdict {
         match *self {
             Answer::Status { status: 200..=299, .. } => Verdict::Delivered,
@@ -80,7 +83,10 @@ impl Answer {
     }
 }
 
-/// When the attempt after the `made`-th is due; `None` when that was the last. `chance` spreads the attempts: any number.
+/// When the attempt after the `made`-th is due; `None` when that was the last.
+///
+/// It is the delay of the table, up to a tenth longer by `chance`, which may be any number. It is never
+/// before `after` seconds from now.
 pub fn next_attempt_at(made: u8, now: Timestamp, after: Option<i64>, chance: u64) -> Option<Timestamp> {
     let delay = *DELAYS_SECONDS.get(usize::from(made.checked_sub(1)?))?;
     let spread = delay * JITTER_PERMILLE / 1_000;

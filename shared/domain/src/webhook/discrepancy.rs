@@ -1,8 +1,8 @@
-//! What a merchant is owed when an operator accepts a report that broke a rule.
+//! What a merchant is owed when an operator accepts a report that broke a rule (差异).
 //!
-//! An accepted report does not change its coupon: the coupon's rules stand. It posts what the merchant would have been owed by the
-//! settlement terms of the coupon, less what was posted for the same order before. **Both together are what the report says, and nothing is
-//! paid that could still be redeemed.**
+//! An accepted report does not change its coupon: the coupon's rules stand. It posts what the merchant would
+//! have been owed by the coupon's settlement terms, less what was posted for the same order before. **Both
+//! together are what the report says, and nothing is paid that could still be redeemed.**
 
 use crate::{
     coupon::{Coupon, CouponStatus},
@@ -15,30 +15,30 @@ use crate::{
     timestamp::Timestamp,
 };
 
-/// Why a report is a discrepancy that names a coupon by its id and does not prove that its code was presented.
+/// The reason of a report that names a coupon by its id and does not prove that its code was presented.
 pub const CODE_REQUIRED: &str = "code_required";
 
-/// What a report says, as far as it makes sense.
+/// What a discrepancy's report says, as far as it makes sense. What it leaves out is `None`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reported {
-    /// Who reports.
+    /// The merchant who sent it, by its signature.
     pub merchant: MerchantId,
-    /// The rule that the report broke.
+    /// The code of the rule that the report broke.
     pub reason: String,
-    /// The merchant's order.
+    /// The merchant's number of the order.
     pub order_no: Option<OrderNo>,
-    /// The merchant's store.
+    /// The store, one of the merchant's.
     pub store: Option<StoreId>,
-    /// The order's amount.
+    /// The order's amount before the discount, in fen.
     pub amount: Option<Fen>,
 }
 
 /// The terms that a coupon was claimed under.
 #[derive(Debug, Clone, Copy)]
 pub struct ClaimedUnder<'a> {
-    /// What the member was shown.
+    /// What the member was shown: it gives the discount.
     pub terms: &'a Terms,
-    /// Who pays, and who is paid.
+    /// Who pays, and who is paid: it gives the postings.
     pub settlement: &'a SettlementTerms,
 }
 
@@ -47,14 +47,16 @@ pub struct ClaimedUnder<'a> {
 pub enum Owed {
     /// This entry is posted.
     Entry(Box<Entry>),
-    /// Nothing is posted, and the report cannot be accepted.
+    /// Nothing is posted, and the report cannot be accepted, for this reason.
     Nothing(WhyNothing),
 }
 
 /// Why nothing is owed for a report, in order of precedence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WhyNothing {
-    /// The report did not show that the code was presented. It says too little for anybody to pay by: the merchant was sent the coupon's id.
+    /// The report did not show that the code was presented.
+    ///
+    /// It says too little for anybody to pay by: the merchant was sent the coupon's id.
     CodeNotShown,
     /// The report does not say which coupon, order, store or amount.
     Incomplete,
@@ -67,7 +69,10 @@ pub enum WhyNothing {
 }
 
 impl Reported {
-    /// What is owed at `now` for the order on `coupon`, which the report names; none when it names none that is there.
+    /// What is owed at `now` for the order on `coupon`, which the report names.
+    ///
+    /// `coupon` and `claimed_under` are `None` when the report names no coupon that is there. It is pure: the
+    /// caller loads both and posts the entry.
     pub fn owed(&self, coupon: Option<&Coupon>, claimed_under: Option<ClaimedUnder<'_>>, now: Timestamp) -> Owed {
         match self.entry(coupon, claimed_under, now) {
             Ok(entry) => Owed::Entry(Box::new(entry)),
@@ -75,6 +80,7 @@ impl Reported {
         }
     }
 
+    /// The adjustment to post, or why there is none.
     fn entry(
         &self,
         coupon: Option<&Coupon>,
@@ -126,13 +132,16 @@ impl Reported {
     }
 }
 
-/// The name of an order's adjustment in the journal, of the coupon and the order's number: so no order is adjusted twice.
+/// The name of an order's adjustment in the journal: 64 hexadecimal digits.
+///
+/// It follows from the coupon's key and the order's number, so no order is adjusted twice.
 pub fn adjustment_name(entry: &Entry) -> String {
     let key = entry.event.coupon;
     let text = format!("{}/{}/{}/{}", key.member.get(), key.campaign, key.ordinal.get(), entry.order_no);
     sha256(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
+/// What of an amount was not posted before; an error when more was.
 fn less(all: Fen, paid: Fen) -> Result<Fen, WhyNothing> {
     let left = all.get().checked_sub(paid.get()).and_then(|left| Fen::try_from(left).ok());
     left.ok_or(WhyNothing::PaidMore)

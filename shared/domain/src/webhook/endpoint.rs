@@ -1,4 +1,4 @@
-//! Where a merchant wants to be told.
+//! Endpoints: where a merchant wants its messages, and what they are signed with.
 
 use super::{MessageKind, address::is_public};
 use crate::{
@@ -16,58 +16,61 @@ use url::{Host, Url};
 
 pub use crate::ids::EndpointId;
 
-/// Parts of the due index, each worked by one run at a time. One worker sends some hundreds a second; four are a province's
-/// Spring Festival.
+/// Parts of the due index, each worked by one run at a time.
+///
+/// One worker sends some hundreds of messages a second. Four are enough for a province's Spring Festival.
 pub const DUE_SHARDS: u16 = 4;
 
-/// The old secret signs as well for 24 hours after a rotation.
+/// For how long the old secret signs as well after a rotation: 24 hours.
 pub const ROTATION_SECONDS: i64 = 86_400;
 
-/// An endpoint that has only failed for five days is switched off.
+/// For how long an endpoint may only fail before it is switched off: five days.
 pub const FAILING_SECONDS_MAX: i64 = 5 * 86_400;
 
-/// Bytes of an endpoint's address.
+/// Bytes of an endpoint's address, as it is registered.
 const URL_BYTES_MAX: usize = 512;
 
 /// Ports below this one are those of other services; 443 is the exception.
 const PORT_MIN: u16 = 1_024;
 
-/// An endpoint of a merchant.
+/// An endpoint of a merchant, with its subscription and its secrets.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Endpoint {
-    /// Its id.
+    /// Its id, which no other merchant's endpoint has. See [`endpoint_id`].
     pub id: EndpointId,
-    /// Its address, as it was registered.
+    /// Its address, as it was registered. It is checked again before each attempt.
     pub url: String,
-    /// What it is told.
+    /// The kinds of messages that it is sent.
     pub subscribed: BTreeSet<MessageKind>,
-    /// Counts its changes: who changes it says which one it has seen.
+    /// Counts its changes. A request to change it names the version that its author has seen.
     pub version: u32,
-    /// What messages to it are signed with, newest last, sealed by the caller.
+    /// The secrets that messages to it are signed with, newest last. During a rotation there are two.
     pub secrets: Vec<EndpointSecret>,
-    /// Since when it is switched off, and why, if it is.
+    /// Since when it is switched off, and why; `None` when it is on.
     pub off: Option<SwitchedOff>,
-    /// Since when every attempt failed, if the last one did.
+    /// Since when every attempt failed; `None` when the last one succeeded.
     pub failing_since: Option<Timestamp>,
 }
 
-/// A secret that an endpoint's messages are signed with.
+/// A secret that messages to an endpoint are signed with.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EndpointSecret {
-    /// Sealed by the caller.
+    /// The secret, sealed by the caller: this crate never sees it.
     pub sealed: Vec<u8>,
-    /// The version of the endpoint that it came with: who asks again for a rotation whose answer was lost finds it by that.
+    /// The version of the endpoint that it came with.
+    ///
+    /// A rotation whose answer was lost is repeated with its version, and finds its secret by that.
     pub since_version: u32,
     /// First instant at which it no longer signs; none for the newest.
     pub until: Option<Timestamp>,
 }
 
-/// That an endpoint is switched off.
+/// Since when an endpoint is switched off, and why.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SwitchedOff {
-    /// When.
+    /// When it was switched off, by our clock.
     pub at: Timestamp,
-    /// Why.
+    /// Why it was switched off.
     pub reason: OffReason,
 }
 
@@ -76,14 +79,16 @@ pub struct SwitchedOff {
 pub enum OffReason {
     /// It answered 410.
     Gone,
-    /// It failed for five days.
+    /// Every attempt failed for five days.
     Failing,
-    /// An operator did it.
+    /// An operator switched it off.
     Operator,
 }
 
-/// The id of the endpoint that a merchant calls by this name: no two merchants' are the same, whatever they call them, because what
-/// is due, sent and given up is kept by it. 80 bits of a hash.
+/// The id of the endpoint that a merchant calls by this name.
+///
+/// No two merchants' endpoints share an id, whatever they call them: what is due, sent and given up is kept
+/// by it. It is 80 bits of a hash of both. `None` when the name is not 1 to 24 of `a–z 0–9`.
 pub fn endpoint_id(merchant: &MerchantId, name: &str) -> Option<EndpointId> {
     // A name is what an id could be.
     format!("end_{name}").parse::<EndpointId>().ok()?;
@@ -119,7 +124,9 @@ impl Endpoint {
         self.secrets.iter().rev().filter(move |secret| secret.until.is_none_or(|until| now < until))
     }
 
-    /// The endpoint with a new secret; the one that was newest signs for 24 hours more, and no other does.
+    /// The endpoint with a new secret, and the next version.
+    ///
+    /// The secret that was newest signs for 24 hours more, and no older one does.
     #[must_use]
     pub fn rotated(mut self, sealed: Vec<u8>, now: Timestamp) -> Self {
         let newest = self.secrets.pop();
@@ -131,41 +138,44 @@ impl Endpoint {
         self
     }
 
-    /// The secret that is newest.
+    /// The secret that is newest; `None` only when the endpoint has none at all.
     pub fn newest(&self) -> Option<&EndpointSecret> {
         self.secrets.last()
     }
 
-    /// Whether it has failed for so long that it is switched off.
+    /// Whether it has failed for [`FAILING_SECONDS_MAX`] at `now`, so that it is to be switched off.
     pub fn has_failed_too_long(&self, now: Timestamp) -> bool {
         self.failing_since.is_some_and(|since| now.seconds_since(since) >= FAILING_SECONDS_MAX)
     }
 }
 
-/// The address of an endpoint, checked as far as it can be without asking anybody: `https`, no credentials, a port that is
-/// for the web, and a host that is a name of the public internet or a public address.
+/// The address of an endpoint, checked as far as it can be without asking any server.
+///
+/// It is `https`, holds no credentials, has a port that is for the web, and a host on the public internet: a
+/// name or an address. What a name resolves to is checked when a message is sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EndpointUrl(Url);
 
-/// What is wrong with an endpoint's address.
+/// What is wrong with an endpoint's address. The message completes a sentence that begins with the field's
+/// name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum UrlError {
-    /// No address of the web.
+    /// It is no absolute URL of visible ASCII, or has more than 512 bytes.
     #[error("is not an absolute URL of at most 512 bytes")]
     Malformed,
-    /// Not encrypted.
+    /// It is not encrypted.
     #[error("is not https")]
     NotHttps,
-    /// Holds a user's name or a password.
+    /// It holds a user's name or a password.
     #[error("holds credentials")]
     Credentials,
-    /// Holds a fragment, which is never sent.
+    /// It holds a fragment, which is never sent.
     #[error("holds a fragment")]
     Fragment,
-    /// A port of another service.
+    /// It names a port of another service: one below 1024 other than 443.
     #[error("has a port that is neither 443 nor from 1024 on")]
     Port,
-    /// An address or a name that is not on the public internet.
+    /// Its host is an address or a name that is not on the public internet.
     #[error("is not on the public internet")]
     NotPublic,
 }
@@ -191,13 +201,15 @@ const PRIVATE_NAMES: [&str; 12] = [
 pub enum EndpointNetwork {
     /// On the public internet, as for every deployed stack.
     Internet,
-    /// At 127.0.0.1 as well, unencrypted too: for a stack on one machine.
+    /// At 127.0.0.1 as well, also unencrypted: for a stack on one machine.
     Loopback,
 }
 
 impl EndpointUrl {
-    /// Reads an address. On one machine, and there alone, `http` or `https` to 127.0.0.1 is one too.
-    /// Forms of an address that are not the usual one (decimal, octal, hexadecimal, short) are read as browsers read them, and then judged.
+    /// Reads an address. `http` or `https` to 127.0.0.1 is accepted on a network of `Loopback` alone.
+    ///
+    /// Other forms of an address (decimal, octal, hexadecimal, short) are read as browsers read them, and
+    /// then judged.
     pub fn read(text: &str, network: EndpointNetwork) -> Result<Self, UrlError> {
         if text.len() > URL_BYTES_MAX || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err(UrlError::Malformed);
@@ -233,12 +245,13 @@ impl EndpointUrl {
         self.0.as_str()
     }
 
-    /// Whether it is this machine's own.
+    /// Whether its host is 127.0.0.1.
     pub fn is_here(&self) -> bool {
         self.0.host() == Some(Host::Ipv4(Ipv4Addr::LOCALHOST))
     }
 }
 
+/// Whether a name can be a public server's: it has a dot, and does not end like a private name.
 fn is_public_name(name: &str) -> bool {
     let name = name.strip_suffix('.').unwrap_or(name);
     let ends_with = |end: &&str| name == *end || name.strip_suffix(*end).is_some_and(|rest| rest.ends_with('.'));

@@ -1,4 +1,4 @@
-//! What a merchant's system is told.
+//! The messages (通知) that a merchant's system is sent: their kinds, ids and bodies.
 
 use crate::{
     code::IdCipher,
@@ -28,7 +28,7 @@ pub enum MessageKind {
 }
 
 impl MessageKind {
-    /// All of them.
+    /// Every kind, for subscriptions and the documents.
     pub const ALL: [MessageKind; 5] = [
         MessageKind::CouponIssued,
         MessageKind::CouponRedeemed,
@@ -37,7 +37,7 @@ impl MessageKind {
         MessageKind::StatementClosed,
     ];
 
-    /// The `type` of the message.
+    /// The `type` of the message, and the name in a subscription.
     pub const fn as_str(self) -> &'static str {
         match self {
             MessageKind::CouponIssued => "coupon.issued",
@@ -56,16 +56,22 @@ impl FromStr for MessageKind {
     }
 }
 
-/// A message's name: the `webhook-id` of every attempt. It begins with the time, so that text order is time order, and follows
-/// from what happened alone: whoever works the same event out again gives it the same name.
+/// A message's id: the `webhook-id` of every attempt.
+///
+/// It begins with the time, so text order is time order. It follows from what happened alone. So the same
+/// event, worked out again, gets the same id, and a receiver can drop what it has seen.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct MessageId(String);
 
 const PREFIX: &str = "msg_";
-/// `msg_`, the Unix time in seven symbols of base 32 (until the year 3058), and 80 bits of a hash in sixteen.
+/// Bytes of a message's id.
+///
+/// They are `msg_`, the Unix time in seven symbols of base 32 (until the year 3058), and 80 bits of a hash in
+/// sixteen.
 pub const MESSAGE_ID_BYTES: usize = PREFIX.len() + 7 + 16;
 
 impl MessageId {
+    /// The id of what these parts name, at this second: SHA-256 over length-prefixed parts, cut to 80 bits.
     fn of(at: Timestamp, parts: &[&str]) -> Self {
         let mut hash = Sha256::new();
         for part in parts {
@@ -78,7 +84,8 @@ impl MessageId {
         MessageId(text)
     }
 
-    /// What is less than every name of this second, and greater than every name before it.
+    /// A text that is less than every id of this second, and greater than every id before it: a bound for a
+    /// query.
     pub fn least_of(second: Timestamp) -> String {
         let seconds = u128::try_from(second.unix_seconds().max(0)).unwrap_or(0);
         let mut text = PREFIX.to_owned();
@@ -86,17 +93,20 @@ impl MessageId {
         text
     }
 
-    /// The name.
+    /// The id as it is sent and stored.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
     /// A number that is the same whenever it is asked for, and different for most messages.
+    ///
+    /// It spreads the attempts of messages that failed together.
     pub fn chance(&self, attempt: u8) -> u64 {
         fnv1a(self.0.bytes().chain([attempt]))
     }
 }
 
+/// Appends a number in so many symbols of Crockford's base 32, in small letters.
 fn push_base32(text: &mut String, number: u128, symbols: u32) {
     for place in (0..symbols).rev() {
         let symbol = CROCKFORD.get((number >> (5 * place)) as usize & 31).copied().unwrap_or(b'0');
@@ -104,7 +114,7 @@ fn push_base32(text: &mut String, number: u128, symbols: u32) {
     }
 }
 
-/// FNV-1a in 64 bits: spreads what nobody has an interest in bringing together.
+/// FNV-1a in 64 bits, for spreading. It is no defence against somebody who chooses the bytes.
 pub fn fnv1a(bytes: impl IntoIterator<Item = u8>) -> u64 {
     let step = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
     bytes.into_iter().fold(0xcbf2_9ce4_8422_2325, step)
@@ -126,17 +136,18 @@ impl fmt::Display for MessageId {
     }
 }
 
-/// A message, ready to be sent: the same bytes at every attempt.
+/// A message, ready to be sent. Every attempt sends the same bytes; only the signature and its time differ.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Message {
-    /// Its name.
+    /// Its id, the same for every endpoint it goes to.
     pub id: MessageId,
-    /// What it is about.
+    /// What it is about: an endpoint gets it when it has subscribed to this.
     pub kind: MessageKind,
-    /// Its body: JSON. No member, no code, no person is in it.
+    /// Its body: JSON. No member, no code and no person is in it.
     pub body: String,
 }
 
+/// The body of every message: its type, its time, and what happened.
 #[derive(Serialize)]
 struct Envelope<T> {
     r#type: &'static str,
@@ -144,18 +155,19 @@ struct Envelope<T> {
     data: T,
 }
 
-/// What is told of a coupon.
+/// What a message says of a coupon, whatever happened to it.
 #[derive(Serialize)]
 struct CouponData<'a> {
     coupon_id: &'a str,
     campaign_id: String,
-    /// 1 for the first thing that ever happened to the coupon, then one more for each: receivers sort by it.
+    /// 1 for the first thing that ever happened to the coupon, then one more for each. Receivers sort by it.
     sequence: usize,
     uses_left: u8,
     #[serde(flatten)]
     what: What<'a>,
 }
 
+/// What a message says of what happened.
 #[derive(Serialize)]
 #[serde(untagged)]
 enum What<'a> {
@@ -181,6 +193,7 @@ enum What<'a> {
     },
 }
 
+/// What a message says of the order of a redemption.
 #[derive(Serialize)]
 struct OrderData<'a> {
     store_id: &'a str,
@@ -200,14 +213,17 @@ impl<'a> OrderData<'a> {
     }
 }
 
-/// How many things have happened to a coupon.
+/// How many things that messages are sent about have happened to a coupon.
 fn happened(coupon: &Coupon) -> usize {
     let reversed = coupon.redemptions.iter().filter(|redemption| redemption.reversal.is_some()).count();
     1 + coupon.redemptions.len() + reversed + usize::from(coupon.deactivated_at.is_some())
 }
 
-/// The messages of what happened to a coupon between two of its states, in order. `written_at` is when the later one was
-/// written, as the stream tells: it is the same whenever the record is read.
+/// The messages of what happened to a coupon between two of its states, in order.
+///
+/// `written_at` is when the later state was written, as the stream says. It is the same whenever the record
+/// is read, so the ids are the same too. [`PastRewritten`] when the later state did not come from the earlier
+/// one.
 pub fn messages_between(
     before: Option<&Coupon>,
     after: &Coupon,
@@ -257,7 +273,7 @@ pub fn messages_between(
     Ok(messages)
 }
 
-/// The message that a statement was closed.
+/// The message that a statement was closed. `closing_fen` is what is owed to the merchant after it.
 pub fn statement_closed(statement: &StatementId, no: u32, closing_fen: i64, closed_at: Timestamp) -> Message {
     #[derive(Serialize)]
     struct StatementData {
@@ -274,6 +290,7 @@ pub fn statement_closed(statement: &StatementId, no: u32, closing_fen: i64, clos
     message(id, MessageKind::StatementClosed, closed_at, &data)
 }
 
+/// A message whose body is this data in its envelope.
 fn message(id: MessageId, kind: MessageKind, timestamp: Timestamp, data: &impl Serialize) -> Message {
     // Maps with text keys, numbers and texts: serialising them cannot fail.
     let body = serde_json::to_string(&Envelope { r#type: kind.as_str(), timestamp, data }).unwrap_or_default();

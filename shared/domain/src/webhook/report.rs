@@ -1,29 +1,31 @@
 //! What a merchant's report of a reversal names: a redemption by its id, or by the order it was for.
+//!
+//! A report may come before the redemption that it undoes. So "not yet" is an answer of its own here.
 
 use crate::{coupon::Coupon, text::OrderNo};
 
-/// Which of a coupon's redemptions is meant.
+/// Which of a coupon's redemptions a report undoes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Undone {
     /// The one of this number, from 0.
     Index(usize),
-    /// The one for this order.
+    /// The one for this order of the merchant's.
     Order(OrderNo),
 }
 
-/// What a coupon has of it.
+/// What a coupon has of the redemption that a report names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Found {
     /// The redemption of this number, undone already or not.
     Index(usize),
-    /// None yet.
+    /// No such redemption, so far.
     NotYet,
-    /// More than one for the order, of which nobody can tell which is meant.
+    /// More than one for the order: nobody can say which is meant.
     Ambiguous,
 }
 
 impl Undone {
-    /// Looks for it on a coupon.
+    /// Looks for the redemption on a coupon. It changes nothing.
     pub fn find(&self, coupon: &Coupon) -> Found {
         match self {
             Undone::Index(index) if *index < coupon.redemptions.len() => Found::Index(*index),

@@ -1,41 +1,45 @@
-//! What the sheets count and no entry tells: coupons that were claimed, and coupons that will have lapsed.
+//! What the sheets count and no entry has: coupons that were claimed, and coupons that will have lapsed.
 //!
-//! Expiry is no event: a coupon lapses by the clock. So each change moves a coupon that can still be used to the day on
-//! which it would lapse, and takes it away when it is used up or deactivated; what a day that is over still has, lapsed on it.
+//! Expiry is no event: a coupon lapses by the clock. So each change moves a coupon that can still be used to
+//! the day on which it would lapse. When the coupon is used up or deactivated, it is taken away from there.
+//! What a day that is over still has, lapsed on it.
 
 use crate::{coupon::Coupon, ids::CampaignNo, text::Channel, timestamp::ProvinceDay};
 use std::collections::BTreeMap;
 
-/// What is counted together.
+/// What is counted together: coupons of a campaign and a channel, on a day.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct CountKey {
-    /// Coupons of which campaign.
+    /// The campaign that gave the coupons out.
     pub campaign: CampaignNo,
-    /// Claimed through which channel.
+    /// The channel through which they were claimed, if the claims named one.
     pub channel: Option<Channel>,
-    /// On which day of the province.
+    /// The province's day: of the claim, or of the last usable second.
     pub day: ProvinceDay,
 }
 
-/// How many.
+/// How many coupons, by which a page changes the sheets.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Count {
     /// Coupons that were claimed on the day.
     pub claimed: u32,
-    /// Coupons whose last usable second is in the day, by which this number changed.
+    /// By how much the number of coupons changed whose last usable second is in the day.
     pub lapsing: i32,
 }
 
-/// Counts by their key; none is zero throughout.
+/// Counts by their key. One that is zero throughout is not there.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Counts(BTreeMap<CountKey, Count>);
 
-/// Bytes of a count in a page, at the most, without the channel's name: a campaign of 4, a day of 3, a count of 5 and one of
-/// 5, and lengths.
+/// Bytes of a count in a page, at the most, without the channel's name.
+///
+/// A campaign has 4, a day 3, each of the two counts 5; the rest are lengths.
 const COUNT_BYTES: usize = 20;
 
 impl Counts {
-    /// What changed between two states of one coupon.
+    /// What changed between two states of one coupon; `before` is `None` for its first state.
+    ///
+    /// A coupon that moves from one day to another is -1 on the one and +1 on the other.
     pub fn between(before: Option<&Coupon>, after: &Coupon) -> Self {
         let mut counts = Counts::default();
         if before.is_none() {
@@ -50,11 +54,12 @@ impl Counts {
         counts
     }
 
+    /// Adds a count of a coupon on a day.
     fn count(&mut self, coupon: &Coupon, day: ProvinceDay, count: Count) {
         self.insert(CountKey { campaign: coupon.key.campaign, channel: coupon.channel.clone(), day }, count);
     }
 
-    /// Adds a count to those of its key.
+    /// Adds a count to those of its key. A sum of zero is removed.
     pub fn insert(&mut self, key: CountKey, count: Count) {
         let sum = self.0.entry(key.clone()).or_default();
         sum.claimed += count.claimed;
@@ -64,7 +69,7 @@ impl Counts {
         }
     }
 
-    /// Both together.
+    /// Adds all counts of `other`, key by key.
     pub fn add(&mut self, other: &Counts) {
         other.iter().for_each(|(key, count)| self.insert(key.clone(), *count));
     }
@@ -85,11 +90,12 @@ impl Counts {
     }
 }
 
-/// Whether the clock alone can end it.
+/// Whether the clock alone can end it: it has a unit left and was not deactivated.
 fn can_lapse(coupon: &Coupon) -> bool {
     coupon.uses_left > 0 && coupon.deactivated_at.is_none()
 }
 
+/// The province's day of its last usable second.
 fn lapses_on(coupon: &Coupon) -> ProvinceDay {
     coupon.valid_until.plus_seconds(-1).province_day()
 }

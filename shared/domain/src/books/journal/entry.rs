@@ -1,4 +1,4 @@
-//! Entries: the money that one redemption or reversal moves.
+//! Entries (分录): the money that one redemption, reversal or adjustment moves, in double entry.
 
 use super::CouponEvent;
 use crate::{
@@ -11,30 +11,33 @@ use crate::{
     timestamp::Timestamp,
 };
 
-/// What an entry is of. It is in the journal once.
+/// What an entry is about. The journal has one entry of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct EventId {
-    /// The coupon.
+    /// The key of the coupon.
     pub coupon: CouponKey,
-    /// Which of its redemptions, from 0; 0 for an adjustment.
+    /// Which of the coupon's redemptions, from 0.
+    ///
+    /// An adjustment has that of the order's redemption, or the number after the last when the order has
+    /// none.
     pub index: u8,
-    /// Whether it is that redemption, its undoing, or something else.
+    /// Whether it is that redemption, its reversal, or an adjustment.
     pub kind: EntryKind,
 }
 
 /// What an entry is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum EntryKind {
-    /// A redemption.
+    /// A redemption: the merchant is owed.
     Redemption,
-    /// The undoing of one.
+    /// The undoing of one: the same money, back.
     Reversal,
     /// A discrepancy that was accepted: money without a redemption, on the operator's word.
     Adjustment,
 }
 
 impl EntryKind {
-    /// The number in a page.
+    /// The number in a page. It is stored, so it never changes.
     pub const fn number(self) -> u8 {
         match self {
             EntryKind::Redemption => 0,
@@ -43,7 +46,7 @@ impl EntryKind {
         }
     }
 
-    /// The kind of a number in a page.
+    /// The kind of a number in a page; `None` for a number that no release has written.
     pub const fn of(number: u8) -> Option<Self> {
         match number {
             0 => Some(EntryKind::Redemption),
@@ -63,35 +66,37 @@ impl EntryKind {
     }
 }
 
-/// One redemption or reversal in the books.
+/// One redemption, reversal or adjustment in the books. It is never changed: another entry undoes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
-    /// What it is of.
+    /// What it is about. Two entries of one event are a fault of the books.
     pub event: EventId,
-    /// When that was, by the merchant's report when it came late.
+    /// When that was: by the merchant's clock for a redemption that it reported, by ours otherwise.
     pub at: Timestamp,
-    /// Who redeemed.
+    /// The merchant of the campaign, who redeemed.
     pub merchant: MerchantId,
-    /// Where.
+    /// The store that redeemed.
     pub store: StoreId,
-    /// On which order.
+    /// The merchant's number of the order.
     pub order_no: OrderNo,
-    /// The order's amount.
+    /// The order's amount before the discount, in fen.
     pub amount: Fen,
-    /// What was taken off.
+    /// What was taken off, in fen.
     pub discount: Fen,
     /// Through which channel the coupon was claimed.
     pub channel: Option<Channel>,
     /// By whose link the coupon was claimed.
     pub share: Option<Share>,
-    /// The settlement terms that it is posted by.
+    /// The version of the settlement terms that it is posted by.
     pub settlement_version: u32,
-    /// What it moves.
+    /// The money that it moves, by account. It is even.
     pub postings: Postings,
 }
 
 impl Entry {
-    /// The entry of an event of a coupon; none for a claim, which moves no money.
+    /// The entry of an event of a coupon, under the settlement terms that the coupon names.
+    ///
+    /// `None` for a claim, which moves no money, and for a redemption that the coupon does not have.
     pub fn of(coupon: &Coupon, event: CouponEvent, merchant: &MerchantId, terms: &SettlementTerms) -> Option<Self> {
         let (index, kind) = match event {
             CouponEvent::Claimed => return None,

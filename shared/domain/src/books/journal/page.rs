@@ -1,35 +1,36 @@
-//! Pages: what a batch of records comes to, and how far it goes.
+//! Pages (日记账页): what a batch of records comes to, and how far it goes.
 
 use super::{Content, Counts, Entry, Record, SequenceNumber, SetAside, StreamShard, Tally};
 use crate::{settlement::Postings, timestamp::Timestamp};
 
-/// Bytes that a page holds at the most, by `Record::bytes`: three quarters of DynamoDB's 400 KB item.
+/// Bytes that a page holds at the most, counted by `Record::bytes`: three quarters of DynamoDB's 400 KB item.
 pub const PAGE_BYTES_MAX: usize = 300_000;
-/// A page of a shard's journal: never changed once it is there.
+/// A page of a shard's journal. It is written once and never changes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Page {
     /// Its number in the shard, from 1, without gaps.
     pub no: u64,
-    /// The last record that it goes up to: the shard's mark.
+    /// The last record that it goes up to: the shard's mark. Records up to it are dropped when they come
+    /// again.
     pub to: SequenceNumber,
-    /// Records in it.
+    /// How many records it was made of, those that say nothing included.
     pub records: u32,
     /// When the earliest of its records was written.
     pub first_at: Timestamp,
     /// When the latest of its records was written.
     pub last_at: Timestamp,
-    /// What they come to.
+    /// The claims and uses by which stock is settled.
     pub tally: Tally,
-    /// What they count for the sheets.
+    /// The claims and lapses that the sheets count.
     pub counts: Counts,
-    /// The money that they move, in the order of the records.
+    /// The money that its records move, in their order.
     pub entries: Vec<Entry>,
-    /// The records that could not be read.
+    /// The records that could not be read, as they came.
     pub aside: Vec<SetAside>,
 }
 
 impl Page {
-    /// The page of these records; none without records.
+    /// The page of these records, with this number in its shard; `None` without records.
     pub fn of<'a>(no: u64, records: impl IntoIterator<Item = &'a Record>) -> Option<Self> {
         let mut records = records.into_iter();
         let first = records.next()?;
@@ -60,7 +61,10 @@ impl Page {
         Some(page)
     }
 
-    /// The records that could not be read, each with what names it in the whole journal: its event's id, or its place.
+    /// The records that could not be read, each with what names it in the whole journal.
+    ///
+    /// That is its event's id. When it has none, it is the shard, the page's number and its index there, like
+    /// `shard-1.7.0`.
     pub fn asides<'a>(&'a self, shard: &'a StreamShard) -> impl Iterator<Item = (String, &'a SetAside)> {
         self.aside.iter().enumerate().map(move |(index, aside)| {
             let place = || format!("{shard}.{}.{index}", self.no);
@@ -68,14 +72,17 @@ impl Page {
         })
     }
 
-    /// What all its entries come to. It is even.
+    /// The sums of all its entries by account. They are even.
     pub fn postings(&self) -> Postings {
         let mut postings = Postings::default();
         self.entries.iter().for_each(|entry| postings.post(&entry.postings));
         postings
     }
 
-    /// Records in order, without repetitions, in runs of which each fits a page.
+    /// The records in order, without repetitions, in runs that each fit a page.
+    ///
+    /// Different records with one sequence number stay in one run. A single record may exceed a page's bound
+    /// by itself.
     pub fn runs(mut records: Vec<Record>) -> Vec<Vec<Record>> {
         records.sort_by(|a, b| a.seq.cmp(&b.seq));
         let mut runs: Vec<Vec<Record>> = Vec::new();
@@ -87,7 +94,7 @@ impl Page {
             }
             bytes += record.bytes();
             match runs.last_mut() {
-                // What has one place stays together: a mark cannot stand between them.
+                // Records of one number stay together: a mark cannot stand between them.
                 Some(run) if bytes <= PAGE_BYTES_MAX || run.last().is_some_and(|last| last.seq == record.seq) => {
                     run.push(record);
                 }

@@ -1,15 +1,15 @@
-//! Where a record is: its shard of the stream, and its place in it.
+//! The position of a record: its shard of the stream, and its sequence number there.
 
 use super::NAME_BYTES_MAX;
 use crate::ids::IdError;
 use std::{cmp::Ordering, fmt, str::FromStr};
 
-/// A shard of the stream, as DynamoDB names it. Names are never used again.
+/// A shard of the stream, as DynamoDB names it: 1 to 128 of `a–z A–Z 0–9 - _ .`. Names are never used again.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct StreamShard(String);
 
 impl StreamShard {
-    /// The name.
+    /// The name, as DynamoDB gave it.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -30,7 +30,10 @@ impl fmt::Display for StreamShard {
     }
 }
 
-/// The place of a record in its shard: up to 40 digits (API reference, `StreamRecord`), compared as a number.
+/// The position of a record in its shard: up to 40 digits (API reference, `StreamRecord`).
+///
+/// It is compared as a number: `9` comes before `10`. 40 digits are more than 128 bits hold, so it stays
+/// text.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct SequenceNumber(String);
 
@@ -40,6 +43,7 @@ impl SequenceNumber {
         &self.0
     }
 
+    /// The number of digits and the digits, without leading zeros: in this order numbers compare as numbers.
     fn rank(&self) -> (usize, &str) {
         let digits = self.0.trim_start_matches('0');
         (digits.len(), digits)

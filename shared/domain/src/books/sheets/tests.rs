@@ -71,7 +71,7 @@ fn a_part_takes_a_fold_once_and_leaves_what_has_no_room() {
     let mut again = delta.clone();
     assert_eq!(next.take(5, &mut again), None);
     assert_eq!(again, left);
-    // A full part without a place for any of it is left alone.
+    // A full part that has no cell for any of it is left alone.
     assert_eq!(next.take(6, &mut left), None);
     assert_eq!(left.len(), 1);
     let beyond = Part::default().take(5, &mut left).unwrap();
