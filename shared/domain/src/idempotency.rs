@@ -75,7 +75,9 @@ impl Fingerprint {
     ///
     /// An absent field differs from an empty one, and from one that holds a dash:
     ///
-    ///     Fingerprint::of(&[None]) != Fingerprint::of(&[Some("")])
+    /// ```text
+    /// Fingerprint::of(&[None]) != Fingerprint::of(&[Some("")])
+    /// ```
     pub fn of(fields: &[Option<&str>]) -> Self {
         let marked: Vec<String> =
             fields.iter().map(|field| field.map_or_else(|| "-".to_owned(), |text| format!("+{text}"))).collect();

@@ -20,7 +20,9 @@ const WHOLE: u64 = 10_000;
 
 /// The confidential terms of a campaign: who bears what a redemption costs, and whom it pays.
 ///
-///     { "funded_by": { "province": 60, "city:广州": 40 }, "pays_merchant": "discount" }
+/// ```text
+/// { "funded_by": { "province": 60, "city:广州": 40 }, "pays_merchant": "discount" }
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SettlementTerms {
@@ -176,7 +178,9 @@ impl SettlementTerms {
     /// The cost is what the merchant and the supplier are paid. The funders bear it by their shares. A
     /// commission is posted on top, when it is owed to a partner.
     ///
-    ///     discount 501, shares 60 and 40:  300 + 200 + rounding 1 = merchant 501
+    /// ```text
+    /// discount 501, shares 60 and 40:  300 + 200 + rounding 1 = merchant 501
+    /// ```
     pub fn postings(&self, discount: Fen, attribution: Attribution) -> Postings {
         let mut postings = Postings::default();
         let merchant = match self.pays_merchant {

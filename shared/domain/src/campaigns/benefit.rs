@@ -13,7 +13,9 @@ use std::{fmt, str::FromStr};
 
 /// A kind of benefit with its figures. Each kind says what it takes off an order.
 ///
-///     { "kind": "percent_off", "percent_off": 12, "cap_fen": 1000 }
+/// ```text
+/// { "kind": "percent_off", "percent_off": 12, "cap_fen": 1000 }
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Benefit {

@@ -4,7 +4,9 @@
 //! midnight. Public holidays and moved workdays (调休) are not known here: a campaign over a holiday names its
 //! days.
 //!
-//!     { "days": ["fri", "sat"], "from": "22:00", "until": "02:00" }
+//! ```text
+//! { "days": ["fri", "sat"], "from": "22:00", "until": "02:00" }
+//! ```
 
 use crate::timestamp::{ProvinceDay, Timestamp};
 use serde::{Deserialize, Serialize};

@@ -15,7 +15,9 @@
 //! | `now` | timestamp | the time of the claim, on the province's clock: `now.getHours()` is the hour on its walls |
 //! | `history.claimed`, `.claimed_today` | int | coupons of this campaign that the member has claimed, ever and today |
 //!
-//!     member.tenure_days >= 365 && channel == 'app'       two clauses, so two explanations
+//! ```text
+//! member.tenure_days >= 365 && channel == 'app'       two clauses, so two explanations
+//! ```
 
 mod check;
 mod source;
@@ -115,7 +117,7 @@ const NESTING_MAX: u16 = 16;
 impl Eligibility {
     /// Parses and checks the rule.
     ///
-    /// Refused are a rule that is too long, that does not parse or type-check, or that costs too much, and
+    /// A rule is refused that is too long, does not parse or type-check, or costs too much. So are
     /// explanations that do not match the clauses one by one. The error says where in the text it is.
     pub fn compile(&self) -> Result<Rule, RuleError> {
         let at_start = |reason: String| RuleError { line: 1, column: 1, reason };

@@ -4,8 +4,10 @@
 //! when it is shown, and leads back to the coupon when it is typed. So a till's request reads one item and no
 //! index.
 //!
-//!     44-ABCD-EFGH-JKMN-PQRS      a code of Guangdong, as it is shown
-//!     44abcdefghjkmnpqrs          the same, as somebody may type it
+//! ```text
+//! 44-ABCD-EFGH-JKMN-PQRS      a code of Guangdong, as it is shown
+//! 44abcdefghjkmnpqrs          the same, as somebody may type it
+//! ```
 
 use super::locator::{LocatorCipher, SYMBOLS, TAG_SYMBOLS, TagCipher};
 use crate::{

@@ -151,8 +151,8 @@ impl Endpoint {
 
 /// The address of an endpoint, checked as far as it can be without asking any server.
 ///
-/// It is `https`, holds no credentials, has a port that is for the web, and a host on the public internet: a
-/// name or an address. What a name resolves to is checked when a message is sent.
+/// It is `https`, holds no credentials, and has a port that is for the web. Its host is a name or an address
+/// of the public internet. What a name resolves to is checked when a message is sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EndpointUrl(Url);
 
