@@ -1,4 +1,7 @@
 //! Reading JSON strictly: an unknown field, a wrong type or a value out of range is refused by name.
+//!
+//! Every error here is 400 `malformed_request` with the path of the field, like `order.amount_fen`. The value
+//! that was sent is never repeated.
 
 use crate::problem::ApiError;
 use serde::{
@@ -8,10 +11,10 @@ use serde::{
 use serde_json::{Number, Value};
 use std::{fmt::Display, str::FromStr};
 
-/// Reads a body. What is wrong with it is told by the path of the field, never by its value.
+/// Reads a body.
 ///
-/// Most requests of ours hold no list, so any list is refused: serde would otherwise take one for an object, field by field. None holds a
-/// `null`. Leave an absent field out; `null` is refused.
+/// Most requests of ours hold no list, so any list is refused: serde would otherwise take one for an object,
+/// field by field. None of them holds a `null`. A client leaves an absent field out; `null` is refused.
 pub fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
     read_without_lists(body, |_| {})
 }
@@ -24,7 +27,7 @@ pub fn read_empty(body: &[u8]) -> Result<(), ApiError> {
     read(body).map(|Empty {}| ())
 }
 
-/// Reads a body with one list of texts, in the field of this name.
+/// Reads a body with one list of texts, in the field of this name. Any other list is refused as by [`read`].
 pub fn read_with_list<T: DeserializeOwned>(body: &[u8], field: &str) -> Result<T, ApiError> {
     read_without_lists(body, |any| {
         let list =
@@ -35,6 +38,7 @@ pub fn read_with_list<T: DeserializeOwned>(body: &[u8], field: &str) -> Result<T
     })
 }
 
+/// Reads a body, and refuses the first list or `null` that `allow` has not taken out.
 fn read_without_lists<T: DeserializeOwned>(body: &[u8], allow: impl FnOnce(&mut Value)) -> Result<T, ApiError> {
     let value = read_strictly(body)?;
     let mut any: Value = serde_json::from_slice(body).unwrap_or_default();
@@ -45,13 +49,14 @@ fn read_without_lists<T: DeserializeOwned>(body: &[u8], allow: impl FnOnce(&mut 
     }
 }
 
-/// Reads an object that may hold anything: what merchants' systems send.
+/// Reads an object that may hold lists and `null`: what merchants' systems send. Anything else than an object
+/// is refused.
 pub fn read_open<T: DeserializeOwned>(object: &[u8]) -> Result<T, ApiError> {
     let begins = object.iter().find(|byte| !byte.is_ascii_whitespace());
     if begins == Some(&b'{') { read_strictly(object) } else { Err(ApiError::malformed(".")) }
 }
 
-/// The path of the first value that is unwanted.
+/// The path of the first unwanted value, like `order.amount_fen`; `.` for the whole.
 fn path_of(value: &Value, is_unwanted: &impl Fn(&Value) -> bool) -> Option<String> {
     match value {
         unwanted if is_unwanted(unwanted) => Some(".".to_owned()),
@@ -66,8 +71,10 @@ fn path_of(value: &Value, is_unwanted: &impl Fn(&Value) -> bool) -> Option<Strin
 /// The largest whole number up to which every whole number is one of `f64`'s: 2⁵³.
 const EXACT_MAX: f64 = 9_007_199_254_740_992.0;
 
-/// Reads a whole number, for a field's `deserialize_with`: `2350` as well as `2350.0`, which JSON Schema calls an integer too. A fraction
-/// is refused, never rounded.
+/// Reads a whole number, for a field's `deserialize_with`.
+///
+/// It reads `2350` as well as `2350.0`, which JSON Schema calls an integer too. A fraction is refused, never
+/// rounded.
 pub fn whole<'de, D: Deserializer<'de>, T: TryFrom<i64>>(deserializer: D) -> Result<T, D::Error> {
     let number = Number::deserialize(deserializer)?;
     let exact = |number: f64| (number.fract() == 0.0 && number.abs() <= EXACT_MAX).then_some(number as i64);
@@ -75,11 +82,12 @@ pub fn whole<'de, D: Deserializer<'de>, T: TryFrom<i64>>(deserializer: D) -> Res
     whole.and_then(|whole| T::try_from(whole).ok()).ok_or_else(|| D::Error::custom("is no whole number in its bounds"))
 }
 
-/// The same for a field that may be left out.
+/// The same as [`whole`], for a field that may be left out.
 pub fn whole_if<'de, D: Deserializer<'de>, T: TryFrom<i64>>(deserializer: D) -> Result<Option<T>, D::Error> {
     whole(deserializer).map(Some)
 }
 
+/// Reads the whole of a text as a `T`. What follows the value is refused.
 fn read_strictly<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
     let mut reader = serde_json::Deserializer::from_slice(body);
     let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
@@ -91,7 +99,10 @@ fn read_strictly<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
     Ok(value)
 }
 
-/// The field that an error is about: a missing or unknown one is named by serde's message, after the path of its parent.
+/// The field that an error is about.
+///
+/// A missing or unknown one is named by serde's message, after the path of its parent. A name of more than 64
+/// bytes is not repeated.
 fn named(path: &str, message: &str) -> String {
     let quoted = message.split('`').nth(1).filter(|name| name.len() <= 64);
     let about_a_name = message.starts_with("missing field") || message.starts_with("unknown field");
@@ -103,7 +114,7 @@ fn named(path: &str, message: &str) -> String {
     }
 }
 
-/// Parses a text field into its domain type, or names the field.
+/// Parses a text field into its domain type. The error names the field, with the type's own reason.
 pub fn parsed<T: FromStr>(field: &str, text: &str) -> Result<T, ApiError>
 where
     T::Err: Display,
@@ -111,7 +122,7 @@ where
     text.parse().map_err(|error| ApiError::malformed(field).because(format!("{error}")))
 }
 
-/// Parses an optional text field.
+/// Parses an optional text field; `None` stays `None`.
 pub fn parsed_if<T: FromStr>(field: &str, text: Option<&str>) -> Result<Option<T>, ApiError>
 where
     T::Err: Display,

@@ -1,6 +1,6 @@
-//! The language of words, as `Accept-Language` asks for it.
+//! The language of words, as `Accept-Language` asks for it (RFC 9110, section 12.5.4).
 
-/// A language of words.
+/// A language that refusals have words in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Language {
     /// 简体中文.
@@ -10,7 +10,14 @@ pub enum Language {
 }
 
 impl Language {
-    /// The language of an `Accept-Language` header: the first of ours by weight; Chinese when none is named.
+    /// The language of an `Accept-Language` header: the first of ours by weight.
+    ///
+    /// Chinese when the header is absent or names neither. A weight of 0 excludes a language.
+    ///
+    /// ```text
+    /// "en-GB;q=0.8, zh;q=0.5"     English
+    /// "fr"                        Chinese
+    /// ```
     pub fn accepted(header: Option<&str>) -> Self {
         let weighted = header.unwrap_or_default().split(',').filter_map(|range| {
             let (tag, parameters) = range.split_once(';').unwrap_or((range, ""));
@@ -29,7 +36,7 @@ impl Language {
         best.filter(|(_, weight)| *weight > 0).map_or(Language::Zh, |(language, _)| language)
     }
 
-    /// The tag of `Content-Language`.
+    /// The tag of `Content-Language` (RFC 5646).
     pub const fn tag(self) -> &'static str {
         match self {
             Language::Zh => "zh-CN",
@@ -38,7 +45,7 @@ impl Language {
     }
 }
 
-/// `q=0.8` as 800; 1 000 when absent or unreadable.
+/// The weight of a range in thousandths: `q=0.8` is 800. It is 1 000 when absent or unreadable.
 fn weight(parameters: &str) -> u16 {
     let q = parameters.split(';').find_map(|parameter| parameter.trim().strip_prefix("q="));
     let Some((whole, part)) = q.map(|q| q.split_once('.').unwrap_or((q, ""))) else { return 1_000 };

@@ -1,4 +1,9 @@
 //! A refusal on its way to the client: a problem document (RFC 9457), and, apart from it, what the log needs.
+//!
+//! ```text
+//! { "status": 409, "code": "code_held", "retry": "after", "title": "Coupon held",
+//!   "detail": "The coupon is held for another order until …", "held_until": "…", "request_id": "…", "type": "…" }
+//! ```
 
 use crate::{codes::Code, language::Language, wording};
 use mealticket_domain::Timestamp;
@@ -6,13 +11,17 @@ use mealticket_store::StoreError;
 use serde_json::{Map, Value, json};
 use std::error::Error;
 
-/// A refusal on its way out: what the client may know, and, apart from it, what the log needs. It has no `Display`, so that
-/// the one cannot be printed where the other is meant.
+/// A refusal: what the client may know, and, apart from it, what the log needs.
+///
+/// It has no `Display`, so that the one cannot be printed where the other is meant.
 #[derive(Debug)]
 pub struct ApiError {
     code: Code,
+    /// The facts that the client may know, as members of the document.
     fields: Map<String, Value>,
+    /// What `Retry-After` says, in seconds.
     retry_after_seconds: Option<u32>,
+    /// Why it came about. It is logged and never sent.
     cause: Option<Box<dyn Error + Send + Sync>>,
 }
 
@@ -22,6 +31,7 @@ impl From<Code> for ApiError {
     }
 }
 
+/// 503 when trying again may help, 500 otherwise. The store's error is the cause, for the log.
 impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
         let code = if error.is_retryable() { Code::TemporarilyUnavailable } else { Code::Internal };
@@ -30,29 +40,30 @@ impl From<StoreError> for ApiError {
 }
 
 impl ApiError {
-    /// A request that is not what the route expects; `field` names the part, `.` the whole.
+    /// 400: a request that is not what the route expects. `field` names the part by its path, `.` the whole.
     pub fn malformed(field: &str) -> Self {
         ApiError::from(Code::MalformedRequest).with("field", field)
     }
 
-    /// A fault of ours. The reason is for the log alone.
+    /// 500: a fault of ours. The reason is for the log alone.
     pub fn internal(reason: &'static str) -> Self {
         ApiError { cause: Some(reason.into()), ..Code::Internal.into() }
     }
 
-    /// Something we depend on does not answer. The reason is for the log alone.
+    /// 503: something that we depend on does not answer. The reason is for the log alone.
     pub fn unavailable(reason: &'static str) -> Self {
         ApiError { cause: Some(reason.into()), ..Code::TemporarilyUnavailable.into() }.retry_after_if_unavailable()
     }
 
-    /// Adds a fact that the client may know.
+    /// Adds a fact that the client may know, under this name. A fact never replaces a member of the document
+    /// itself.
     #[must_use]
     pub fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
         self.fields.insert(name.to_owned(), value.into());
         self
     }
 
-    /// Adds an instant that the client may know.
+    /// Adds an instant that the client may know, in RFC 3339.
     #[must_use]
     pub fn at(self, name: &str, at: Timestamp) -> Self {
         self.with(name, at.to_string())
@@ -64,34 +75,35 @@ impl ApiError {
         self.with("reason", reason)
     }
 
-    /// Says when to come back.
+    /// Says when to come back: `Retry-After` in seconds from `now`, at least one.
     #[must_use]
     pub fn retry_at(mut self, at: Timestamp, now: Timestamp) -> Self {
         self.retry_after_seconds = u32::try_from(at.seconds_since(now).max(1)).ok();
         self
     }
 
+    /// Says to come back in one second when the code is `temporarily_unavailable`.
     fn retry_after_if_unavailable(mut self) -> Self {
         self.retry_after_seconds = (self.code == Code::TemporarilyUnavailable).then_some(1);
         self
     }
 
-    /// The code.
+    /// The refusal's stable name, which decides its status.
     pub fn code(&self) -> Code {
         self.code
     }
 
-    /// The `Retry-After` header.
+    /// The seconds of the `Retry-After` header; `None` leaves the header out.
     pub fn retry_after_seconds(&self) -> Option<u32> {
         self.retry_after_seconds
     }
 
-    /// A fact's text.
+    /// The text of a fact; `None` when there is none of this name, or it is no text.
     pub fn field(&self, name: &str) -> Option<&str> {
         self.fields.get(name).and_then(Value::as_str)
     }
 
-    /// The whole chain of causes, for the log.
+    /// The whole chain of causes on one line, for the log. The client never sees it.
     pub fn causes(&self) -> Option<String> {
         let mut next: Option<&dyn Error> = Some(self.cause.as_deref()?);
         let mut chain = Vec::new();
@@ -102,7 +114,8 @@ impl ApiError {
         Some(chain.join(": "))
     }
 
-    /// The problem document.
+    /// The problem document of RFC 9457, with `code`, `retry`, `request_id` and the facts beside its own
+    /// members.
     pub fn document(&self, language: Language, request_id: &str) -> Value {
         let mut document = json!({
             "type": format!("https://mealticket.example/problems/{}", self.code.as_str()),

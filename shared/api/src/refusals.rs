@@ -1,15 +1,19 @@
-//! From the domain's and the store's refusals to codes: the facts that go with each.
+//! From the refusals of the domain and of `shared/store` to codes, with the facts that go with each.
+//!
+//! Each function is an exhaustive match: a new refusal does not compile until somebody has chosen its code.
 
 use crate::{codes::Code, deps::Stack, language::Language, problem::ApiError};
 use mealticket_domain::{ClaimRefusal, Province, RedeemRefusal, ReverseRefusal, Timestamp};
 use mealticket_domain::{FailedClause, MemberLimit};
 use mealticket_store::stock::NoUnit;
 
-/// When to ask again for a unit that may come back: most leases end their handing out within ten seconds.
+/// When to ask again for a unit that may come back, in seconds. Most leases end their handing out within ten.
 const SETTLING_RETRY_SECONDS: i64 = 5;
 
-/// A redemption's refusal. The facts about another order are the same merchant's own: another merchant's coupon is
-/// `code_not_found` long before.
+/// A redemption's refusal. `now` is for `Retry-After`.
+///
+/// The facts about another order are the same merchant's own. Another merchant's coupon is `code_not_found`
+/// long before.
 pub fn redeem(refusal: &RedeemRefusal, now: Timestamp) -> ApiError {
     match refusal {
         RedeemRefusal::Expired { at } => ApiError::from(Code::CodeExpired).at("expired_at", *at),
@@ -34,7 +38,7 @@ pub fn redeem(refusal: &RedeemRefusal, now: Timestamp) -> ApiError {
     }
 }
 
-/// A reversal's refusal.
+/// A reversal's refusal. None of them is worth a retry.
 pub fn reverse(refusal: ReverseRefusal) -> ApiError {
     match refusal {
         ReverseRefusal::NotFound => Code::RedemptionNotFound.into(),
@@ -43,7 +47,7 @@ pub fn reverse(refusal: ReverseRefusal) -> ApiError {
     }
 }
 
-/// A claim's refusal.
+/// A claim's refusal by its campaign. `now` is for `Retry-After`.
 pub fn claim(refusal: ClaimRefusal, now: Timestamp) -> ApiError {
     match refusal {
         ClaimRefusal::Ended => Code::CampaignEnded.into(),
@@ -54,7 +58,7 @@ pub fn claim(refusal: ClaimRefusal, now: Timestamp) -> ApiError {
     }
 }
 
-/// The campaign's rule is not met: which clause, and what to say.
+/// The campaign's rule is not met: the clause that fails, and its words in the client's language.
 pub fn not_eligible(failed: &FailedClause, language: Language) -> ApiError {
     let explanation = match language {
         Language::Zh => &failed.explanation.zh,
@@ -65,7 +69,7 @@ pub fn not_eligible(failed: &FailedClause, language: Language) -> ApiError {
         .with("explanation", explanation.as_str())
 }
 
-/// A member has as many as one member may have.
+/// A member has as many coupons as one member may have, in all or in a day.
 pub fn limit_reached(limit: MemberLimit) -> ApiError {
     let name = match limit {
         MemberLimit::InAll => "per_member",
@@ -74,7 +78,7 @@ pub fn limit_reached(limit: MemberLimit) -> ApiError {
     ApiError::from(Code::LimitReached).with("limit", name)
 }
 
-/// There is no unit of stock.
+/// There is no unit of stock: for good, for the moment, or for today.
 pub fn no_unit(none: NoUnit, now: Timestamp) -> ApiError {
     match none {
         NoUnit::SoldOut => Code::SoldOut.into(),
@@ -86,7 +90,7 @@ pub fn no_unit(none: NoUnit, now: Timestamp) -> ApiError {
     }
 }
 
-/// A code of another province: where to go.
+/// A code of another province: `province` says which, and `api` where to go.
 pub fn other_province(stack: &Stack, province: Province) -> ApiError {
     let api = stack.config.province_api_pattern.replace("{province}", province.code());
     ApiError::from(Code::OtherProvince).with("province", province.code()).with("api", api)

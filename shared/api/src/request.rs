@@ -1,4 +1,7 @@
 //! An API Gateway v2 event, read once and bounded.
+//!
+//! Nothing else sees the event. A handler asks this type for the parts of the request that it needs, and gets
+//! each one checked or as a refusal.
 
 use crate::{
     codes::Code,
@@ -16,31 +19,40 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 /// Bytes of a body: API.md's 64 KiB.
 pub const BODY_BYTES_MAX: usize = 64 * 1024;
 
-/// Bytes of a cursor: ours have under 200. Without a bound a number with a thousand zeros before it would be one.
+/// Bytes of a cursor: ours have under 200.
+///
+/// Without a bound, a number with a thousand zeros before it would be one.
 const CURSOR_BYTES_MAX: usize = 1_024;
 
-/// Items of a page when the client does not say.
+/// Items of a page when the client does not say: 50.
 const PAGE_DEFAULT: u16 = 50;
-/// Items of a page at most.
+/// Items of a page at most: 100.
 const PAGE_MAX: u16 = 100;
 
-/// What stands before the API and says where a request comes from: a content delivery network, say.
+/// What stands before the API and says where a request comes from, like a content delivery network.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TrustedFront {
-    /// The header that it writes: one address, or a list to which it has added the one that it saw, in the end.
+    /// The header that it writes.
+    ///
+    /// It holds one address, or a list at whose end the front has added the one that it saw.
     pub header: http::HeaderName,
-    /// Where its own requests come from. The header is believed from there alone: anybody else can write it as well.
+    /// The networks that its own requests come from.
+    ///
+    /// The header is believed from there alone: anybody else can write it as well.
     pub networks: Vec<IpNet>,
 }
 
 impl TrustedFront {
+    /// Whether an address is one of the front's own.
     fn is_from(&self, address: IpAddr) -> bool {
         self.networks.iter().any(|network| network.contains(&address))
     }
 }
 
-/// An address with a port or without. CloudFront writes an IPv6 address and its port without brackets; of one that is written in full, the
-/// port is the ninth part.
+/// An address with a port or without.
+///
+/// CloudFront writes an IPv6 address and its port without brackets. Of one that is written in full, the port
+/// is the ninth part.
 fn address(text: &str) -> Option<IpAddr> {
     let text = text.trim();
     let with_port = || text.parse().ok().map(|with_port: SocketAddr| with_port.ip());
@@ -55,16 +67,24 @@ fn address(text: &str) -> Option<IpAddr> {
 #[derive(Clone)]
 pub struct Request {
     method: Method,
+    /// The path, as the gateway gives it.
     path: String,
+    /// The query's parameters, decoded, in their order. A name may come more than once.
     query: Vec<(String, String)>,
     headers: HeaderMap,
+    /// The body's bytes, or the refusal that asking for them gives.
     body: Result<Vec<u8>, Code>,
+    /// The address that the gateway saw. Behind a front it is the front's.
     source_ip: String,
+    /// The gateway's id of the request.
     request_id: String,
 }
 
 impl Request {
-    /// Reads an event. A body that is too large or not what it says it is, is remembered as the refusal it will be.
+    /// Reads an event. It never fails.
+    ///
+    /// A body that is too large, or is not what it says it is, becomes a refusal that [`Request::body`]
+    /// returns.
     pub fn from_event(event: ApiGatewayV2httpRequest) -> Self {
         let context = event.request_context;
         let query = event.raw_query_string.unwrap_or_default();
@@ -84,8 +104,10 @@ impl Request {
         }
     }
 
-    /// Which of the function's routes this is. The path is matched here, not
-    /// taken from `routeKey`: the plain local runtime does not fill that.
+    /// The function's route that this request is for, with the values in its path. 404 `route_not_found` when
+    /// it is none.
+    ///
+    /// The path is matched here, not taken from `routeKey`: the plain local runtime does not fill that.
     pub fn route<'a, A: Copy>(&'a self, routes: &[Route<A>]) -> Result<Asked<'a, A>, ApiError> {
         let fits = |route: &Route<A>| {
             let (method, template) = route.key.split_once(' ')?;
@@ -95,22 +117,26 @@ impl Request {
         routes.iter().find_map(fits).ok_or_else(|| ApiError::from(Code::RouteNotFound))
     }
 
-    /// The bytes of the body.
+    /// The bytes of the body, at most 64 KiB.
+    ///
+    /// 413 `body_too_large` for a larger one. 400 when it is no base64, or a page of a browser sent something
+    /// other than JSON.
     pub fn body(&self) -> Result<&[u8], ApiError> {
         self.body.as_deref().map_err(|code| ApiError::from(*code))
     }
 
-    /// A header's text; a header that is not ASCII counts as absent.
+    /// A header's text: the first of this name. A header that is not visible ASCII counts as absent.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).and_then(|value| value.to_str().ok())
     }
 
-    /// The first value of a query parameter.
+    /// The first value of a query parameter, decoded.
     pub fn query(&self, name: &str) -> Option<&str> {
         self.query.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 
-    /// The `limit` of a list: 1 to 100.
+    /// The `limit` of a list: 1 to 100, and 50 when it is left out. 400 for anything else, a leading zero
+    /// included.
     pub fn page_limit(&self) -> Result<u16, ApiError> {
         let Some(text) = self.query("limit") else { return Ok(PAGE_DEFAULT) };
         let plain = text.bytes().all(|byte| byte.is_ascii_digit()) && !text.starts_with('0');
@@ -118,7 +144,9 @@ impl Request {
         limit.ok_or_else(|| ApiError::malformed("limit"))
     }
 
-    /// Refuses query parameters that the route does not know, and a cursor that is longer than any that a list has given.
+    /// Refuses query parameters that the route does not know, with 400 and their name.
+    ///
+    /// A `cursor` that is empty, or longer than any that a list has given, is refused as well.
     pub fn only_query(&self, known: &[&str]) -> Result<(), ApiError> {
         let is_refused = |(name, value): &&(String, String)| {
             !known.contains(&name.as_str()) || (name == "cursor" && !(1..=CURSOR_BYTES_MAX).contains(&value.len()))
@@ -130,6 +158,9 @@ impl Request {
     }
 
     /// The client's idempotency key.
+    ///
+    /// 400 `idempotency_key_missing` without the header. 400 `malformed_request` when it is not 16 to 255
+    /// visible ASCII characters.
     pub fn idempotency_key(&self) -> Result<IdempotencyKey, ApiError> {
         const HEADER: &str = "idempotency-key";
         if !self.headers.contains_key(HEADER) {
@@ -139,19 +170,21 @@ impl Request {
         key.ok_or_else(|| ApiError::malformed("Idempotency-Key"))
     }
 
-    /// The bearer token, if one is sent.
+    /// The bearer token (RFC 6750), if one is sent. It is not verified here.
     pub fn bearer(&self) -> Option<&str> {
         let (scheme, token) = self.header("authorization")?.split_once(' ')?;
         scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
     }
 
-    /// The language of words.
+    /// The language that the client wants words in.
     pub fn language(&self) -> Language {
         Language::accepted(self.header("accept-language"))
     }
 
-    /// Where the request came from, as one subscriber's: an IPv4 address, or the first 64 bits of an IPv6 address, of which a subscriber
-    /// has all. Behind a trusted front it is the last address in the front's header that is not the front's own.
+    /// Where the request came from, as one subscriber's: a text to count by.
+    ///
+    /// It is an IPv4 address, or the first 64 bits of an IPv6 address, of which a subscriber has all. Behind
+    /// a trusted front it is the last address in the front's header that is not the front's own.
     pub fn source(&self, front: Option<&TrustedFront>) -> String {
         let Some(mut source) = address(&self.source_ip) else { return self.source_ip.clone() };
         if let Some(front) = front.filter(|front| front.is_from(source)) {
@@ -166,14 +199,16 @@ impl Request {
         }
     }
 
-    /// The gateway's id of this request.
+    /// The gateway's id of this request. The log and the problem document have it.
     pub fn request_id(&self) -> &str {
         &self.request_id
     }
 }
 
-/// Whether a page of a browser sends something else than JSON. A browser sends such a request without a preflight. A page could make each
-/// visitor's browser ask for one-time codes.
+/// Whether a page of a browser sends something other than JSON.
+///
+/// A browser sends such a request without a preflight. So any page could make each visitor's browser ask for
+/// one-time codes.
 fn is_unasked(headers: &HeaderMap) -> bool {
     let content_type =
         headers.get(http::header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
@@ -182,6 +217,7 @@ fn is_unasked(headers: &HeaderMap) -> bool {
     headers.contains_key(http::header::ORIGIN) && !is_json
 }
 
+/// The bytes of an event's body, or the refusal of one that is too large or no base64.
 fn body(text: String, is_base64: bool) -> Result<Vec<u8>, Code> {
     // Base64 carries three bytes in four: a longer text cannot be a body within the bound.
     if text.len() > BODY_BYTES_MAX.div_ceil(3) * 4 {
@@ -191,7 +227,7 @@ fn body(text: String, is_base64: bool) -> Result<Vec<u8>, Code> {
     if bytes.len() > BODY_BYTES_MAX { Err(Code::BodyTooLarge) } else { Ok(bytes) }
 }
 
-/// The values of a template's `{parameters}` in a path, when the path fits it.
+/// The values of a template's `{parameters}` in a path, when the path fits it. An empty value fits none.
 fn path_parameters<'a>(template: &str, path: &'a str) -> Option<Vec<&'a str>> {
     let (mut wanted, mut given) = (template.split('/'), path.split('/'));
     let mut parameters = Vec::new();

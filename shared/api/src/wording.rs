@@ -1,4 +1,6 @@
-//! The words of refusals, in Chinese and English: something a cashier can read out.
+//! The words of refusals, in Chinese and English: something that a cashier can read out.
+//!
+//! Programs decide by the code. So words may be improved at any time.
 
 use crate::{codes::Code, language::Language};
 use mealticket_domain::{Province, Timestamp};
@@ -6,6 +8,8 @@ use serde_json::{Map, Value};
 use std::borrow::Cow;
 
 /// What happened this time, in a sentence or two, from the facts that the client may know anyway.
+///
+/// A fact that is missing leaves a sentence that is still true, like "an earlier time".
 pub fn detail(code: Code, facts: &Map<String, Value>, language: Language) -> String {
     let (zh, en) = words(code, &Facts { facts, language });
     match language {
@@ -162,16 +166,19 @@ fn words(code: Code, facts: &Facts<'_>) -> Words {
     }
 }
 
+/// The facts of a refusal, as a sentence needs them.
 struct Facts<'a> {
     facts: &'a Map<String, Value>,
     language: Language,
 }
 
 impl Facts<'_> {
+    /// The text of a fact, if there is one of this name.
     fn text(&self, name: &str) -> Option<&str> {
         self.facts.get(name).and_then(Value::as_str)
     }
 
+    /// The name of the province whose code is a fact.
     fn province(&self) -> &'static str {
         let province = self.text("province").and_then(|code| code.parse::<Province>().ok());
         match (province, self.language) {
@@ -182,6 +189,7 @@ impl Facts<'_> {
         }
     }
 
+    /// The number of a fact; 0 when there is none.
     fn number(&self, name: &str) -> u64 {
         self.facts.get(name).and_then(Value::as_u64).unwrap_or(0)
     }
@@ -197,6 +205,7 @@ impl Facts<'_> {
         }
     }
 
+    /// An amount in fen as yuan, for people: `12` or `12.05`.
     fn yuan(&self, name: &str) -> String {
         let fen = self.number(name);
         if fen.is_multiple_of(100) { (fen / 100).to_string() } else { format!("{}.{:02}", fen / 100, fen % 100) }

@@ -1,4 +1,6 @@
 //! Members' access tokens: Ed25519, fifteen minutes, one audience.
+//!
+//! A token holds what the operator knows of the member, sealed. So most requests of a member read no profile.
 
 use super::{Rules, Times, header, unauthenticated, verify};
 use crate::{
@@ -16,48 +18,56 @@ use mealticket_domain::{IdCipher, MemberAttributes, MemberNo, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// An access token's life. Attributes ride in it, so this is also how old they can be.
+/// An access token's life: 15 minutes. Attributes are in it, so this is also how old they can be.
 pub const ACCESS_SECONDS: i64 = 15 * 60;
-/// What kind of token it is (RFC 9068).
+/// The `typ` of an access token (RFC 9068). A token of another kind is never taken for one.
 const TYP: &str = "at+jwt";
 
-/// Makes and verifies access tokens.
+/// Makes and verifies members' access tokens, with the stack's own Ed25519 key.
 pub struct MemberTokens {
+    /// The name of the key in a token's header. A token that names another is refused.
     kid: String,
     signing: EncodingKey,
     verifying: DecodingKey,
+    /// The `iss`: the stack's own URL.
     issuer: String,
+    /// The `aud`: the issuer with `/members`, so that no merchant's token passes here.
     audience: String,
 }
 
-/// Who a member token speaks for.
+/// The member whom an access token was given to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MemberPrincipal {
-    /// The member.
+    /// The member's number, from the token's `sub`.
     pub member: MemberNo,
-    /// The session family, for signing out.
+    /// The session family that the token came from, for signing out.
     pub family_id: [u8; 16],
     /// What the operator knew of the member when the token was made.
     pub attributes: MemberAttributes,
 }
 
+/// The claims of an access token. Each is required.
 #[derive(Serialize, Deserialize)]
 struct Claims {
     iss: String,
     aud: String,
+    /// The member's id, `mem_…`.
     sub: String,
     exp: i64,
     nbf: i64,
     iat: i64,
+    /// A random name. The attributes are sealed to it, so they cannot be moved to another token.
     jti: String,
-    /// The session family.
+    /// The session family, in base64url.
     sid: String,
-    /// The member's attributes, sealed.
+    /// The member's attributes, sealed, in base64url.
     att: String,
 }
 
 impl MemberTokens {
     /// Tokens of this issuer, for its members.
+    ///
+    /// Errors: the key is not base64, or no Ed25519 key in PKCS #8.
     pub fn new(key: &TokenKey, issuer: &str) -> Result<Self, SecretsError> {
         let pkcs8 = STANDARD.decode(&key.pkcs8).map_err(|_| SecretsError("token_key is not base64"))?;
         Ok(MemberTokens {
@@ -69,7 +79,9 @@ impl MemberTokens {
         })
     }
 
-    /// An access token for `principal`, from `now`.
+    /// An access token for `principal`, from `now` for [`ACCESS_SECONDS`].
+    ///
+    /// Errors are faults of ours, 500: no random bytes, or a library that refuses to seal or sign.
     pub fn issue(
         &self,
         principal: &MemberPrincipal,
@@ -96,7 +108,9 @@ impl MemberTokens {
         encode(&header, &claims, &self.signing).map_err(|_| ApiError::internal("a token could not be signed"))
     }
 
-    /// The member that a token speaks for at `now`, or 401.
+    /// The member whom a token was given to, if it counts at `now`. 401 for anything else.
+    ///
+    /// No table is read, so a session that was revoked since keeps its access token until that expires.
     pub fn principal(
         &self,
         token: Option<&str>,
@@ -107,6 +121,7 @@ impl MemberTokens {
         token.and_then(|token| self.read(token, ids, vault, now)).ok_or_else(unauthenticated)
     }
 
+    /// What [`MemberTokens::principal`] answers, without the error.
     fn read(&self, token: &str, ids: &IdCipher, vault: &Vault, now: Timestamp) -> Option<MemberPrincipal> {
         let header = header(token)?;
         if header.typ.as_deref() != Some(TYP) || header.kid.as_deref() != Some(&self.kid) {

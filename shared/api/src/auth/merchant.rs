@@ -1,4 +1,6 @@
 //! Merchants' tokens: signed by the merchant's server with a registered key, for at most five minutes.
+//!
+//! The merchant makes them with its own private key. The catalog holds only the public half.
 
 use super::{LEEWAY_SECONDS, Rules, TOKEN_BYTES_MAX, Times, header, unauthenticated, verify};
 use crate::problem::ApiError;
@@ -12,11 +14,12 @@ use mealticket_store::{
 use serde::Deserialize;
 use std::sync::Arc;
 
-/// How far ahead a merchant's token may expire.
+/// How far ahead a merchant's token may expire: five minutes.
 pub const TOKEN_SECONDS_MAX: i64 = 5 * 60;
 
 const _: () = assert!(LEEWAY_SECONDS <= 30);
 
+/// The claims that are looked at. `iat` and `nbf` may be left out.
 #[derive(Deserialize)]
 struct Claims {
     /// Required by type as well as by name: the library lets a number pass for an absent issuer.
@@ -27,7 +30,9 @@ struct Claims {
     jti: String,
 }
 
-/// The merchant that a token speaks for at `now`, or 401. `audience` is the stack's issuer URL.
+/// The merchant that a token was signed by, if it counts at `now`. `audience` is the stack's issuer URL.
+///
+/// 401 for anything else, also for an issuer that is no merchant. 503 when the catalog does not answer.
 pub async fn principal(
     catalog: &Catalog,
     token: Option<&str>,
@@ -40,6 +45,9 @@ pub async fn principal(
     if verified(token, &record, audience, now) { Ok(record) } else { Err(unauthenticated()) }
 }
 
+/// Whether the token is signed with a key of this merchant, for this audience, and counts at `now`.
+///
+/// Its `kid` must name the key, its `iss` the merchant, and its `jti` something.
 fn verified(token: &str, record: &MerchantRecord, audience: &str, now: Timestamp) -> bool {
     let check = || {
         let header = header(token)?;
@@ -57,7 +65,7 @@ fn verified(token: &str, record: &MerchantRecord, audience: &str, now: Timestamp
     check().unwrap_or(false)
 }
 
-/// A registered key with the one algorithm that it may be used with.
+/// A registered key with the one algorithm that it may be used with: EdDSA, ES256 or RS256.
 fn usable(key: &MerchantKey) -> Option<(Algorithm, DecodingKey)> {
     let pem = key.public_pem.as_bytes();
     match key.algorithm.as_str() {
@@ -68,7 +76,8 @@ fn usable(key: &MerchantKey) -> Option<(Algorithm, DecodingKey)> {
     }
 }
 
-/// Who the token says it is from: only to find the keys that it is then verified with.
+/// The `iss` of a token that is not verified yet. It only finds the keys that the token is then verified
+/// with.
 fn claimed_issuer(token: &str) -> Option<MerchantId> {
     #[derive(Deserialize)]
     struct Claimed {

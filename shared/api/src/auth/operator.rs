@@ -1,8 +1,9 @@
-//! Operators' tokens: OpenID Connect, of the operator's own identity provider, verified with the keys that it publishes.
+//! Operators' tokens: OpenID Connect, of the operator's own identity provider, verified with the keys that it
+//! publishes.
 //!
-//! The key set is fetched when it is first needed, kept for ten minutes, and fetched again before that when a token names a
-//! key that is not in it: a provider that rotates its keys is followed at once, and nobody can make us ask it more than once
-//! in half a minute.
+//! The key set is fetched when it is first needed, and kept for ten minutes. It is fetched again before that
+//! when a token names a key that is not in it. So a provider that rotates its keys is followed at once.
+//! Nobody can make us ask it more than once in half a minute.
 
 pub use super::role::Role;
 use super::{Rules, Times, header, unauthenticated, verify};
@@ -22,40 +23,45 @@ use serde_json::{Map, Value};
 use std::{collections::BTreeSet, fmt, sync::Arc, time::Duration};
 use tokio::{sync::Mutex, time::Instant};
 
-/// An operator's token lives at most this long, from its `iat` to its `exp`: an hour. Who leaves the operator is out within it.
+/// An operator's token lives at most this long, from its `iat` to its `exp`: an hour.
+///
+/// Whoever leaves the operator is out within it.
 pub const TOKEN_SECONDS_MAX: i64 = 3_600;
 
-/// The `typ` of an access token (RFC 9068 section 2.1), with or without the prefix that may be left out (RFC 7515 section 4.1.9).
+/// The `typ` of an access token (RFC 9068 section 2.1).
+///
+/// It comes with or without the prefix that may be left out (RFC 7515 section 4.1.9).
 const ACCESS_TOKEN: [&str; 2] = ["at+jwt", "application/at+jwt"];
-/// The `typ` of any token.
+/// The `typ` of a JWT that does not say what kind it is.
 const ANY_TOKEN: [&str; 2] = ["JWT", "application/jwt"];
 
-/// Provinces and cities that a token may name, and `acr` values that it may have: a person works for a few.
+/// Texts that a claim of provinces or cities may list: a person works for a few. A longer list refuses the
+/// token.
 const NAMES_MAX: usize = 64;
 
-/// How long a key set counts as fresh.
+/// How long a key set counts as fresh: ten minutes.
 const FRESH_FOR: Duration = Duration::from_secs(600);
 
-/// How long a key set still counts when the provider does not answer: an hour of outage locks nobody out.
+/// How long a key set still counts when the provider does not answer: an outage of an hour locks nobody out.
 const STALE_FOR: Duration = Duration::from_secs(3_600);
 
-/// How long we wait before the provider is asked again, for whatever reason.
+/// How long we wait before the provider is asked again, for whatever reason: half a minute.
 const ASK_AGAIN_AFTER: Duration = Duration::from_secs(30);
 
-/// How long the provider may take: well within the request's time.
+/// How long the provider may take to answer: well within the request's time.
 const ASK_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// Bytes of a key set: a hundred keys of RSA 4096 have 80 KB.
+/// Bytes of a key set. A hundred keys of RSA 4096 have 80 KB; a larger answer is not read to its end.
 const KEY_SET_BYTES_MAX: usize = 256 * 1024;
 
-/// Who an operator's token speaks for.
+/// The operator's employee, or system, that a token was given to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Operator {
-    /// Who, in the provider's words.
+    /// The `sub` of the token: the provider's name for the person.
     pub subject: String,
-    /// What they may be; roles that we do not know are left out.
+    /// The roles that the token names. Roles that we do not know are left out.
     pub roles: BTreeSet<Role>,
-    /// Where they may be it, in this province.
+    /// The part of this province that the roles count for.
     pub scope: Scope,
 }
 
@@ -64,12 +70,15 @@ pub struct Operator {
 pub enum Scope {
     /// All of it: the token names the province and no cities.
     Province,
-    /// These cities and no others; none, when the token has an empty list of them, or `null`.
+    /// These cities and no others. None at all, when the token has an empty list of them, or `null`.
     Cities(BTreeSet<String>),
 }
 
 impl Operator {
-    /// The operator, when the route lets somebody of these roles and this scope ask; 403 otherwise.
+    /// The operator, when the route lets somebody of these roles and this scope ask. 403 `forbidden`
+    /// otherwise.
+    ///
+    /// One of the route's roles is enough. A route for the whole province refuses an employee of cities.
     pub fn allowed(self, who: Who) -> Result<Self, ApiError> {
         let is_allowed = match who {
             Who::Operator(roles, reach) => {
@@ -85,6 +94,7 @@ impl Operator {
     }
 }
 
+/// The claims that are looked at. `nbf`, `roles` and `acr` may be left out.
 #[derive(Deserialize)]
 struct Claims {
     /// Required by type as well as by name: the library lets a number pass for an absent issuer.
@@ -103,8 +113,9 @@ struct Claims {
 }
 
 impl Claims {
-    /// The texts of a claim: one text, or a list of them; `null` is a list of none. The outer `None` is a claim of another shape, the inner
-    /// one no claim.
+    /// The texts of a claim: one text, or a list of them. `null` is a list of none.
+    ///
+    /// The outer `None` is a claim of another shape, which refuses the token. The inner `None` is no claim.
     fn texts(&self, claim: &str) -> Option<Option<BTreeSet<String>>> {
         match self.others.get(claim) {
             None => Some(None),
@@ -118,14 +129,17 @@ impl Claims {
     }
 }
 
-/// Verifies operators' tokens.
+/// Verifies operators' tokens. Each environment keeps the provider's keys in memory.
 pub struct OperatorTokens {
     provider: OperatorIssuer,
     province: Province,
+    /// The newest key set, and when it was fetched.
     known: Mutex<Option<(Arc<JwkSet>, Instant)>>,
+    /// Held by the request that asks the provider, so that only one does.
     fetching: Mutex<Fetching>,
 }
 
+/// What asking the provider needs: a client that is made once, and when it was last asked.
 #[derive(Default)]
 struct Fetching {
     http: Option<reqwest::Client>,
@@ -133,13 +147,15 @@ struct Fetching {
 }
 
 impl OperatorTokens {
-    /// Tokens of this provider, for this province.
+    /// Tokens of this provider, for this province. Nothing is fetched yet.
     pub fn new(provider: &OperatorIssuer, province: Province) -> Self {
         OperatorTokens { provider: provider.clone(), province, known: Mutex::default(), fetching: Mutex::default() }
     }
 
-    /// The operator that a token speaks for at `now`: 401 without one, 403 when it is for another province, 503 when the provider's keys
-    /// cannot be had.
+    /// The operator whom a token was given to, if it counts at `now`.
+    ///
+    /// 401 without a good token. 403 when it is for another province. 503 when the provider's keys cannot be
+    /// had.
     pub async fn principal(&self, token: Option<&str>, now: Timestamp) -> Result<Operator, ApiError> {
         let token = token.ok_or_else(unauthenticated)?;
         let header = header(token).ok_or_else(unauthenticated)?;
@@ -152,7 +168,11 @@ impl OperatorTokens {
         if provinces.contains(self.province.code()) { Ok(operator) } else { Err(Code::Forbidden.into()) }
     }
 
-    /// Whether a token of this `typ` may be shown: an ID token says who somebody is to another program, and opens nothing.
+    /// Whether a token of this `typ` may be shown.
+    ///
+    /// With `access_tokens_only` a token must say that it is an access token. So an ID token is refused: it
+    /// says who somebody is to another program, and opens nothing. Otherwise `JWT`, or no `typ` at all,
+    /// passes here too.
     fn is_kind(&self, typ: Option<&str>) -> bool {
         let is_one_of =
             |known: &[&str]| typ.is_some_and(|typ| known.iter().any(|known| known.eq_ignore_ascii_case(typ)));
@@ -160,7 +180,11 @@ impl OperatorTokens {
         is_one_of(&ACCESS_TOKEN) || (!self.provider.access_tokens_only && is_any)
     }
 
-    /// The provinces that a token names, and whom it speaks for there.
+    /// The provinces that a token names, and the operator whom it was given to; `None` when it does not
+    /// count.
+    ///
+    /// It checks the signature, the issuer, the audience and the times. The token's whole life must be at
+    /// most an hour, and the person must have signed in well enough (`acr`).
     fn read(&self, token: &str, kid: &str, set: &JwkSet, now: Timestamp) -> Option<(BTreeSet<String>, Operator)> {
         let (algorithm, key) = usable(set.find(kid)?)?;
         let rules = Rules { algorithm, issuer: &self.provider.issuer, audience: &self.provider.audience };
@@ -181,12 +205,15 @@ impl OperatorTokens {
         Some((provinces, Operator { subject: claims.sub, roles, scope }))
     }
 
-    /// The provider's keys, with this one if it has it.
+    /// The provider's keys; this one is among them, if the provider has it.
+    ///
+    /// A stale set is better than none: within an hour it counts when the provider does not answer. 503 after
+    /// that.
     async fn key_set(&self, kid: &str) -> Result<Arc<JwkSet>, ApiError> {
         if let Some(set) = self.fresh(kid).await {
             return Ok(set);
         }
-        // One asks the provider; the others wait for it, but for those whose key is known.
+        // One request asks the provider. The others wait for it, except those whose key is known.
         let mut fetching = self.fetching.lock().await;
         if let Some(set) = self.fresh(kid).await {
             return Ok(set);
@@ -213,6 +240,9 @@ impl OperatorTokens {
         known.filter(|(set, at)| at.elapsed() < FRESH_FOR && set.find(kid).is_some()).map(|(set, _)| set)
     }
 
+    /// Asks the provider for its key set, without a proxy and without following a redirect.
+    ///
+    /// The error's text is for the log alone.
     async fn fetch(&self, fetching: &mut Fetching) -> Result<JwkSet, String> {
         let http = match &fetching.http {
             Some(http) => http.clone(),
@@ -238,7 +268,7 @@ impl OperatorTokens {
     }
 }
 
-/// The keys of a set that we can read: one of a kind that we do not know is no reason to refuse the others.
+/// The keys of a set that we can read. One of a kind that we do not know is no reason to refuse the others.
 fn read_key_set(body: &[u8]) -> Result<JwkSet, serde_json::Error> {
     #[derive(Deserialize)]
     struct Any {
@@ -249,6 +279,9 @@ fn read_key_set(body: &[u8]) -> Result<JwkSet, serde_json::Error> {
 }
 
 /// A key with the one algorithm that it may be used with: by its kind, whatever the token says.
+///
+/// RSA is RS256, P-256 is ES256, Ed25519 is EdDSA. A key for encryption, or of another kind, verifies
+/// nothing.
 #[expect(
     clippy::wildcard_enum_match_arm,
     reason = "the library may learn of kinds of keys, and none is good until we know it"

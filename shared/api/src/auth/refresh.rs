@@ -1,25 +1,27 @@
-//! Refresh tokens: a family, a generation, and the proof that we gave it out. Nothing of it is stored.
+//! Refresh tokens: a family, a generation, and the proof that we gave it out.
+//!
+//! No token is stored. What a table holds is the family: [`mealticket_domain::session`] has its rule.
 
 use crate::vault::Vault;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 
-/// A refresh token's meaning.
+/// What a refresh token says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RefreshToken {
-    /// The session family.
+    /// The session family: 16 bytes that follow from the sign-in.
     pub family_id: [u8; 16],
-    /// 0 for the first.
+    /// Which of the family's tokens it is: 0 for the first.
     pub generation: u32,
 }
 
 impl RefreshToken {
-    /// The token's text: 16 + 4 + 32 bytes in base64url.
+    /// The token's text: 16 + 4 + 32 bytes in base64url, 70 characters. For the wire alone.
     pub fn expose(self, vault: &Vault) -> String {
         let proof = vault.refresh_mac(&self.family_id, self.generation);
         URL_SAFE_NO_PAD.encode([&self.family_id[..], &self.generation.to_be_bytes(), &proof].concat())
     }
 
-    /// The meaning of a text that we gave out; `None` for any other.
+    /// What a text of ours says; `None` for any other. The proof is compared in constant time.
     pub fn read(text: &str, vault: &Vault) -> Option<Self> {
         let bytes: [u8; 52] = URL_SAFE_NO_PAD.decode(text).ok()?.try_into().ok()?;
         let (family_id, rest) = bytes.split_first_chunk::<16>()?;
@@ -28,7 +30,7 @@ impl RefreshToken {
         vault.refresh_mac_matches(&token.family_id, token.generation, proof).then_some(token)
     }
 
-    /// The next generation; `None` after four thousand million.
+    /// The token of the next generation; `None` after four thousand million.
     pub fn next(self) -> Option<Self> {
         Some(RefreshToken { generation: self.generation.checked_add(1)?, ..self })
     }

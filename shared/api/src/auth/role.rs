@@ -1,4 +1,7 @@
-//! The roles of an operator's employees.
+//! The roles of an operator's employees, by their names in tokens.
+//!
+//! A role gives nothing by itself: a route names the roles that may ask it. `docs/SECURITY-MODEL.md` has the
+//! table.
 
 use serde::Deserialize;
 
@@ -12,10 +15,10 @@ macro_rules! roles {
         }
 
         impl Role {
-            /// Every role.
+            /// Every role, for a sweep of roles over routes.
             pub const ALL: &[Role] = &[$(Role::$role),*];
 
-            /// The name in tokens.
+            /// The name in the `roles` claim of a token.
             pub const fn as_str(self) -> &'static str {
                 match self { $(Role::$role => $name,)* }
             }
@@ -26,13 +29,13 @@ macro_rules! roles {
 roles! {
     /// Runs the province's programme.
     ProvinceAdmin = "province_admin",
-    /// Runs a city's part of it.
+    /// Runs a city's part of it, within the cities that the token names.
     CityOperator = "city_operator",
     /// Runs a department's part of it.
     Department = "department",
     /// Approves campaigns.
     Reviewer = "reviewer",
-    /// Keeps the books.
+    /// Keeps the books: statements, bills and discrepancies.
     Finance = "finance",
     /// Looks at the books, and changes nothing.
     Auditor = "auditor",
