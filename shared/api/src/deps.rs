@@ -1,4 +1,6 @@
-//! What every function of a stack is given.
+//! What every function of a stack is given: handles of tables, keys and settings.
+//!
+//! A function names the tables that it reaches by the type `H`. It cannot reach another.
 
 use crate::{
     auth::{
@@ -18,28 +20,30 @@ use mealticket_domain::{CodeKeyRing, IdCipher, Timestamp};
 use mealticket_store::{Catalog, Handles, Tables, catalog::MerchantRecord};
 use std::{ops::Deref, sync::Arc};
 
-/// The handles of a function's tables, with the keys and the configuration. `deps.ledger` is the handle of the ledger, when `H` has one.
+/// The handles of a function's tables, with the keys and the configuration.
+///
+/// `deps.ledger` is the handle of the ledger, when `H` has one. Cloning is cheap.
 #[derive(Clone)]
 pub struct Deps<H> {
     /// The tables that the function reaches.
     pub tables: H,
-    /// What everyone of the stack shares.
+    /// What all functions of the stack share. It is built once for each process.
     pub stack: Arc<Stack>,
 }
 
-/// The keys and settings of a stack.
+/// The keys and settings of a stack, ready to be used. It has no `Debug`: keys are in it.
 pub struct Stack {
-    /// The configuration.
+    /// The configuration that the process was started with.
     pub config: Config,
-    /// Makes and reads codes.
+    /// Makes and reads coupons' codes.
     pub codes: CodeKeyRing,
-    /// Makes and reads public ids.
+    /// Makes and reads public ids, like `mem_…` and `cpn_…`.
     pub ids: IdCipher,
-    /// Hashes and seals.
+    /// Hashes, seals, and makes the proofs that are stored nowhere.
     pub vault: Vault,
     /// Makes and verifies members' tokens.
     pub member_tokens: MemberTokens,
-    /// Verifies operators' tokens.
+    /// Verifies operators' tokens. It asks their provider for its keys.
     pub operator_tokens: OperatorTokens,
     /// Sends one-time codes.
     pub sms: SmsGateway,
@@ -47,6 +51,8 @@ pub struct Stack {
 
 impl Stack {
     /// A stack of this configuration and these keys.
+    ///
+    /// Errors name the part of the secrets that is not usable, and never a key.
     pub fn new(config: Config, secrets: &Secrets) -> Result<Self, SecretsError> {
         Ok(Stack {
             codes: secrets.code_key_ring(config.province)?,
@@ -61,7 +67,7 @@ impl Stack {
 }
 
 impl Deps<Tables> {
-    /// The same for a function that reaches some of the tables.
+    /// The same for a function that reaches only some of the tables.
     pub fn narrowed<H: Handles>(&self) -> Deps<H> {
         Deps { tables: self.tables.narrowed(), stack: Arc::clone(&self.stack) }
     }
@@ -76,25 +82,28 @@ impl<H> Deref for Deps<H> {
 }
 
 impl<H: Handles> Deps<H> {
-    /// Now.
+    /// The time by the stack's clock. Within one request it may be asked more than once.
     pub fn now(&self) -> Timestamp {
         self.tables.clock().now()
     }
 
-    /// The member who asks, or 401.
+    /// The member who asks, by the bearer token; 401 when there is no good one. No table is read.
     pub fn member(&self, request: &Request) -> Result<MemberPrincipal, ApiError> {
         let stack = &self.stack;
         stack.member_tokens.principal(request.bearer(), &stack.ids, &stack.vault, self.now())
     }
 
-    /// The operator's employee who asks, when the route lets them: 401, or 403.
+    /// The operator's employee who asks, when the route lets them.
+    ///
+    /// 401 without a good token, 403 for another province, role or scope, 503 when the provider's keys cannot
+    /// be had.
     pub async fn operator(&self, request: &Request, who: Who) -> Result<Operator, ApiError> {
         self.stack.operator_tokens.principal(request.bearer(), self.now()).await?.allowed(who)
     }
 }
 
 impl<H: Handles + AsRef<Catalog>> Deps<H> {
-    /// The merchant who asks, or 401.
+    /// The merchant who asks, by the bearer token; 401 when there is no good one. It reads the catalog.
     pub async fn merchant(&self, request: &Request) -> Result<Arc<MerchantRecord>, ApiError> {
         merchant::principal(self.tables.as_ref(), request.bearer(), &self.stack.config.issuer, self.now()).await
     }

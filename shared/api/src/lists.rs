@@ -1,4 +1,6 @@
 //! Lists that merchants and operators ask for alike, each within its own bounds.
+//!
+//! The caller has checked who asks. It passes the merchant when the list is to be that merchant's alone.
 
 use crate::{
     json,
@@ -17,7 +19,9 @@ use mealticket_store::{
     messages::{DeliveryFilter, Letter},
 };
 
-/// A merchant's statements, the newest first; of one month when it is given.
+/// A merchant's statements, the newest first; the one of `month` alone when it is given.
+///
+/// 400 for a `limit` outside 1 to 100, or a `cursor` that is no month.
 pub async fn statements(
     ledger: &Ledger,
     merchant: &MerchantId,
@@ -35,7 +39,8 @@ pub async fn statements(
     Response::ok(&ListView { items: heads.iter().map(StatementView::listed).collect(), next })
 }
 
-/// Which deliveries a request asks for.
+/// The deliveries that a request asks for, by `outcome`, `type`, `since` and `until`. 400 names the parameter
+/// that is malformed.
 pub fn delivery_filter(request: &Request) -> Result<DeliveryFilter, ApiError> {
     Ok(DeliveryFilter {
         outcome: json::parsed_if("outcome", request.query("outcome"))?,
@@ -46,6 +51,9 @@ pub fn delivery_filter(request: &Request) -> Result<DeliveryFilter, ApiError> {
 }
 
 /// An endpoint's deliveries, newest first; those of one merchant when it is given.
+///
+/// A page may hold fewer than `limit` and still have a `next`: the merchant's own are picked out after the
+/// read.
 pub async fn deliveries(
     messages: &Messages,
     request: &Request,
@@ -61,7 +69,7 @@ pub async fn deliveries(
     Response::ok(&ListView { items: found.iter().map(DeliveryView::new).collect(), next })
 }
 
-/// Where a list of deliveries goes on: after the delivery of this id.
+/// The delivery after which a list goes on, from its id. 400 when the text is no delivery's id.
 pub fn delivery_cursor(text: Option<&str>) -> Result<Option<Letter>, ApiError> {
     text.map(read_delivery_id).transpose().map_err(|_| ApiError::malformed("cursor"))
 }

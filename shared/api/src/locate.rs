@@ -1,21 +1,24 @@
-//! From a code or a coupon's id to the coupon's place, for the merchant who redeems it.
+//! From a code or a coupon's id to the coupon's key, for the merchant who redeems it.
 
 use crate::problem::ApiError;
 use mealticket_domain::{Campaign, CouponKey, MerchantId};
 use mealticket_store::Catalog;
 use std::sync::Arc;
 
-/// Where a code or an id leads.
+/// The coupon that a code or an id leads to. Nobody has looked yet whether it exists.
 pub struct Located {
-    /// The coupon's place.
+    /// The coupon's key.
     pub key: CouponKey,
-    /// The key that the code was made with.
+    /// The version of the cipher key that the code was made with.
     pub key_version: u16,
-    /// The coupon's campaign.
+    /// The coupon's campaign, which this merchant redeems.
     pub campaign: Arc<Campaign>,
 }
 
-/// The first of these places whose campaign this merchant redeems. The coupon table is not asked.
+/// The first of these keys whose campaign this merchant redeems. The coupon's table is not asked.
+///
+/// `None` for a code that names nothing here and for another merchant's coupon: the caller answers both
+/// alike.
 pub async fn locate(
     catalog: &Catalog,
     merchant: &MerchantId,
@@ -29,7 +32,7 @@ pub async fn locate(
     Ok(None)
 }
 
-/// The campaign of a coupon's place, when this merchant redeems it.
+/// The campaign of a coupon's key, when this merchant redeems it. 503 when the catalog does not answer.
 pub async fn own_campaign(
     catalog: &Catalog,
     merchant: &MerchantId,

@@ -1,32 +1,39 @@
-//! The proof that a code was presented: what a validation and a hold give a merchant, and what its report brings back (C2).
+//! The proof that a code was presented (C2). A validation and a hold give it to a merchant, and its report
+//! brings it back.
 //!
-//! `0x01 ‖ key version (2 bytes) ‖ instant (8) ‖ seconds held (2) ‖ HMAC-SHA-256 cut to 16 bytes`, in base64url: 39 characters. The code
-//! is over these and over the merchant, the coupon and the order, which the report names itself. Nothing of it is stored.
+//! `0x01 ‖ key version (2 bytes) ‖ instant (8) ‖ seconds held (2) ‖ HMAC-SHA-256 cut to 16 bytes`, in
+//! base64url: 39 characters. The authentication code covers these bytes and the merchant, the coupon and the
+//! order, which the report names itself. Nothing of it is stored.
 
 use crate::vault::Vault;
 use aws_lc_rs::constant_time;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use mealticket_domain::{CouponKey, MerchantId, OrderNo, Timestamp, presentation::Presentation};
 
-/// The first byte of a proof.
+/// The first byte of a proof. Another format would have another.
 const FORMAT: u8 = 1;
+/// Bytes before the authentication code: the format, the key's version, the instant, the seconds held.
 const HEAD_BYTES: usize = 1 + 2 + 8 + 2;
-/// 128 bits: 2⁶⁴ reports a second would need 2⁶³ seconds to guess one.
+/// Bytes of the authentication code: 128 bits.
+///
+/// 2⁶⁴ reports a second would need 2⁶³ seconds to guess one.
 const MAC_BYTES: usize = 16;
 
 /// What a proof is about, besides what it says.
 #[derive(Debug, Clone, Copy)]
 pub struct Subject<'a> {
-    /// Whom the code was presented to.
+    /// The merchant that the code was presented to.
     pub merchant: &'a MerchantId,
-    /// Whose code.
+    /// The key of the coupon whose code it was.
     pub coupon: CouponKey,
-    /// For which order.
+    /// The merchant's number of the order that it was presented for.
     pub order_no: &'a OrderNo,
 }
 
 impl Vault {
-    /// The proof that this merchant holds from now on.
+    /// The proof that this merchant holds from now on: 39 characters of base64url.
+    ///
+    /// The same presentation gives the same proof, as long as the newest key of proofs stays the same.
     pub fn proof(&self, subject: Subject<'_>, shown: &Presentation) -> String {
         let head = head(shown);
         let mac = parts(subject, &head, |parts| self.proofs.mac(parts));
@@ -35,6 +42,9 @@ impl Vault {
     }
 
     /// What a proof says; `None` when it is not ours, or is about another merchant, coupon or order.
+    ///
+    /// Every key of the ring is tried, in constant time. Whether it is too old is for
+    /// [`Presentation::proves`](mealticket_domain::presentation::Presentation::proves).
     pub fn read_proof(&self, subject: Subject<'_>, text: &str) -> Option<Presentation> {
         let bytes: [u8; HEAD_BYTES + MAC_BYTES] = URL_SAFE_NO_PAD.decode(text).ok()?.try_into().ok()?;
         let (head, proof) = bytes.split_first_chunk::<HEAD_BYTES>()?;
@@ -46,7 +56,7 @@ impl Vault {
     }
 }
 
-/// Hands over what is authenticated.
+/// Hands over what the code authenticates, so that making and checking it cannot differ.
 fn parts<T>(subject: Subject<'_>, head: &[u8], with: impl FnOnce(&[&[u8]]) -> T) -> T {
     let CouponKey { member, campaign, ordinal } = subject.coupon;
     with(&[
@@ -60,6 +70,7 @@ fn parts<T>(subject: Subject<'_>, head: &[u8], with: impl FnOnce(&[&[u8]]) -> T)
     ])
 }
 
+/// The bytes of a presentation. Without a hold the seconds held are 0.
 fn head(shown: &Presentation) -> [u8; HEAD_BYTES] {
     let held = shown.held_until.map_or(0, |until| until.seconds_since(shown.at));
     let held = u16::try_from(held).unwrap_or(0).to_be_bytes();
@@ -71,6 +82,7 @@ fn head(shown: &Presentation) -> [u8; HEAD_BYTES] {
     head
 }
 
+/// The presentation that these bytes say; `None` for another format or an instant out of range.
 fn read_head(head: &[u8; HEAD_BYTES]) -> Option<Presentation> {
     let [FORMAT, rest @ ..] = head else { return None };
     let (version, rest) = rest.split_first_chunk::<2>()?;

@@ -1,4 +1,7 @@
 //! From an event to an answer, and from a process to a function.
+//!
+//! A function's `main.rs` calls these. They read the configuration, build the handles, and run until the
+//! platform ends the process.
 
 use crate::{
     config::{Config, SecretsSource},
@@ -18,14 +21,19 @@ use serde::{Serialize, de::DeserializeOwned};
 use std::{future::Future, sync::Arc, time::Duration};
 use tokio::time::Instant;
 
-/// How long one attempt at a table call may take: DynamoDB answers in milliseconds or not at all, and a loaded laptop in
-/// less than two seconds.
+/// How long one attempt at a table call may take.
+///
+/// DynamoDB answers in milliseconds or not at all, and a loaded laptop in less than two seconds.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(2);
-/// How long a connection may take.
+/// How long a connection to AWS may take to be made.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Runs a function until its environment ends. The same binary serves one request at a time or many at once, as the platform
-/// asks (`AWS_LAMBDA_MAX_CONCURRENCY`).
+/// Runs a function that answers HTTP until its environment ends.
+///
+/// The same binary serves one request at a time or many at once, as the platform asks
+/// (`AWS_LAMBDA_MAX_CONCURRENCY`).
+///
+/// Errors: the configuration or the secrets are not usable. The process then ends before its first request.
 pub async fn serve<T, H, F>(warm_up: WarmUp, handle: H) -> Result<(), Error>
 where
     T: Handles,
@@ -35,7 +43,8 @@ where
     let all = start_with_all_tables().await?;
     warm_up.ask(&all.tables).await;
     if warm_up == WarmUp::CatalogAndStock {
-        // What it has leased and not spent is wanted elsewhere at once, not when the lease has been swept.
+        // The units that it has leased and not spent are wanted elsewhere at once, not when the lease has
+        // been swept.
         let stock = all.tables.stock.clone();
         lambda_runtime::spawn_graceful_shutdown_handler(move || async move { stock.return_unspent().await }).await;
     }
@@ -48,6 +57,8 @@ where
 }
 
 /// The tables and the SDK's settings, for a function that nobody asks over HTTP. It reads no secret.
+///
+/// Errors: the configuration is not usable.
 pub async fn start<T: Handles>() -> Result<(T, SdkConfig), Error> {
     let config = Config::from_env()?;
     telemetry::start(config.log_level);
@@ -55,11 +66,14 @@ pub async fn start<T: Handles>() -> Result<(T, SdkConfig), Error> {
     Ok((T::of(&Tables::new(client(&sdk), config.tables, config.clock)), sdk))
 }
 
-/// The tables and the stack, for a function that needs its keys.
+/// The tables and the stack, for a function that needs its keys and answers no HTTP.
+///
+/// Errors: the configuration or the secrets are not usable.
 pub async fn start_with_keys<T: Handles>() -> Result<Deps<T>, Error> {
     Ok(start_with_all_tables().await?.narrowed())
 }
 
+/// The stack with handles of all tables. They are narrowed before a handler gets them.
 async fn start_with_all_tables() -> Result<Deps<Tables>, Error> {
     let config = Config::from_env()?;
     telemetry::start(config.log_level);
@@ -68,7 +82,10 @@ async fn start_with_all_tables() -> Result<Deps<Tables>, Error> {
     Ok(Deps { tables, stack: Arc::new(Stack::new(config, &secrets)?) })
 }
 
-/// Runs a function on events of one kind until its environment ends. An error is the event's: the platform tries again.
+/// Runs a function on events of one kind until its environment ends.
+///
+/// A handler's error is logged here, with its causes, and returned as the event's: the platform tries the
+/// event again.
 pub async fn serve_events<E, A, H, F>(handle: H) -> Result<(), Error>
 where
     E: DeserializeOwned + Send + 'static,
@@ -95,20 +112,23 @@ fn causes(error: &(dyn std::error::Error + 'static)) -> String {
     chain.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
-/// One cheap request while the environment starts, when it has a whole processor: the TLS handshake is done before the first
-/// request comes. It asks for what the function's role allows and nobody has.
+/// One cheap request while the environment starts, when it has a whole processor.
+///
+/// So the TLS handshake is done before the first request comes. It asks for something that the function's
+/// role allows and that nobody has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WarmUp {
-    /// A phone.
+    /// It asks for a phone's member.
     Identities,
-    /// A campaign.
+    /// It asks for a campaign.
     Catalog,
-    /// A campaign; and when the environment ends it returns the stock that it has leased.
+    /// It asks for a campaign. When the environment ends, it returns the stock that it has leased and not
+    /// spent.
     CatalogAndStock,
 }
 
 impl WarmUp {
-    /// Whatever is answered is of no interest: the first request will meet what is wrong.
+    /// Asks. What is answered is of no interest: the first request will meet what is wrong.
     async fn ask(self, tables: &Tables) {
         match self {
             WarmUp::Identities => drop(tables.identities.find_member_of_phone(&[0; 32]).await),
@@ -121,7 +141,10 @@ impl WarmUp {
     }
 }
 
-/// Answers one event: the handler's success, or its refusal in the caller's language. Logs the request once.
+/// Answers one event: the handler's success, or its refusal in the client's language.
+///
+/// It gives the handler tables whose calls end within ten seconds, and logs the request once. It never fails:
+/// a refusal is an answer.
 pub async fn answer<T, H, F>(deps: &Deps<T>, event: ApiGatewayV2httpRequest, handle: H) -> Response
 where
     T: Handles,
@@ -138,6 +161,9 @@ where
     outcome.unwrap_or_else(|error| Response::problem(&error, language, &request_id))
 }
 
+/// Logs one line of a request: its id, status, code, duration and table requests.
+///
+/// A refusal with causes is an error, with the whole chain. Everything else is information.
 fn log(outcome: &Result<Response, ApiError>, request_id: &str, began: Instant, capacity: mealticket_store::Capacity) {
     let duration_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
     let (status, code) = match outcome {
@@ -162,12 +188,14 @@ fn log(outcome: &Result<Response, ApiError>, request_id: &str, began: Instant, c
     }
 }
 
-/// A DynamoDB client for `mealticket_store`.
+/// A DynamoDB client for `mealticket_store`, with the settings of this SDK.
 pub fn client(sdk: &SdkConfig) -> aws_sdk_dynamodb::Client {
     aws_sdk_dynamodb::Client::new(sdk)
 }
 
-/// What every client has in common: none retries by itself, because the store must know what was tried.
+/// The settings that every AWS client has in common.
+///
+/// None retries by itself, because `shared/store` must know what was tried.
 async fn sdk_config() -> SdkConfig {
     let timeouts =
         TimeoutConfig::builder().connect_timeout(CONNECT_TIMEOUT).operation_attempt_timeout(ATTEMPT_TIMEOUT).build();
@@ -178,6 +206,7 @@ async fn sdk_config() -> SdkConfig {
         .await
 }
 
+/// Reads the stack's keys. Errors name the file and the defect, and never a key.
 async fn read_secrets(source: &SecretsSource) -> Result<Secrets, Error> {
     match source {
         SecretsSource::File(path) => {

@@ -1,4 +1,7 @@
 //! The keys of one province's stack: one JSON document, in Secrets Manager or in a git-ignored file.
+//!
+//! A ring is a list of keys with versions, newest first. The first key makes, and every key reads. So a key
+//! is rotated by putting a new one in front, and dropped when nothing that it made is wanted any more.
 
 use crate::random;
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
@@ -9,49 +12,58 @@ use std::fmt;
 
 /// Every key of a stack. `Debug` is redacted.
 ///
-/// Fields that are not known are passed over, from this release on: a key is added to the document before the release that reads it, and
-/// that release may be rolled back. The release before this one refuses them: see `docs/adr/0014-sealed-values.md`.
+/// Unknown fields are ignored, from this release on. A key is added to the document before the release that
+/// reads it, and that release may be rolled back. The release before this one refuses unknown fields: see
+/// `docs/adr/0014-sealed-values.md`.
 #[derive(Serialize, Deserialize)]
 pub struct Secrets {
-    /// Makes public ids; never rotated.
+    /// Makes public ids. It is never rotated: clients keep ids.
     pub id_key: Key,
-    /// Makes codes, newest first.
+    /// Makes coupons' codes, newest first. An old one stays until no live coupon carries its version.
     pub code_keys: Vec<VersionedKey>,
-    /// Hashes phones and source addresses.
+    /// Hashes phones and source addresses, for the index and the counters.
     pub phone_key: Key,
-    /// Hashes one-time codes.
+    /// Hashes one-time codes within their challenges.
     pub otp_key: Key,
-    /// Makes refresh tokens.
+    /// Makes the proofs in refresh tokens, and the ids of session families.
     pub session_key: Key,
-    /// Proves that a code was presented to a merchant; the first one makes. An old key lives 72 hours longer than its last use.
+    /// Proves that a code was presented to a merchant. The first one makes.
+    ///
+    /// An old key stays 72 hours longer than its last use.
     pub proof_keys: Vec<VersionedKey>,
-    /// Signs partners' share codes; the first one makes. Codes are printed on posters: an old key lives as long as they hang.
+    /// Signs partners' share codes. The first one makes.
+    ///
+    /// Codes are printed on posters, so an old key stays as long as they hang.
     pub share_keys: Vec<VersionedKey>,
-    /// Seal what the tables and the tokens hold.
+    /// The one key that sealed everything before each kind had a ring.
+    ///
+    /// It opens what is still sealed with it, and seals nothing.
     pub seal_keys: SealKeys,
     /// Sealed everything before each use had keys of its own. It opens what is still sealed so, and seals nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seal_key: Option<Key>,
-    /// Signs access tokens.
+    /// Signs members' access tokens.
     pub token_key: TokenKey,
 }
 
-/// The keys that seal, by what they seal; the first one seals. What is sealed names the version of its key.
+/// The keys that seal, by what they seal. The first one of a ring seals.
+///
+/// What is sealed names the version of its key.
 #[derive(Serialize, Deserialize)]
 pub struct SealKeys {
     /// Members' phones.
     pub phone: Vec<VersionedKey>,
     /// Members' attributes in access tokens.
     pub attributes: Vec<VersionedKey>,
-    /// What merchants' reports are recognised by.
+    /// The secrets and public keys that merchants' reports are recognised by.
     pub webhook_secret: Vec<VersionedKey>,
-    /// What messages to merchants' endpoints are signed with.
+    /// The secrets that messages to merchants' endpoints are signed with.
     pub endpoint_secret: Vec<VersionedKey>,
     /// The bodies of reports.
     pub webhook_body: Vec<VersionedKey>,
 }
 
-/// 32 bytes, written in base64.
+/// 32 bytes, written in base64. It has no `Debug`, so it is never printed.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Key(pub [u8; 32]);
 
@@ -59,29 +71,29 @@ pub struct Key(pub [u8; 32]);
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct VersionedKey {
-    /// 1 to 65 535; each once in a ring.
+    /// 1 to 65 535; each once in a ring. A value that the key made names it.
     pub version: u16,
-    /// 32 random bytes.
+    /// 32 random bytes, for AES-256 or HMAC-SHA-256.
     pub key: Key,
 }
 
-/// The Ed25519 key of access tokens.
+/// The Ed25519 key of members' access tokens.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TokenKey {
-    /// Its name in a token's header.
+    /// Its name in a token's header. A token that names another is refused.
     pub kid: String,
-    /// PKCS #8 v2, in base64.
+    /// The private key: PKCS #8 v2 (RFC 5958), in base64.
     pub pkcs8: String,
 }
 
-/// The document is not one.
+/// The document is not usable. The text names the part and never a key.
 #[derive(Debug, thiserror::Error)]
 #[error("the stack's secrets are not usable: {0}")]
 pub struct SecretsError(pub &'static str);
 
 impl Secrets {
-    /// New random keys.
+    /// New random keys for a new stack: rings of one key each, with version 1.
     pub fn generate() -> Result<Self, SecretsError> {
         let key = || random::bytes().map(Key).map_err(|_| SecretsError("no random bytes"));
         let ring = || Ok(vec![VersionedKey { version: 1, key: key()? }]);
@@ -105,13 +117,16 @@ impl Secrets {
         })
     }
 
-    /// Reads the document.
+    /// Reads the document. The error does not say where it is wrong, because the reason could quote a key.
     pub fn from_json(document: &str) -> Result<Self, SecretsError> {
         // The reason is not passed on: it could quote a key.
         serde_json::from_str(document).map_err(|_| SecretsError("not the JSON document that is expected"))
     }
 
-    /// An older document with the keys that it has not yet, new and random; as it is when it has them all.
+    /// An older document with the keys that it does not have yet, new and random.
+    ///
+    /// A document that has them all stays as it is, and no key in it is replaced. Errors: it is no JSON
+    /// object.
     pub fn complete(mut document: serde_json::Value) -> Result<serde_json::Value, SecretsError> {
         let broken = || SecretsError("not the JSON document that is expected");
         let fresh = serde_json::to_value(Self::generate()?).map_err(|_| broken())?;
@@ -122,20 +137,20 @@ impl Secrets {
         Ok(document)
     }
 
-    /// The ring that makes and reads codes.
+    /// The ring that makes and reads codes. Errors: it is empty, or names a version twice.
     pub fn code_key_ring(&self, province: Province) -> Result<CodeKeyRing, SecretsError> {
         let keys: Vec<CodeKey> =
             self.code_keys.iter().map(|key| CodeKey { version: key.version, key: key.key.0 }).collect();
         CodeKeyRing::new(province, &keys).ok_or(SecretsError("code_keys is empty or names a version twice"))
     }
 
-    /// The cipher that makes and reads public ids.
+    /// The cipher that makes and reads public ids of this province.
     pub fn id_cipher(&self, province: Province) -> Result<IdCipher, SecretsError> {
         IdCipher::new(province, &self.id_key.0).ok_or(SecretsError("id_key"))
     }
 }
 
-/// Adds what an object has not, at any depth.
+/// Adds to `known` what `fresh` has besides, at any depth. Nothing that is there is changed.
 fn add_missing(known: &mut serde_json::Value, fresh: &serde_json::Value) {
     if let (Some(known), Some(fresh)) = (known.as_object_mut(), fresh.as_object()) {
         for (name, value) in fresh {
@@ -144,21 +159,21 @@ fn add_missing(known: &mut serde_json::Value, fresh: &serde_json::Value) {
     }
 }
 
-/// A new Ed25519 key in PKCS #8, base64.
+/// A new Ed25519 key in PKCS #8, base64. Errors: the system gave no random bytes.
 pub fn new_ed25519() -> Result<String, SecretsError> {
     let pair = Ed25519KeyPair::generate().map_err(|_| SecretsError("no Ed25519 key"))?;
     let document = pair.to_pkcs8().map_err(|_| SecretsError("no Ed25519 key"))?;
     Ok(STANDARD.encode(document.as_ref()))
 }
 
-/// The public half of an Ed25519 key in PKCS #8: its 32 bytes.
+/// The public half of an Ed25519 key in PKCS #8: its 32 bytes. Errors: it is not base64, or no such key.
 pub fn ed25519_public(pkcs8: &str) -> Result<Vec<u8>, SecretsError> {
     let bytes = STANDARD.decode(pkcs8).map_err(|_| SecretsError("a key is not base64"))?;
     let pair = Ed25519KeyPair::from_pkcs8(&bytes).map_err(|_| SecretsError("not an Ed25519 key"))?;
     Ok(pair.public_key().as_ref().to_vec())
 }
 
-/// SubjectPublicKeyInfo of an Ed25519 key (RFC 8410): a fixed header and the 32 bytes.
+/// An Ed25519 public key as PEM: SubjectPublicKeyInfo (RFC 8410), a fixed header and the 32 bytes.
 pub fn ed25519_public_pem(public: &[u8]) -> String {
     const HEADER: [u8; 12] = [0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00];
     let der = [&HEADER, public].concat();
@@ -205,7 +220,7 @@ mod tests {
         }
         assert_eq!(completed["seal_keys"]["webhook_body"], older["seal_keys"]["webhook_body"]);
         assert_ne!(completed["seal_keys"]["phone"], whole["seal_keys"]["phone"], "it is new");
-        // A key of a newer release is passed over: that release may be rolled back.
+        // A key of a newer release is ignored: that release may be rolled back.
         let mut newer = whole;
         newer["a_key_of_tomorrow"] = serde_json::json!([]);
         assert!(Secrets::from_json(&newer.to_string()).is_ok());

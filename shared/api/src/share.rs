@@ -1,29 +1,37 @@
 //! Partners' share codes (C6): `<partner>-<signature>`, like `teahouse-7kq2m4x9c0d1e`, at most 32 bytes.
 //!
-//! The signature is HMAC-SHA-256 over the partner's id, cut to 65 bits and written in Crockford's base 32: 2⁶⁴ claims find one by guessing.
+//! The signature is HMAC-SHA-256 over the partner's id, cut to 65 bits and written in Crockford's base 32.
+//! Somebody who guesses would need 2⁶⁴ claims to find one.
 
 use crate::vault::Vault;
 use aws_lc_rs::constant_time;
 use mealticket_domain::{PartnerId, Share, ShareCode};
 
+/// Crockford's base 32, in small letters: links are written in them.
 const SYMBOLS: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 /// Symbols of a signature: 13 × 5 bits.
 const SIGNATURE_SYMBOLS: usize = 13;
+/// The prefix of a partner's id, which a share code leaves out.
 const PREFIX: &str = "ptn_";
 
 impl Vault {
-    /// The share code of a partner. The same partner always has the same, until the key changes; older ones stay good as long as their
-    /// key is in the ring.
+    /// The share code of a partner.
+    ///
+    /// The same partner always has the same code, until the key changes. Older codes stay good as long as
+    /// their key is in the ring.
     pub fn share_code(&self, partner: &PartnerId) -> Option<ShareCode> {
         let signature = symbols(self.shares.mac(&parts(partner)));
         format!("{}-{signature}", partner.as_str().strip_prefix(PREFIX)?).parse().ok()
     }
 
     /// What a share code is worth: the partner that it was signed for, or the mere text.
+    ///
+    /// Nothing is refused here: a wrong code earns nothing, and the claim goes on.
     pub fn share(&self, code: ShareCode) -> Share {
         self.partner(&code).map_or(Share::Unverified(code), Share::Partner)
     }
 
+    /// The partner that a code was signed for, by any key of the ring. It compares in constant time.
     fn partner(&self, code: &ShareCode) -> Option<PartnerId> {
         let (partner, signature) = code.as_str().rsplit_once('-')?;
         let partner: PartnerId = format!("{PREFIX}{partner}").parse().ok()?;
@@ -33,11 +41,12 @@ impl Vault {
     }
 }
 
+/// The bytes that are signed. The label keeps them apart from those of every other use.
 fn parts(partner: &PartnerId) -> [&[u8]; 2] {
     [b"share", partner.as_str().as_bytes()]
 }
 
-/// The first 65 bits.
+/// The first 65 bits of an authentication code, in thirteen symbols.
 fn symbols(mac: [u8; 32]) -> String {
     let bits =
         mac.iter().take(9).fold(0u128, |bits, byte| bits << 8 | u128::from(*byte)) >> (9 * 8 - SIGNATURE_SYMBOLS * 5);

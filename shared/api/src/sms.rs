@@ -8,16 +8,18 @@ use tokio::sync::mpsc::UnboundedSender;
 /// Sends short messages. The operator's HTTPS gateway comes with deployment.
 #[derive(Debug, Clone)]
 pub enum SmsGateway {
-    /// Printed, a JSON object a line, for whoever runs a stack on one machine to read.
+    /// Printed to standard output, a JSON object a line, for whoever runs a stack on one machine.
     Printed,
-    /// Handed to somebody in this process: a test that signs people up.
+    /// Handed to a channel in this process: for a test that signs people up.
     HandedTo(UnboundedSender<(Phone, String)>),
-    /// None is configured. Codes are never printed unless somebody asked for that: a cloud would keep them in a log.
+    /// No gateway is configured, so every message fails with 503.
+    ///
+    /// Codes are never printed unless somebody asked for that: a cloud would keep them in a log.
     NotConnected,
 }
 
 impl SmsGateway {
-    /// Sends a one-time code.
+    /// Sends a one-time code of six digits. 503 when it cannot be sent.
     pub fn send_otp(&self, phone: &Phone, otp: &str) -> Result<(), ApiError> {
         let not_sent = || ApiError::unavailable("the message could not be sent");
         match self {

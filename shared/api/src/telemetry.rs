@@ -1,9 +1,13 @@
-//! JSON logs, one line per request. What never goes in: tokens, codes, phones, keys, bodies, idempotency keys.
+//! JSON logs, one line per request.
+//!
+//! What is never logged: tokens, codes, phones, keys, bodies, idempotency keys.
 
 use tracing::{Metadata, level_filters::LevelFilter};
 use tracing_subscriber::{Layer, filter::filter_fn, layer::SubscriberExt, util::SubscriberInitExt};
 
-/// The crates whose logs are ours: what they say below `info` was written with the rule above in mind. Held equal to the workspace.
+/// The crates whose logs are ours. A test holds the list equal to the workspace.
+///
+/// What they log below `info` was written with the rule above in mind.
 const OURS: [&str; 19] = [
     "mealticket_api",
     "mealticket_domain",
@@ -26,8 +30,9 @@ const OURS: [&str; 19] = [
     "sweep_stock",
 ];
 
-/// Starts logging to standard error, once per process: Lambda collects both streams, and on one machine standard output
-/// belongs to the messages.
+/// Starts logging to standard error, once per process.
+///
+/// Lambda collects both streams. On one machine standard output belongs to the short messages.
 pub(crate) fn start(level: LevelFilter) {
     let layer = tracing_subscriber::fmt::layer()
         .json()
@@ -40,8 +45,10 @@ pub(crate) fn start(level: LevelFilter) {
     let _ = tracing_subscriber::registry().with(layer).try_init();
 }
 
-/// Ours down to `level`; of what we depend on nothing below `info`, whatever the level: the runtime traces whole events, tokens and
-/// codes among them.
+/// Whether a line of this crate and level is logged: ours down to `level`, and of what we depend on nothing
+/// below `info`.
+///
+/// That holds whatever the level is. The runtime traces whole events, with tokens and codes among them.
 fn is_logged(level: LevelFilter, metadata: &Metadata<'_>) -> bool {
     let name = metadata.target().split("::").next().unwrap_or_default();
     let level = if OURS.contains(&name) { level } else { level.min(LevelFilter::INFO) };

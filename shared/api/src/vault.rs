@@ -1,7 +1,9 @@
-//! Keyed hashes and sealed values. Each use has a label of its own, so that a value made for one means nothing in another.
+//! Keyed hashes and sealed values. Each use has a label of its own, so that a value made for one means
+//! nothing in another.
 //!
-//! What is sealed is `0x02 ‖ key version (2 bytes) ‖ nonce (12) ‖ AES-256-GCM`, under a key of its purpose. Its purpose, that version and
-//! the place where it stands are authenticated: a value that is copied to another item, or to another attribute, does not open.
+//! What is sealed is `0x02 ‖ key version (2 bytes) ‖ nonce (12) ‖ AES-256-GCM`, under a key of its kind. Its
+//! kind, that version and the attribute that holds it are authenticated. So a value that is copied to another
+//! item, or to another attribute, does not open.
 
 use crate::{
     problem::ApiError,
@@ -16,7 +18,7 @@ use mealticket_domain::{MemberNo, Phone};
 use mealticket_store::AttributePath;
 use std::{collections::BTreeSet, fmt};
 
-/// Holds the keys of hashes and seals. `Debug` is redacted.
+/// Holds the keys of hashes and seals. `Debug` is redacted, and no method returns a key.
 pub struct Vault {
     phone: hmac::Key,
     otp: hmac::Key,
@@ -24,7 +26,7 @@ pub struct Vault {
     pub(crate) proofs: MacRing,
     pub(crate) shares: MacRing,
     seals: SealRings,
-    /// Opens what was sealed before every purpose had keys of its own.
+    /// Opens what was sealed before every kind had a ring of its own.
     before_rings: Option<LessSafeKey>,
 }
 
@@ -37,22 +39,23 @@ struct SealRings {
     webhook_body: SealRing,
 }
 
-/// What a sealed value is; part of what is authenticated, so that one kind cannot pass as another.
+/// What a sealed value is. It is part of what is authenticated, so one kind cannot pass as another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sealed {
-    /// A member's phone.
+    /// A phone, in a member's profile or in the challenge that proves it.
     Phone,
     /// A member's attributes in an access token.
     Attributes,
-    /// A merchant's webhook secret.
+    /// The secret or public key that a merchant's reports are recognised by.
     WebhookSecret,
-    /// What messages to a merchant's endpoint are signed with.
+    /// The secret that messages to a merchant's endpoint are signed with.
     EndpointSecret,
-    /// A webhook's body.
+    /// The body of a merchant's report.
     WebhookBody,
 }
 
 impl Sealed {
+    /// The label that is authenticated. Stored values do not open under another, so it never changes.
     const fn label(self) -> &'static [u8] {
         match self {
             Sealed::Phone => b"phone",
@@ -64,12 +67,15 @@ impl Sealed {
     }
 }
 
-/// The first byte of a sealed value: the second format. The first had none: it began with a random nonce.
+/// The first byte of a sealed value: the second format. The first had no such byte: it began with a random
+/// nonce.
 const FORMAT: u8 = 2;
 /// Bytes before the nonce: the format and the version of the key.
 const HEAD_BYTES: usize = 3;
 
-/// A ring's keys: the first one makes, every one reads. Each has a version of its own, from 1.
+/// The keys of a ring: the first one makes, every one reads.
+///
+/// Errors: the ring is empty, or a version comes twice or is 0.
 fn ring(keys: &[VersionedKey]) -> Result<(&VersionedKey, &[VersionedKey]), ApiError> {
     let versions: BTreeSet<u16> = keys.iter().map(|key| key.version).collect();
     if versions.len() != keys.len() || versions.contains(&0) {
@@ -78,7 +84,7 @@ fn ring(keys: &[VersionedKey]) -> Result<(&VersionedKey, &[VersionedKey]), ApiEr
     keys.split_first().ok_or_else(|| ApiError::internal("a ring of keys is empty"))
 }
 
-/// Keys that seal for one purpose. The first one seals; what is sealed names the version that opens it.
+/// The keys that seal one kind of value. The first one seals; what is sealed names the version that opens it.
 struct SealRing {
     first: (u16, LessSafeKey),
     others: Vec<(u16, LessSafeKey)>,
@@ -91,18 +97,21 @@ impl SealRing {
         Ok(SealRing { first: read(first)?, others: others.iter().map(read).collect::<Result<_, _>>()? })
     }
 
+    /// The key of this version; `None` when the ring no longer has it.
     fn version(&self, version: u16) -> Option<&LessSafeKey> {
         let mut all = std::iter::once(&self.first).chain(&self.others);
         all.find(|(known, _)| *known == version).map(|(_, key)| key)
     }
 }
 
+/// A key as AES-256-GCM takes it.
 fn seal_key(key: &Key) -> Result<LessSafeKey, ApiError> {
     let key = UnboundKey::new(&AES_256_GCM, &key.0).map_err(|_| ApiError::internal("seal key"))?;
     Ok(LessSafeKey::new(key))
 }
 
-/// Keys of message authentication codes (HMAC-SHA-256). The first one makes them; every one checks them.
+/// Keys of message authentication codes (HMAC-SHA-256, RFC 2104). The first one makes them; every one checks
+/// them.
 pub(crate) struct MacRing {
     first: hmac::Key,
     others: Vec<hmac::Key>,
@@ -127,7 +136,7 @@ impl MacRing {
 }
 
 impl Vault {
-    /// A vault with these keys.
+    /// A vault with these keys. Errors name the defect of a ring, and never a key.
     pub fn new(secrets: &Secrets) -> Result<Self, ApiError> {
         let key = |key: &[u8; 32]| hmac::Key::new(hmac::HMAC_SHA256, key);
         let seals = &secrets.seal_keys;
@@ -148,47 +157,53 @@ impl Vault {
         })
     }
 
-    /// What stands for a phone in an index.
+    /// What stands for a phone in an index: 32 bytes. Without the key nobody can find the phone by trying.
     pub fn phone_hash(&self, phone: &Phone) -> [u8; 32] {
         mac(&self.phone, &[b"phone", phone.expose_e164().as_bytes()])
     }
 
-    /// What stands for a source address in a counter.
+    /// What stands for a source address in a counter. The same key makes it, under another label.
     pub fn source_hash(&self, address: &str) -> [u8; 32] {
         mac(&self.phone, &[b"source", address.as_bytes()])
     }
 
-    /// What stands for a one-time code within its challenge.
+    /// What stands for a one-time code within its challenge: 16 bytes. In another challenge the same code has
+    /// others.
     pub fn otp_hash(&self, challenge_id: &str, otp: &str) -> [u8; 16] {
         short(mac(&self.otp, &[challenge_id.as_bytes(), otp.as_bytes()]))
     }
 
-    /// The session family that a proof begins: the same proof begins the same family.
+    /// The session family that a proven challenge begins: 16 bytes.
+    ///
+    /// The same challenge begins the same family, so a repeated sign-in makes no second session.
     pub fn family_of_challenge(&self, challenge_id: &str) -> [u8; 16] {
         short(mac(&self.session, &[b"family", challenge_id.as_bytes()]))
     }
 
-    /// The proof that a refresh token of this family and generation was given out by us.
+    /// The proof in a refresh token of this family and generation: 32 bytes that only we can make.
     pub fn refresh_mac(&self, family_id: &[u8; 16], generation: u32) -> [u8; 32] {
         mac(&self.session, &[b"refresh", family_id, &generation.to_be_bytes()])
     }
 
-    /// Whether that proof is the right one, in constant time.
+    /// Whether a refresh token's proof is the right one. It compares in constant time.
     pub fn refresh_mac_matches(&self, family_id: &[u8; 16], generation: u32, proof: &[u8]) -> bool {
         constant_time::verify_slices_are_equal(&self.refresh_mac(family_id, generation), proof).is_ok()
     }
 
-    /// Seals a value that stands at `path`, under the newest key of its kind and a random nonce.
+    /// Seals a value that the attribute at `path` holds, under the newest key of its kind and a random nonce.
+    ///
+    /// 500 when there are no random bytes. Sealing the same value twice gives different bytes.
     pub fn seal(&self, kind: Sealed, path: &AttributePath, plain: &[u8]) -> Result<Vec<u8>, ApiError> {
         self.seal_at(kind, &path.parts(), plain)
     }
 
-    /// Opens a sealed value; `None` when it was not sealed here, for this kind and this place.
+    /// Opens a sealed value. `None` when it was not sealed here, for this kind and this attribute, with a key
+    /// of the ring.
     pub fn open(&self, kind: Sealed, path: &AttributePath, sealed: &[u8]) -> Option<Vec<u8>> {
         self.open_at(kind, &path.parts(), sealed)
     }
 
-    /// Seals a member's attributes into the token of this `jti` and `sub`.
+    /// Seals a member's attributes into the token of this `jti` and `sub`: in no other token do they open.
     pub(crate) fn seal_attributes(&self, (jti, sub): (&str, &str), plain: &[u8]) -> Result<Vec<u8>, ApiError> {
         self.seal_at(Sealed::Attributes, &["token", jti, sub], plain)
     }
@@ -198,6 +213,7 @@ impl Vault {
         self.open_at(Sealed::Attributes, &["token", jti, sub], sealed)
     }
 
+    /// The ring of a kind.
     fn ring(&self, kind: Sealed) -> &SealRing {
         match kind {
             Sealed::Phone => &self.seals.phone,
@@ -208,6 +224,7 @@ impl Vault {
         }
     }
 
+    /// Seals a value with the parts that say where it is held.
     fn seal_at(&self, kind: Sealed, place: &[&str], plain: &[u8]) -> Result<Vec<u8>, ApiError> {
         let (version, key) = &self.ring(kind).first;
         let nonce: [u8; NONCE_LEN] = random::bytes()?;
@@ -219,6 +236,8 @@ impl Vault {
         Ok([&[FORMAT, high, low], &nonce[..], &sealed].concat())
     }
 
+    /// Opens a value with the parts that say where it is held: by the second format, and failing that by the
+    /// first.
     fn open_at(&self, kind: Sealed, place: &[&str], sealed: &[u8]) -> Option<Vec<u8>> {
         let opened = match sealed.split_first_chunk::<HEAD_BYTES>() {
             Some(([FORMAT, high, low], rest)) => {
@@ -232,36 +251,41 @@ impl Vault {
         opened.or_else(|| open_with(self.before_rings(kind)?, kind.label().to_vec(), sealed))
     }
 
-    /// The key of the first format. A token's attributes are never opened with it: that format does not bind them to their token, and
-    /// every token of the release before ended within 15 minutes.
+    /// The key of the first format, if the stack still has it.
+    ///
+    /// A token's attributes are never opened with it. That format does not bind them to their token. Every
+    /// token of the release before ended within 15 minutes.
     fn before_rings(&self, kind: Sealed) -> Option<&LessSafeKey> {
         self.before_rings.as_ref().filter(|_| kind != Sealed::Attributes)
     }
 
-    /// A phone, sealed where it stands.
+    /// A phone, sealed for the attribute at `path`.
     pub fn seal_phone(&self, path: &AttributePath, phone: &Phone) -> Result<Vec<u8>, ApiError> {
         self.seal(Sealed::Phone, path, phone.expose_e164().as_bytes())
     }
 
-    /// A sealed phone, opened.
+    /// The phone that the attribute at `path` holds, sealed. 500 when it does not open.
     pub fn open_phone(&self, path: &AttributePath, sealed: &[u8]) -> Result<Phone, ApiError> {
         let plain = self.open(Sealed::Phone, path, sealed).and_then(|plain| String::from_utf8(plain).ok());
         plain.and_then(|text| text.parse().ok()).ok_or_else(|| ApiError::internal("a sealed phone does not open"))
     }
 
-    /// The principal of a member, in the scope of an idempotency key.
+    /// The name of a member in the scope of an idempotency key, like `member:17`. It is hashed, never sent.
     pub fn principal(member: MemberNo) -> String {
         format!("member:{}", member.get())
     }
 }
 
-/// What is authenticated beside a sealed value: its purpose, its key's version and where it stands, each with its length.
+/// What is authenticated beside a sealed value: its kind, its key's version and where it is held.
+///
+/// Each part has its length before it, so two different lists never give the same bytes.
 fn associated(kind: Sealed, version: u16, place: &[&str]) -> Vec<u8> {
     let version = version.to_be_bytes();
     let parts = [kind.label(), &version].into_iter().chain(place.iter().map(|part| part.as_bytes()));
     parts.flat_map(|part| [&(part.len() as u64).to_be_bytes(), part].concat()).collect()
 }
 
+/// Opens `nonce ‖ AES-256-GCM` with one key; `None` when anything differs from what was sealed.
 fn open_with(key: &LessSafeKey, associated: Vec<u8>, sealed: &[u8]) -> Option<Vec<u8>> {
     let (nonce, rest) = sealed.split_at_checked(NONCE_LEN)?;
     let nonce = Nonce::try_assume_unique_for_key(nonce).ok()?;
@@ -270,6 +294,7 @@ fn open_with(key: &LessSafeKey, associated: Vec<u8>, sealed: &[u8]) -> Option<Ve
     Some(plain.to_vec())
 }
 
+/// HMAC-SHA-256 over length-prefixed parts: two different lists of parts never share an input.
 fn mac(key: &hmac::Key, parts: &[&[u8]]) -> [u8; 32] {
     let mut context = hmac::Context::with_key(key);
     for part in parts {
@@ -283,6 +308,7 @@ fn mac(key: &hmac::Key, parts: &[&[u8]]) -> [u8; 32] {
     bytes
 }
 
+/// The first 128 bits of an authentication code.
 fn short(long: [u8; 32]) -> [u8; 16] {
     let mut short = [0; 16];
     for (to, from) in short.iter_mut().zip(long) {

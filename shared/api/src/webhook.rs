@@ -1,7 +1,9 @@
 //! Standard Webhooks: signatures `v1` (HMAC-SHA256) and `v1a` (Ed25519) verified, `v1` signed.
 //!
-//! Written here because the crate `standardwebhooks` 1.0.1 accepts an empty secret and panics on an extreme time stamp.
-//! The signature is checked before anything of the body is read.
+//! Reports of merchants are verified here. Messages to their endpoints are signed here.
+//!
+//! It is written here because the crate `standardwebhooks` 1.0.1 accepts an empty secret and panics on an
+//! extreme time stamp. The signature is checked before anything of the body is read.
 
 mod key;
 
@@ -9,25 +11,27 @@ pub use key::{SecretError, SenderKey, WebhookSecret};
 
 use mealticket_domain::{Timestamp, limits::CLOCK_SKEW_SECONDS_MAX};
 
-/// The header that names the message.
+/// The header with the id of a report or message.
 pub const ID_HEADER: &str = "webhook-id";
-/// The header with the Unix time of sending.
+/// The header with the Unix time of sending, in seconds.
 pub const TIMESTAMP_HEADER: &str = "webhook-timestamp";
-/// The header with one or more signatures.
+/// The header with one or more signatures, a space between them: `v1,…` or `v1a,…`.
 pub const SIGNATURE_HEADER: &str = "webhook-signature";
 
-/// How far the time stamp may be from now, in seconds, on either side (the specification's own tolerance).
+/// How far the time stamp may be from now, in seconds, on either side: five minutes, the specification's own
+/// tolerance.
 pub const TOLERANCE_SECONDS: i64 = CLOCK_SKEW_SECONDS_MAX;
-/// Bytes of a message id.
+/// Bytes of an id, at the most.
 pub const ID_BYTES_MAX: usize = 64;
-/// Signatures looked at in one header: two secrets during a rotation, with room to spare.
+/// Signatures in one header, at the most: two secrets during a rotation, with room to spare. More are
+/// refused.
 pub const SIGNATURES_MAX: usize = 8;
 /// Bytes of a secret (specification: 24 to 64).
 const SECRET_BYTES: std::ops::RangeInclusive<usize> = 24..=64;
 /// Keys of one sender that count at the same time: the old and the new one during a rotation.
 pub const ACTIVE_KEYS_MAX: usize = 2;
 
-/// One variant per way for a message to be wrong. For tests and the log: a sender is told one thing for all.
+/// One variant per way for a report to be wrong. For tests and the log: a sender gets the same 401 for all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum WebhookError {
     /// A header is missing.
@@ -48,23 +52,26 @@ pub enum WebhookError {
     /// More than eight signatures.
     #[error("there are too many signatures")]
     TooManySignatures,
-    /// None of them is ours.
+    /// No signature is right: another key made it, or the body was changed.
     #[error("no signature matches")]
     NoMatch,
 }
 
-/// A message's headers as they came.
+/// A report's headers as they came; `None` for one that is missing.
 #[derive(Debug, Clone, Copy)]
 pub struct Headers<'a> {
-    /// `webhook-id`.
+    /// `webhook-id`: the same for every attempt at one report.
     pub id: Option<&'a str>,
-    /// `webhook-timestamp`.
+    /// `webhook-timestamp`: Unix seconds, in decimal.
     pub timestamp: Option<&'a str>,
-    /// `webhook-signature`.
+    /// `webhook-signature`: signatures, a space between them.
     pub signature: Option<&'a str>,
 }
 
-/// Verifies that a message was signed with one of `keys` within the tolerance of `now`, and names it.
+/// Verifies that a report was signed with one of `keys` within the tolerance of `now`, and returns its id.
+///
+/// The signed text is `id.timestamp.body`, byte for byte. The errors come in the order of [`WebhookError`].
+/// Whether the id was seen before is for the caller to find out.
 pub fn verify<'a>(
     headers: Headers<'a>,
     body: &[u8],
@@ -93,7 +100,7 @@ pub fn verify<'a>(
     if signatures.into_iter().any(matches) { Ok(id) } else { Err(WebhookError::NoMatch) }
 }
 
-/// One to eleven digits that do not begin with zero: no sign, no space, no overflow.
+/// The number of one to eleven digits that do not begin with zero: no sign, no space, no overflow.
 fn plain_number(text: &str) -> Option<i64> {
     let plain = (1..=11).contains(&text.len()) && !text.starts_with('0') && text.bytes().all(|b| b.is_ascii_digit());
     if plain { text.parse().ok() } else { None }

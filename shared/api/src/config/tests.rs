@@ -1,6 +1,6 @@
 use super::*;
 
-/// What the template tells a function in the cloud.
+/// What the template sets for a function in the cloud.
 fn cloud() -> BTreeMap<String, String> {
     [
         ("PROVINCE", "44"),

@@ -1,4 +1,4 @@
-//! What merchants and operators see of statements.
+//! What merchants and operators see of statements. Amounts are whole fen, and may be below zero.
 
 use mealticket_domain::{
     books::Cell,
@@ -8,34 +8,44 @@ use mealticket_domain::{
 use mealticket_store::ledger::{StatementHead, StatementLines};
 use serde::Serialize;
 
-/// A statement.
+/// A statement, as it is listed or read.
 #[derive(Serialize)]
 pub struct StatementView {
+    /// `stm_…`, with the merchant's name and the month.
     statement_id: String,
     merchant_id: String,
+    /// The province's month, like `2026-11`.
     month: String,
+    /// Its number among the merchant's statements, from 1.
     no: u32,
+    /// What was owed to the merchant before it.
     opening_fen: i64,
+    /// What is owed to the merchant after it.
     closing_fen: i64,
     closed_at: String,
+    /// `closed`, `disputed` or `confirmed`.
     status: &'static str,
+    /// When the merchant confirmed or disputed it.
     #[serde(skip_serializing_if = "Option::is_none")]
     answered_at: Option<String>,
+    /// What the merchant objects to. A confirmation after a dispute still has it.
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
+    /// All its lines together.
     total: AmountsView,
+    /// Some of its lines; left out in a list of statements.
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     lines: Option<LinesView>,
 }
 
-/// Some of a statement's lines.
+/// Some of a statement's lines, and the cursor of the next ones.
 #[derive(Serialize)]
 struct LinesView {
     lines: Vec<LineView>,
     next: Option<String>,
 }
 
-/// What a campaign came to in a store.
+/// What a campaign came to in a store, in the month.
 #[derive(Serialize)]
 struct LineView {
     campaign_id: String,
@@ -47,12 +57,19 @@ struct LineView {
 /// Sums as a merchant sees them: what it is paid, what it bears itself, and what is due to it.
 #[derive(Serialize)]
 pub struct AmountsView {
+    /// Redemptions, those that were undone included.
     redeemed: i64,
+    /// Reversals.
     reversed: i64,
+    /// The orders' amounts before the discount, less those that were undone.
     order_value_fen: i64,
+    /// What was taken off, less what was undone.
     discount_fen: i64,
+    /// What the merchant is paid.
     payable_fen: i64,
+    /// What the merchant bears itself.
     co_funding_fen: i64,
+    /// `payable_fen` less `co_funding_fen`.
     due_fen: i64,
 }
 
@@ -70,18 +87,19 @@ impl AmountsView {
     }
 }
 
-/// Fen that the merchant is paid.
+/// Fen that the merchant is paid, by these postings. Credits of its account are below zero, so the sign is
+/// turned.
 pub fn payable(postings: &Postings) -> i64 {
     -postings.of(&Account::MerchantPayable)
 }
 
-/// Fen that the merchant bears itself.
+/// Fen that the merchant bears itself, by these postings.
 pub fn co_funding(postings: &Postings) -> i64 {
     postings.of(&Account::CoFundingReceivable)
 }
 
 impl StatementView {
-    /// A statement as it is listed.
+    /// A statement as it is listed: without lines.
     pub fn listed(head: &StatementHead) -> Self {
         let (status, answered_at, dispute) = match &head.answer {
             None => ("closed", None, None),
@@ -105,7 +123,7 @@ impl StatementView {
         }
     }
 
-    /// The same with some of its lines.
+    /// The same with some of its lines, and where the next ones begin.
     pub fn with_lines(head: &StatementHead, lines: &StatementLines) -> Self {
         let line = |(key, cell): (&LineKey, &Cell)| LineView {
             campaign_id: key.campaign.to_string(),
