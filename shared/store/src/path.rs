@@ -1,12 +1,13 @@
-//! Where a sealed value stands: its table by its logical name, its item's key, its attribute.
+//! Where a sealed value belongs: its table by its logical name, its item's key, its attribute.
 //!
-//! Whoever seals a value binds it to its place, so that a value that is copied to another item does not open there. The table's name
-//! in the cloud is no part of it: a table that is restored under another name still opens.
+//! The caller that seals a value binds it to this path. So a value that is copied to another item does not open
+//! there. The table's name in the cloud is no part of the path: values of a table that is restored under
+//! another name still open.
 
 use crate::{catalog, identities, members, messages, table::key::Key};
 use mealticket_domain::{MemberNo, MerchantId, webhook::EndpointId};
 
-/// An attribute of an item of a table.
+/// The path of one attribute of one item. The vault of `mealticket-api` authenticates it with every sealed value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AttributePath {
     table: &'static str,
@@ -20,17 +21,17 @@ impl AttributePath {
         AttributePath { table: "members", key: members::keys::profile(member), attribute: "phone_sealed" }
     }
 
-    /// The phone that a one-time code was sent to.
+    /// The phone to which a one-time code was sent, in the challenge.
     pub fn phone_of_challenge(challenge_id: &str) -> Self {
         AttributePath { table: "identities", key: identities::keys::challenge(challenge_id), attribute: "phone_sealed" }
     }
 
-    /// One of the secrets that a merchant's reports are recognised by.
+    /// One of the secrets or public keys by which we recognise a merchant's reports. Each number has a path of its own.
     pub fn webhook_secret(merchant: &MerchantId, number: u32) -> Self {
         AttributePath { table: "catalog", key: catalog::keys::merchant_secret(merchant, number), attribute: "sealed" }
     }
 
-    /// The secrets that messages to an endpoint are signed with.
+    /// The secrets with which we sign messages to an endpoint. They share one path, because they share one attribute.
     pub fn endpoint_secret(merchant: &MerchantId, endpoint: &EndpointId) -> Self {
         AttributePath {
             table: "catalog",
@@ -39,7 +40,7 @@ impl AttributePath {
         }
     }
 
-    /// The body of a report.
+    /// The body of a report, in its receipt. It may hold a code.
     pub fn report_body(merchant: &MerchantId, webhook_id: &str) -> Self {
         AttributePath {
             table: "messages",
@@ -48,7 +49,7 @@ impl AttributePath {
         }
     }
 
-    /// The parts of the path, from the table to the attribute.
+    /// The four parts of the path: table, partition key, sort key, attribute.
     pub fn parts(&self) -> [&str; 4] {
         [self.table, &self.key.pk, &self.key.sk, self.attribute]
     }

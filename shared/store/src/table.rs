@@ -1,4 +1,4 @@
-//! One table, as one execution environment reaches it: the calls, and what every table's code needs for them.
+//! One table as one execution environment reaches it: the calls, and what the code of every table needs for them.
 
 pub(crate) mod attributes;
 pub(crate) mod budget;
@@ -23,7 +23,8 @@ use clock::Clock;
 use std::{sync::Arc, time::Duration};
 use tokio::time::Instant;
 
-/// How long one call goes on asking before it answers "unavailable".
+/// How long one call goes on asking before it returns `StoreError::Unavailable`. A request's own
+/// deadline can end it earlier.
 const GIVE_UP_AFTER: Duration = Duration::from_secs(4);
 
 /// One table. Clones reach the same table within the same budget.
@@ -37,6 +38,7 @@ pub(crate) struct Table {
 }
 
 impl Table {
+    /// The table of this name in the cloud. It asks nothing, not even whether the table is there.
     pub(crate) fn new(client: Client, name: &str, clock: Clock, budget: Budget) -> Self {
         Table { client, name: name.into(), clock, give_up_after: GIVE_UP_AFTER, budget }
     }
@@ -46,11 +48,12 @@ impl Table {
         Table { budget: budget.clone(), ..self.clone() }
     }
 
-    /// The same table with another patience.
+    /// The same table with another patience for each call.
     pub(crate) fn giving_up_after(&self, patience: Duration) -> Self {
         Table { give_up_after: patience, ..self.clone() }
     }
 
+    /// The table's name in the cloud.
     pub(crate) fn name(&self) -> &str {
         &self.name
     }
@@ -63,7 +66,8 @@ impl Table {
         &self.budget
     }
 
-    /// When a call that begins now stops trying.
+    /// When a call that begins now stops trying: after the table's patience, or at the request's
+    /// deadline if that is earlier.
     pub(crate) fn give_up_at(&self) -> Instant {
         let give_up_at = Instant::now() + self.give_up_after;
         self.budget.answer_by().map_or(give_up_at, |answer_by| give_up_at.min(answer_by))
@@ -89,7 +93,7 @@ impl Table {
         self.client.query().table_name(&*self.name)
     }
 
-    /// A scan: for the rebuild alone. Nothing that answers a request reads a whole table.
+    /// A scan, for the rebuild alone. Nothing that answers a request reads a whole table.
     #[expect(clippy::disallowed_methods, reason = "the rebuild is about every coupon there is")]
     pub(crate) fn scan_items(&self) -> ScanFluentBuilder {
         self.client.scan().table_name(&*self.name)

@@ -1,4 +1,4 @@
-//! What an execution environment remembers of things that change a few times a day.
+//! What an execution environment remembers of items that change a few times a day.
 
 use std::{
     collections::HashMap,
@@ -8,13 +8,16 @@ use std::{
 };
 use tokio::time::Instant;
 
-/// A change in the catalog is seen by every environment within this time; the docs promise it.
+/// Every environment sees a change of the catalog within this time. `docs/ARCHITECTURE.md` promises it.
 pub(crate) const FRESH_FOR: Duration = Duration::from_secs(30);
-/// Entries of one kind kept at once. A province has hundreds of campaigns of about 2 KB; 4 096 are 8 MB of 256.
+/// Entries of one kind that an environment keeps. A province has hundreds of campaigns of about
+/// 2 KB; 4 096 are 8 MB of 256.
 const ENTRIES_MAX: usize = 4_096;
 
-/// Values that grow old. A value is fresh for between half and the whole of [`FRESH_FOR`]: the jitter keeps environments
-/// that started together from asking together.
+/// Values that grow old. A value of the catalog is fresh for between half and the whole of [`FRESH_FOR`]. The jitter
+/// keeps environments that started together from asking together.
+///
+/// Only what exists is kept. A stranger who asks for unknown keys cannot fill the memory.
 pub(crate) struct Aging<K, V>(Mutex<HashMap<K, (Instant, V)>>);
 
 impl<K, V> Default for Aging<K, V> {
@@ -24,11 +27,13 @@ impl<K, V> Default for Aging<K, V> {
 }
 
 impl<K: Eq + Hash, V: Clone> Aging<K, V> {
+    /// The value, while it is fresh.
     pub(crate) fn fresh(&self, key: &K) -> Option<V> {
         let entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         entries.get(key).filter(|(until, _)| Instant::now() < *until).map(|(_, value)| value.clone())
     }
 
+    /// Keeps a value for `fresh_for`. When [`ENTRIES_MAX`] entries are there, all of them are dropped first.
     pub(crate) fn keep(&self, key: K, value: V, fresh_for: Duration) {
         let mut entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if entries.len() >= ENTRIES_MAX {
@@ -38,6 +43,7 @@ impl<K: Eq + Hash, V: Clone> Aging<K, V> {
     }
 }
 
+/// Between 15 and 30 seconds, at random.
 pub(crate) fn jittered() -> Duration {
     FRESH_FOR.mul_f64(0.5 + fastrand::f64() / 2.0)
 }

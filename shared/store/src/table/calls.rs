@@ -1,9 +1,17 @@
-//! The calls we make, and what is done when one of them gets no answer.
+//! The calls that we make, and what follows when one of them gets no answer.
 //!
-//! A write whose answer is lost may have happened, may still happen, or may never: reading cannot tell, because a late
-//! write can land after the read. So a guarded write is repeated, identical, until the table either does it or refuses it;
-//! the refusal carries the item (`ALL_OLD`), which shows whether it was our own write that stands there.
-//! The SDK's own retries are off: they would hide that an earlier attempt may have been applied.
+//! A write whose answer is lost may have happened, may still happen, or may never happen. A read cannot tell, because a
+//! late write can land after the read. So [`Table`] repeats a guarded write, identical, until the table either does it
+//! or refuses it. The refusal carries the item (`ALL_OLD`), which shows whether our own write stands there.
+//!
+//! The SDK's own retries are off. They would hide that an earlier attempt may have been applied.
+//!
+//! How an attempt that has no outcome is counted:
+//!
+//! - *Not applied*: throttled, or in conflict. The call is repeated after a pause.
+//! - *Unknown*: no connection, no answer in time, a status of 500 or more. The call is repeated, and the caller learns
+//!   that an attempt may have been applied.
+//! - *Fatal*: the call itself is wrong, or not permitted. It ends at once.
 
 use crate::table::{
     Table,
@@ -23,32 +31,39 @@ use aws_sdk_dynamodb::{
 use std::{error::Error, future::Future, time::Duration};
 use tokio::time::Instant;
 
-/// What a guarded write came to.
+/// What a guarded write came to. Both are outcomes; a call without an outcome is a [`StoreError`].
 pub(crate) enum Write {
-    /// Done; the item as it is now, for an update.
+    /// The table did it. For an update this is the item as it is now; for a put it is empty.
     Done(Item),
-    /// Its condition failed; the item as it stands, if there is one.
+    /// Its condition failed. This is the item as it stands, if there is one.
     Refused(Option<Item>),
 }
 
-/// A page of a query or a scan.
+/// A page of a query or a scan: at most a megabyte, or as many items as the call's limit.
 pub(crate) struct Page {
     pub(crate) items: Vec<Item>,
+    /// The key after which the next page begins; `None` at the end. A page may be empty and still have a next one.
     pub(crate) next: Option<Item>,
 }
 
-/// First pause between two attempts; doubled each time, with full jitter.
+/// The first pause between two attempts. Each further pause is twice as long, with jitter over its whole length.
 const PAUSE_FIRST: Duration = Duration::from_millis(20);
-/// Longest pause.
+/// The longest pause.
 const PAUSE_MAX: Duration = Duration::from_millis(640);
 
 impl Table {
+    /// Puts an item. The caller sets the condition; a put without one is never refused.
+    ///
+    /// A repeat after a lost answer can meet our own first write. Then the outcome is `Refused` with that item,
+    /// and the caller compares.
     pub(crate) async fn put(&self, call: PutItemFluentBuilder) -> Result<Write, StoreError> {
         self.put_while(call, || true).await.map(|(written, _)| written)
     }
 
-    /// A put of which no attempt is signed once `may_send` says no. Tells as well whether an attempt before the one that
-    /// was answered may have been applied: then what stands there may be our own.
+    /// A put of which no attempt is signed once `may_send` returns false.
+    ///
+    /// It returns also whether an attempt before the last one may have been applied. If so, the item that stands there
+    /// may be our own. When `may_send` says no before an outcome, it returns `StoreError::Unavailable`.
     pub(crate) async fn put_while(
         &self,
         call: PutItemFluentBuilder,
@@ -72,6 +87,7 @@ impl Table {
         self.definite_while(attempt, may_send).await
     }
 
+    /// Updates an item. The outcome carries the whole item: as it is now when done, as it stands when refused.
     pub(crate) async fn update(&self, call: UpdateItemFluentBuilder) -> Result<Write, StoreError> {
         let call = prepared(call);
         self.until_definite(|| self.update_attempt(&call)).await
@@ -90,7 +106,7 @@ impl Table {
         }
     }
 
-    /// A delete. One whose condition fails has nothing to do.
+    /// Deletes an item. A delete whose condition fails has nothing to do, and is no error.
     pub(crate) async fn delete(&self, call: DeleteItemFluentBuilder) -> Result<(), StoreError> {
         let call = call.return_consumed_capacity(ReturnConsumedCapacity::Total);
         self.until_definite(|| async {
@@ -106,6 +122,7 @@ impl Table {
         .await
     }
 
+    /// Reads one item, if it is there. Eventually consistent unless the caller says otherwise.
     pub(crate) async fn get(&self, call: GetItemFluentBuilder) -> Result<Option<Item>, StoreError> {
         let call = call.return_consumed_capacity(ReturnConsumedCapacity::Total);
         self.until_definite(|| async {
@@ -116,6 +133,7 @@ impl Table {
         .await
     }
 
+    /// One page of a query. Eventually consistent unless the caller says otherwise.
     pub(crate) async fn query(&self, call: QueryFluentBuilder) -> Result<Page, StoreError> {
         let call = call.return_consumed_capacity(ReturnConsumedCapacity::Total);
         self.until_definite(|| async {
@@ -126,7 +144,7 @@ impl Table {
         .await
     }
 
-    /// A page of a scan.
+    /// One page of a scan.
     pub(crate) async fn scan(&self, call: ScanFluentBuilder) -> Result<Page, StoreError> {
         let call = call.return_consumed_capacity(ReturnConsumedCapacity::Total);
         self.until_definite(|| async {
@@ -151,7 +169,7 @@ impl Table {
         }
     }
 
-    /// A query for one partition, on items whose sort key begins with `prefix`.
+    /// A query of one partition, for items whose sort key begins with `prefix`.
     pub(crate) fn query_prefix(&self, pk: String, prefix: &str) -> QueryFluentBuilder {
         self.query_items()
             .key_condition_expression("pk = :pk AND begins_with(sk, :prefix)")
@@ -159,13 +177,13 @@ impl Table {
             .expression_attribute_values(":prefix", AttributeValue::S(prefix.to_owned()))
     }
 
-    /// A query for one whole partition.
+    /// A query of one whole partition.
     pub(crate) fn query_partition(&self, pk: String) -> QueryFluentBuilder {
         let call = self.query_items().key_condition_expression("pk = :pk");
         call.expression_attribute_values(":pk", AttributeValue::S(pk))
     }
 
-    /// A strongly consistent query for one partition, from sort key to sort key, both included.
+    /// A strongly consistent query of one partition, from sort key to sort key, both included.
     pub(crate) fn query_between(
         &self,
         pk: impl Into<String>,
@@ -179,6 +197,7 @@ impl Table {
             .expression_attribute_values(":last", AttributeValue::S(last.into()))
     }
 
+    /// Repeats an attempt until it has an outcome or the time is over.
     async fn until_definite<T, F>(&self, attempt: impl Fn() -> F) -> Result<T, StoreError>
     where
         F: Future<Output = Result<T, Failure>>,
@@ -186,6 +205,7 @@ impl Table {
         self.definite_while(attempt, || true).await.map(|(outcome, _)| outcome)
     }
 
+    /// Repeats an attempt until it has an outcome, while `may_send` allows it. Every attempt counts as a request.
     async fn definite_while<T, F>(
         &self,
         attempt: impl Fn() -> F,
@@ -221,6 +241,7 @@ impl Table {
     }
 }
 
+/// The error that there was no time for another attempt.
 pub(crate) fn out_of_time(applied: WasApplied) -> StoreError {
     StoreError::Unavailable { applied, source: "the request is out of time".into() }
 }
@@ -233,15 +254,17 @@ struct Failure {
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum FailureKind {
-    /// Refused before it was done: throttled, or in conflict.
+    /// The table refused it before it did anything: throttled, or in conflict.
     NotApplied,
-    /// Sent, and nothing is known.
+    /// It was sent, and nothing is known of it.
     Unknown,
-    /// Will never work.
+    /// It will never work.
     Fatal,
 }
 
 impl Failure {
+    /// The error of a call that ends with this failure. A fatal failure is `Unexpected` only when no earlier
+    /// attempt may have been applied.
     fn unavailable(self, applied: WasApplied) -> StoreError {
         match self.kind {
             FailureKind::Fatal if applied == WasApplied::No => StoreError::Unexpected { source: self.source },
@@ -278,6 +301,7 @@ where
     Failure { kind, source: Box::new(error) }
 }
 
+/// The item that stood against a put, when its condition failed.
 fn refused_put(error: &SdkError<PutItemError>) -> Option<Option<Item>> {
     match error.as_service_error() {
         Some(PutItemError::ConditionalCheckFailedException(refused)) => Some(refused.item.clone()),
@@ -285,6 +309,7 @@ fn refused_put(error: &SdkError<PutItemError>) -> Option<Option<Item>> {
     }
 }
 
+/// The item that stood against an update, when its condition failed.
 fn refused_update(error: &SdkError<UpdateItemError>) -> Option<Option<Item>> {
     match error.as_service_error() {
         Some(UpdateItemError::ConditionalCheckFailedException(refused)) => Some(refused.item.clone()),
@@ -292,6 +317,7 @@ fn refused_update(error: &SdkError<UpdateItemError>) -> Option<Option<Item>> {
     }
 }
 
+/// An update that returns the whole item, whatever comes of it.
 fn prepared(call: UpdateItemFluentBuilder) -> UpdateItemFluentBuilder {
     call.return_values(ReturnValue::AllNew)
         .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)

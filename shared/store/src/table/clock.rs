@@ -1,4 +1,4 @@
-//! The one clock.
+//! The one clock. Nothing else in the workspace asks the machine for the time; clippy refuses it.
 
 use mealticket_domain::Timestamp;
 use std::{
@@ -9,43 +9,48 @@ use std::{
     },
 };
 
-/// Tells the time: the machine's, or a test's.
+/// Gives the time: the machine's, or a test's. Clones of a standing clock stand together.
 #[derive(Clone, Debug, Default)]
 pub struct Clock(Source);
 
 #[derive(Clone, Debug, Default)]
 enum Source {
+    /// The machine's.
     #[default]
     System,
+    /// Unix seconds that somebody set.
     Standing(Arc<AtomicI64>),
+    /// The machine's, and the seconds that this file holds.
     Shifted(PathBuf),
 }
 
 impl Clock {
-    /// The machine's clock.
+    /// The machine's clock. Functions use it in the cloud.
     pub fn system() -> Self {
         Clock(Source::System)
     }
 
-    /// A clock that stands still until it is set.
+    /// A clock that stands still until it is set. For tests.
     pub fn standing_at(now: Timestamp) -> Self {
         Clock(Source::Standing(Arc::new(AtomicI64::new(now.unix_seconds()))))
     }
 
-    /// The machine's clock and as many seconds as a file says, asked each time: for a stack on one machine, whose processes
-    /// move together. A file that is not there, or says nothing sensible, shifts nothing.
+    /// The machine's clock, and as many seconds as a file says. For a stack on one machine, whose
+    /// processes move together.
+    ///
+    /// It reads the file each time. A file that is missing, or holds no whole number, shifts nothing.
     pub fn shifted_by(file: PathBuf) -> Self {
         Clock(Source::Shifted(file))
     }
 
-    /// Moves a standing clock; no other can be moved.
+    /// Moves a standing clock, and all its clones. Any other clock ignores it.
     pub fn set(&self, now: Timestamp) {
         if let Source::Standing(seconds) = &self.0 {
             seconds.store(now.unix_seconds(), SeqCst);
         }
     }
 
-    /// Now, to the second.
+    /// Now, to the second. A time outside the years 2000 to 2100 becomes the earliest [`Timestamp`].
     pub fn now(&self) -> Timestamp {
         let seconds = match &self.0 {
             Source::System => system_seconds(),

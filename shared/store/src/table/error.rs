@@ -5,27 +5,29 @@ use std::error::Error;
 /// A call that has no outcome. Failed conditions are outcomes and never come this way.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// Throttled, timed out or unreachable until patience ran out. The same request may be sent again.
+    /// The table was throttled, timed out or unreachable until patience ran out, or other writers were first each time.
+    /// The caller may send the same request again. The edge answers 503.
     #[error("the table did not answer")]
     Unavailable {
-        /// Whether the write may have happened.
+        /// Whether the write may have happened. `No` for a read whose attempts were all throttled.
         applied: WasApplied,
-        /// What the last attempt said.
+        /// What the last attempt reported. It goes to the log, never to a client.
         #[source]
         source: Box<dyn Error + Send + Sync>,
     },
-    /// What we read is not what we write.
+    /// What we read is not what we write. A repeat does not help; somebody must mend the item. The edge answers 500.
     #[error("{item} has no sound {attribute}")]
     Corrupt {
-        /// Which kind of item.
+        /// Which kind of item, in words: "coupon", "journal page".
         item: &'static str,
-        /// Which attribute of it.
+        /// Its attribute that is missing or unsound.
         attribute: &'static str,
     },
-    /// The table refused the call itself: a bug or a missing permission.
+    /// The table refused the call itself, and no attempt may have been applied: a bug, or a missing
+    /// permission. The edge answers 500.
     #[error("the table refused the call")]
     Unexpected {
-        /// What it said.
+        /// What the table reported. It goes to the log, never to a client.
         #[source]
         source: Box<dyn Error + Send + Sync>,
     },
@@ -34,19 +36,19 @@ pub enum StoreError {
 /// What is known of a write that got no answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WasApplied {
-    /// Every attempt was refused before it was done.
+    /// The table refused every attempt before it did anything.
     No,
-    /// At least one attempt may have been done, now or later.
+    /// The table may have done at least one attempt, or may do it later.
     Unknown,
 }
 
 impl StoreError {
-    /// Others came first too often; nothing was done.
+    /// Other writers were first too often. Nothing was done.
     pub(crate) fn busy() -> Self {
         StoreError::Unavailable { applied: WasApplied::No, source: "others were faster each time".into() }
     }
 
-    /// Whether the same request may succeed when it is sent again.
+    /// Whether the same request may succeed when it is sent again. True for `Unavailable` alone.
     pub fn is_retryable(&self) -> bool {
         match self {
             StoreError::Unavailable { .. } => true,
@@ -54,7 +56,8 @@ impl StoreError {
         }
     }
 
-    /// Whether the write certainly did not happen and will not.
+    /// Whether the write certainly did not happen and will not. `Corrupt` is no proof: it can be the
+    /// item that our write left.
     pub(crate) fn is_certainly_not_applied(&self) -> bool {
         match self {
             StoreError::Unavailable { applied, .. } => *applied == WasApplied::No,

@@ -14,12 +14,12 @@ impl Key {
         Key { pk: pk.into(), sk: sk.into() }
     }
 
-    /// The key's attributes alone.
+    /// The key's two attributes alone, for a call that names an item.
     pub(crate) fn attributes(self) -> Item {
         Item::from([("pk".to_owned(), text(self.pk)), ("sk".to_owned(), text(self.sk))])
     }
 
-    /// The item of this key and these attributes.
+    /// The item of this key with these attributes.
     pub(crate) fn with(self, attributes: Item) -> Item {
         let mut item = self.attributes();
         item.extend(attributes);
@@ -27,7 +27,7 @@ impl Key {
     }
 }
 
-/// Bytes in hexadecimal, for keys.
+/// Bytes in hexadecimal, two digits each, for keys.
 pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -6,7 +6,7 @@ use std::{
     sync::atomic::{AtomicU64, Ordering::Relaxed},
 };
 
-/// Counts requests and capacity units. Units come in halves, so they are kept in tenths, exactly.
+/// Counts requests and capacity units. Units come in halves, so the meter keeps tenths, which are exact.
 #[derive(Debug, Default)]
 pub(crate) struct Meter {
     requests: AtomicU64,
@@ -14,15 +14,15 @@ pub(crate) struct Meter {
     write_tenths: AtomicU64,
 }
 
-/// A reading of a meter. A refused condition consumes a write unit that DynamoDB does not report; it is counted as one
-/// request here and as one unit in `docs/DATA-MODEL.md`.
+/// A reading of a meter. A refused condition consumes a write unit that DynamoDB does not report. It counts as one
+/// request here, and as one unit in `docs/DATA-MODEL.md`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Capacity {
-    /// Calls sent, repeats included.
+    /// Calls sent, repeats after a lost answer included.
     pub requests: u64,
-    /// Read capacity units, in tenths.
+    /// Read capacity units, in tenths. An eventually consistent read of 4 KB is 5.
     pub read_tenths: u64,
-    /// Write capacity units, in tenths.
+    /// Write capacity units, in tenths. A write of 1 KB is 10.
     pub write_tenths: u64,
 }
 
