@@ -1,4 +1,4 @@
-//! `identities`: which member a phone is, one-time codes, and sessions.
+//! `identities`: which member a phone is, one-time codes, quotas of messages, and sessions.
 
 mod challenges;
 pub(crate) mod keys;

@@ -1,4 +1,7 @@
 //! `members`: a member's profile and coupons, in one partition.
+//!
+//! A coupon changes state in one file for each transition: `claim`, `hold`, `redeem`, `reverse`.
+//! Each is one guarded write.
 
 mod claim;
 mod clauses;

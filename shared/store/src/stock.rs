@@ -13,7 +13,8 @@ pub use sweep::Fenced;
 use crate::table::cache::Aging;
 use mealticket_domain::CampaignNo;
 
-/// What one environment has leased, and what it remembers of the rest.
+/// What one environment has leased, and what it remembers of the rest. All of it is lost with the environment: units
+/// come back by the sweep, and a block of numbers is a gap.
 #[derive(Default)]
 pub(crate) struct Leased {
     desks: desk::Desks,

@@ -1,8 +1,8 @@
 //! One-time codes: five different guesses, or one, counted before any is judged (see [`mealticket_domain::otp`]).
 //!
-//! Every guess is put into a set by one conditional write, and only then compared. The set holds so many; the same guess again
-//! takes no place. So guesses sent at once cannot outrun the count, and who lost the answer to the right code may send it
-//! again.
+//! One conditional write puts every guess into a set, and only then is the guess compared. The set holds so many
+//! guesses; the same guess again takes no place. So guesses sent at once cannot outrun the count. A client that lost
+//! the answer to the right code may send it again.
 
 use crate::{
     Identities,
@@ -22,54 +22,56 @@ use mealticket_domain::{
 
 /// A one-time code that was sent.
 pub struct Challenge {
-    /// Names it: random, given to the client.
+    /// Names it: 128 random bits in base64url. The client gets it and sends it back.
     pub id: String,
-    /// The phone, sealed by the caller.
+    /// The phone. The caller seals it, bound to this challenge's item.
     pub phone_sealed: Vec<u8>,
-    /// A keyed hash of the id and the code.
+    /// A keyed hash of the id and the code. The code itself is stored nowhere.
     pub otp_hash: [u8; 16],
-    /// First instant at which it no longer counts; the table forgets it later.
+    /// The first instant at which it no longer counts. The table deletes it later.
     pub expires_at: Timestamp,
-    /// Different guesses that it takes.
+    /// How many different guesses it takes: five, or one.
     pub guesses_max: u32,
-    /// Whether challenges of this phone failed before: then a right guess ends their memory.
+    /// Whether challenges of this phone failed before. Then a right guess ends their memory.
     pub failed_before: bool,
 }
 
 /// What a guess came to.
 #[derive(Debug)]
 pub enum Guess {
-    /// It is the code; whose phone it proves.
+    /// It is the code. A repeat is right again, as long as the challenge counts.
     Right {
-        /// Sealed.
+        /// The phone that it proves, sealed.
         phone_sealed: Vec<u8>,
         /// Whether this challenge, or one before it, has failed.
         failed_before: bool,
     },
-    /// It is not, or the guesses are used up.
+    /// It is not the code, or the guesses are used up.
     Wrong {
-        /// Different guesses left.
+        /// How many different guesses are left.
         tries_left: u32,
-        /// Whose phone it does not prove. Sealed; none when the guess found no place, and so was none.
+        /// The phone that it does not prove, sealed. `None` when the guess found no place, and so was not counted.
         phone_sealed: Option<Vec<u8>>,
     },
     /// There is no such challenge, or its time is over.
     Unknown,
 }
 
-/// The code still counts.
+/// The code still counts. Guards the count of guesses.
 const IS_NOT_EXPIRED: &str = "expires_at > :now";
-/// The guess has been made before, or there is a place for another. Those of an older release take five.
+/// The guess has been made before, or there is room for another. Challenges of an older release take five.
 const GUESS_HAS_A_PLACE: &str = "attribute_not_exists(guesses) OR contains(guesses, :guess) OR size(guesses) < guesses_max \
                                  OR (attribute_not_exists(guesses_max) AND size(guesses) < :guesses_max)";
-/// The failed challenges that count are fewer than those after which each takes one guess, or this is one of them.
+/// Fewer failed challenges are remembered than those after which each takes one guess, or this one is among them.
 const FAILURE_HAS_A_PLACE: &str =
     "attribute_not_exists(failed) OR contains(failed, :challenge) OR size(failed) < :failed_max";
-/// They are remembered still. The table deletes what is over days later.
+/// The memory of failures is new or not over. The table deletes what is over days later.
 const IS_REMEMBERED: &str = "attribute_not_exists(pk) OR expires_at > :now";
 
 impl Identities {
-    /// Keeps a challenge. Its id is random, so it is new.
+    /// Keeps a challenge. Its id is random, so it is new; a repeat writes the same.
+    ///
+    /// Cost: 1 PutItem, 1 W.
     pub async fn put_challenge(&self, challenge: &Challenge) -> Result<(), StoreError> {
         let attributes: Item = item([
             ("phone_sealed", Some(binary(&challenge.phone_sealed))),
@@ -82,7 +84,12 @@ impl Identities {
         self.table.put(call.set_item(Some(keys::challenge(&challenge.id).with(attributes)))).await.map(drop)
     }
 
-    /// Counts a guess, then judges it.
+    /// Counts a guess, then judges it. At most as many different guesses are ever judged as the challenge takes.
+    ///
+    /// The right code stays right after wrong guesses, while there is room for it. Safe to repeat:
+    /// the same guess counts once.
+    ///
+    /// Cost: 1 UpdateItem, 1 W, also when refused.
     pub async fn judge_guess(&self, challenge_id: &str, guess: [u8; 16], now: Timestamp) -> Result<Guess, StoreError> {
         let call = self.table.update_item();
         let call = call
@@ -113,7 +120,9 @@ impl Identities {
         Ok(Guess::Wrong { tries_left, phone_sealed: Some(phone_sealed) })
     }
 
-    /// How many challenges of a phone have failed since somebody last signed in with it, as far as it matters.
+    /// How many challenges of a phone have failed since somebody last signed in with it: 0 to 3. Strongly consistent.
+    ///
+    /// What is over counts as 0, deleted or not. Cost: 1 GetItem, 1 R.
     pub async fn count_failed_challenges(&self, phone_hash: &[u8; 32], now: Timestamp) -> Result<usize, StoreError> {
         let call = self.table.get_item();
         let call = call.set_key(Some(keys::failed_challenges(phone_hash).attributes())).consistent_read(true);
@@ -123,16 +132,19 @@ impl Identities {
         Ok(if is_remembered { failed } else { 0 })
     }
 
-    /// Remembers, for 30 days from now, that a challenge of a phone has failed. The same challenge counts once.
+    /// Remembers, for 30 days from `now`, that a challenge of a phone has failed. The same challenge counts once,
+    /// so it is safe to repeat.
     ///
-    /// One write; two when as many are remembered as matter; three when the memory was over and begins anew.
+    /// Cost: 1 UpdateItem, 1 W. When three are remembered, 1 refused W more. When the memory was over and
+    /// begins anew, 2 refused W more.
     pub async fn note_failed_challenge(
         &self,
         phone_hash: &[u8; 32],
         challenge_id: &str,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        // Of two failures that find it over, one begins it anew and the other is refused there: so it adds itself then.
+        // Of two failures that find the memory over, one begins it anew, and the other is refused there. So
+        // the other adds itself then.
         for step in [FailureStep::Add, FailureStep::Prolong, FailureStep::BeginAnew, FailureStep::Add] {
             if let Write::Done(_) = self.failure_write(phone_hash, challenge_id, now, step).await? {
                 break;
@@ -141,6 +153,7 @@ impl Identities {
         Ok(())
     }
 
+    /// One of the writes that remember a failure.
     async fn failure_write(
         &self,
         phone_hash: &[u8; 32],
@@ -148,7 +161,9 @@ impl Identities {
         now: Timestamp,
         step: FailureStep,
     ) -> Result<Write, StoreError> {
+        /// What was remembered is over. Guards a new beginning, so that it forgets nothing that counts.
         const IS_OVER: &str = "expires_at <= :now";
+        /// As many are remembered as matter. Guards the write that only prolongs.
         const ARE_ENOUGH: &str = "size(failed) >= :failed_max";
 
         let (clauses, update) = match step {
@@ -175,7 +190,10 @@ impl Identities {
         self.table.update(call).await
     }
 
-    /// Forgets the failed challenges of a phone: somebody has signed in with it.
+    /// Forgets the failed challenges of a phone, because somebody has signed in with it. Safe to repeat, and
+    /// nothing when there are none.
+    ///
+    /// Cost: 1 UpdateItem, 1 W.
     pub async fn forget_failed_challenges(&self, phone_hash: &[u8; 32]) -> Result<(), StoreError> {
         let call = self.table.update_item();
         let call = call
@@ -191,8 +209,8 @@ impl Identities {
 enum FailureStep {
     /// Adds it to those that are remembered.
     Add,
-    /// Those that were remembered are over: it is the first again.
+    /// Those that were remembered are over. It is the first again.
     BeginAnew,
-    /// As many are remembered as matter: they are remembered for longer.
+    /// As many are remembered as matter. They are remembered for longer.
     Prolong,
 }

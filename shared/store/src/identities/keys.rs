@@ -2,11 +2,12 @@
 
 use crate::table::key::{Key, hex};
 
-/// The keyed hash of a phone, in hexadecimal.
+/// The partition of a phone: its keyed hash, in hexadecimal. The number itself is in no key.
 fn phone_partition(phone_hash: &[u8; 32]) -> String {
     format!("PHONE#{}", hex(phone_hash))
 }
 
+/// Which member a phone is. It alone decides.
 pub(crate) fn phone_index(phone_hash: &[u8; 32]) -> Key {
     Key::new(phone_partition(phone_hash), "MEMBER")
 }
@@ -21,10 +22,12 @@ pub(crate) fn failed_challenges(phone_hash: &[u8; 32]) -> Key {
     Key::new(phone_partition(phone_hash), "FAILED")
 }
 
+/// A one-time code, under its random id.
 pub(crate) fn challenge(challenge_id: &str) -> Key {
     Key::new(format!("OTP#{challenge_id}"), "CHALLENGE")
 }
 
+/// A session family, under its 16 bytes in hexadecimal.
 pub(crate) fn session_family(family_id: &[u8; 16]) -> Key {
     Key::new(format!("SESSION#{}", hex(family_id)), "FAMILY")
 }
@@ -32,11 +35,11 @@ pub(crate) fn session_family(family_id: &[u8; 16]) -> Key {
 /// Whose messages are counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum QuotaScope {
-    /// A phone's.
+    /// A phone's, found by the keyed hash of its number.
     Phone,
-    /// A source address's.
+    /// A source address's, found by its keyed hash.
     Source,
-    /// The whole stack's, in shards that are counted apart.
+    /// The whole stack's, in shards that are counted apart. The hash is the shard's number.
     Stack,
 }
 

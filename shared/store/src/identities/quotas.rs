@@ -1,4 +1,6 @@
 //! How many messages may be sent: to a phone, for a source address, by the whole stack.
+//!
+//! A counter is one item. It counts in one window at a time, and outlives the window by a day.
 
 use crate::{
     Identities,
@@ -12,18 +14,18 @@ use crate::{
 };
 use mealticket_domain::Timestamp;
 
-/// Messages that may be sent in a window.
+/// How many messages may be sent in a window.
 #[derive(Debug, Clone, Copy)]
 pub struct Quota {
     /// Whose messages are counted.
     pub scope: QuotaScope,
-    /// Messages in one window.
+    /// The bound for one window.
     pub messages_max: u32,
-    /// Which window `now` lies in.
+    /// The number of the window in which `now` lies: a day or an hour. Later windows have greater numbers.
     pub window: i64,
     /// When the next window begins.
     pub window_until: Timestamp,
-    /// Seconds between two messages.
+    /// Seconds between two messages; 0 for none.
     pub gap_seconds: i64,
 }
 
@@ -32,10 +34,10 @@ pub struct Quota {
 pub enum Quotum {
     /// The message may be sent.
     Granted {
-        /// Messages of the window, with this one.
+        /// Messages of the window, this one included.
         messages: u32,
     },
-    /// Not before then.
+    /// The message may not be sent before then.
     Exhausted {
         /// When to ask again.
         retry_at: Timestamp,
@@ -43,8 +45,12 @@ pub enum Quotum {
 }
 
 impl Identities {
-    /// Takes a place in a quota: one write, two when a window begins, three when there is none.
-    /// `message` names the message that is to be sent: a lost answer is repeated, and must meet its own place as its own.
+    /// Takes a place in a quota. `message` names the message that is to be sent.
+    ///
+    /// The bound is exact: of two messages for the last place one gets it. Safe to repeat for the newest message: a
+    /// repeat after a lost answer meets its own place and counts no second one.
+    ///
+    /// Cost: 1 UpdateItem, 1 W; 1 refused W more when a window begins; 3 refused W when the quota is exhausted.
     pub async fn take_quota(
         &self,
         quota: Quota,
@@ -53,7 +59,7 @@ impl Identities {
         now: Timestamp,
     ) -> Result<Quotum, StoreError> {
         let mut stands = Item::new();
-        // The third: somebody else may have begun the window between the first and the second.
+        // The third: another request may have begun the window between the first and the second.
         for step in [QuotaStep::Count, QuotaStep::Begin, QuotaStep::Count] {
             match self.quota_write(quota, hash, message, now, step).await? {
                 Write::Done(item) => return granted(&item),
@@ -73,8 +79,12 @@ impl Identities {
         Ok(Quotum::Exhausted { retry_at: if full { quota.window_until.max(gap_until) } else { gap_until } })
     }
 
-    /// Gives back the place that this message took, when the message is not sent after all. The gap to the next one stays.
+    /// Gives back the place that this message took, because the message is not sent after all. The gap
+    /// to the next message stays.
+    ///
+    /// Only the newest message can give back, and once; anything else changes nothing. Cost: 1 UpdateItem, 1 W.
     pub async fn return_quota(&self, quota: Quota, hash: &[u8; 32], message: &str) -> Result<(), StoreError> {
+        /// The newest message counted is this one. Guards the return, so that it happens once.
         const IS_THIS_MESSAGE: &str = "last_message = :message";
 
         let call = self.table.update_item();
@@ -89,7 +99,8 @@ impl Identities {
         self.table.update(call).await.map(drop)
     }
 
-    /// A window never goes back, whatever the clocks of two environments say: who is behind counts in the newer one.
+    /// One of the writes of a place. A window never goes back, whatever the clocks of two environments say. An
+    /// environment that is behind counts in the newer window.
     async fn quota_write(
         &self,
         quota: Quota,
@@ -98,10 +109,15 @@ impl Identities {
         now: Timestamp,
         step: QuotaStep,
     ) -> Result<Write, StoreError> {
+        /// The counter is in this window, or in one that another clock has begun. Guards counting.
         const IS_THE_WINDOW_OR_A_LATER_ONE: &str = "send_window >= :window";
+        /// The counter is new, or in an earlier window. Guards a beginning, so that it forgets no count of this window.
         const IS_A_NEW_WINDOW: &str = "attribute_not_exists(pk) OR send_window < :window";
+        /// The newest message counted is not this one. Guards against counting a repeat.
         const IS_ANOTHER_MESSAGE: &str = "attribute_not_exists(last_message) OR last_message <> :message";
+        /// There is room in the window.
         const IS_BELOW_THE_MAXIMUM: &str = "messages < :messages_max";
+        /// The last message is long enough ago.
         const GAP_IS_OVER: &str = "attribute_not_exists(last_at) OR last_at <= :gap_began";
 
         // The counter outlives its window by a day, so that the gap holds across midnight.
@@ -140,6 +156,7 @@ impl Identities {
     }
 }
 
+/// The outcome of a counter that holds this message.
 fn granted(item: &Item) -> Result<Quotum, StoreError> {
     Ok(Quotum::Granted { messages: Reader::new(item, "quota").number("messages")? })
 }

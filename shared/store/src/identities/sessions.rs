@@ -1,5 +1,5 @@
-//! Session families. The rule is [`mealticket_domain::session`]; here is the write that makes it true: one conditional update for a new
-//! generation, and none for one that comes again.
+//! Session families. The rule is [`mealticket_domain::session`]; here is the write that makes it true. A new generation
+//! is one conditional update. A generation that comes again writes nothing.
 
 use crate::{
     Identities,
@@ -20,30 +20,36 @@ use mealticket_domain::{
 /// What presenting a refresh token came to.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Presented {
-    /// The next generation may be given out; the family as it stands.
+    /// The next generation may be given out. This is the family as it stands.
     Accepted(Family),
-    /// The family is gone: signed out, over, or revoked just now because an old generation came back.
+    /// The family has ended: signed out, over, or revoked just now because an old generation came back.
     Revoked,
 }
 
-/// No generation as new has been presented.
+/// No generation as new has been presented. Guards a family against two uses of one generation.
 const IS_FIRST_USE: &str = "presented < :generation";
 /// Nobody signed out, and nothing old came back.
 const IS_NOT_REVOKED: &str = "revoked = :no";
-/// It was used within its idle time.
+/// It was used within the last 90 days.
 const IS_NOT_IDLE: &str = "expires_at > :now";
-/// It is within its whole life. One of an older release does not know when it began: its life counts from when we first saw it.
+/// It began less than 180 days ago. A family of an older release does not know when it began: its life counts
+/// from when we first saw it.
 const IS_NOT_TOO_OLD: &str = "began_at > :began_after OR (attribute_not_exists(began_at) \
                               AND (attribute_not_exists(known_since) OR known_since > :began_after))";
 
-/// When a generation was first presented: one attribute for each that is remembered.
+/// The attribute that says when a generation was first presented. There is one for each of the
+/// eight that are remembered.
 fn used_at(generation: u32) -> String {
     format!("used_{}", generation % REMEMBERED)
 }
 
 impl Identities {
-    /// Begins a family at `began_at`, or finds that the same proof began it before and nothing of it was used yet. False when it was, or
-    /// when the member has signed out of all sessions since.
+    /// Begins a family at `began_at`. Or finds that the same proof began it before and nothing of it was used yet.
+    ///
+    /// True in both cases, so a client that lost the answer may repeat. False when the family was used, was revoked, is
+    /// another member's, or began before the member signed out of all sessions (`sessions_valid_from`).
+    ///
+    /// Cost: 1 PutItem, 1 W, also when refused.
     pub async fn begin_session(
         &self,
         family_id: &[u8; 16],
@@ -71,8 +77,15 @@ impl Identities {
         }
     }
 
-    /// Presents generation `generation` of a family. A new one prolongs its idle time; one that comes again changes nothing, and one that
-    /// comes again too late revokes the family.
+    /// Presents generation `generation` of a family.
+    ///
+    /// A new generation prolongs the family to 90 days from `now`. One that comes again changes nothing, and is
+    /// accepted until 60 seconds after its successor's first use. After that it revokes the family, because somebody
+    /// may have kept an old token. Of two uses of one generation at once both are accepted, and one of them writes.
+    ///
+    /// Cost: 1 UpdateItem, 1 W, also when refused; 1 W more to revoke.
+    ///
+    /// Errors: `Corrupt` also when the clauses refuse what the rule accepts as a first use: a bug.
     pub async fn present_refresh(
         &self,
         family_id: &[u8; 16],
@@ -107,12 +120,14 @@ impl Identities {
                 self.revoke_session(family_id).await?;
                 Ok(Presented::Revoked)
             }
-            // A difference between the clauses and the rule: a bug, and said so.
+            // A difference between the clauses and the rule: a bug, and an error that says so.
             Refresh::FirstUse => Err(StoreError::Corrupt { item: "session family", attribute: "presented" }),
         }
     }
 
-    /// Ends a family. Ending one that is gone is no error.
+    /// Ends a family, for good. Safe to repeat; ending one that is gone changes nothing.
+    ///
+    /// Cost: 1 UpdateItem, 1 W.
     pub async fn revoke_session(&self, family_id: &[u8; 16]) -> Result<(), StoreError> {
         let call = self.table.update_item();
         let call = call
@@ -124,6 +139,7 @@ impl Identities {
     }
 }
 
+/// The family of an item. First uses that are missing or unreadable count as unknown.
 fn read_family(item: &Item) -> Result<Family, StoreError> {
     let read = Reader::new(item, "session family");
     let mut first_uses = [None; REMEMBERED as usize];

@@ -1,8 +1,10 @@
 //! Claiming a coupon: **one conditional put, whose key is the limit.** The rule is [`mealticket_domain::claim`].
 //!
-//! A coupon lives at its member, campaign and ordinal, and ordinals end at the per-member limit, so there is no counter that
-//! could drift. A unit of stock is reserved first and given back when the put is refused. A refusal that is decided before
-//! the put is returned only after a look at the member's own coupons: whoever lost the first answer must get it, not a refusal.
+//! A coupon's key is its member, campaign and ordinal. Ordinals end at the per-member limit, so there is no counter
+//! that could drift. The environment reserves a unit of stock first, and gives it back when the table refuses the put.
+//!
+//! Some refusals are decided before the put. They are returned only after a query of the member's own coupons: a member
+//! who lost the first answer must get that answer, not a refusal.
 
 use crate::{
     Catalog, Members, Stock,
@@ -17,28 +19,30 @@ use mealticket_domain::{
     eligibility::Rule,
 };
 
-/// What a claim came to.
+/// What a claim came to. Only `Claimed` gives the member a new coupon.
 #[derive(Debug)]
 pub enum ClaimOutcome {
-    /// The coupon is the member's.
+    /// The coupon is the member's, by this request.
     Claimed(Box<Coupon>),
-    /// The same request has succeeded before.
+    /// The same request has succeeded before; this is its coupon as it stands now.
     Replayed(Box<Coupon>),
     /// The same key has succeeded with another payload.
     KeyReused,
     /// The campaign is not open.
     Refused(ClaimRefusal),
-    /// The rule of the campaign is not met.
+    /// The campaign's rule does not hold; this is its first clause that fails.
     NotEligible(FailedClause),
-    /// The member has as many as anyone may have.
+    /// The member has as many coupons as anyone may have, in all or of this day.
     LimitReached(MemberLimit),
-    /// There is no unit for it.
+    /// No unit of stock can be reserved now.
     NoUnit(NoUnit),
 }
 
-/// Where the next coupon would go.
+/// What the rule says of the next coupon.
 enum Next {
+    /// It may be put here.
     Free(Ordinal),
+    /// There will be none, and this is the outcome.
     Answered(ClaimOutcome),
 }
 
@@ -55,7 +59,7 @@ impl From<ClaimDecision<'_>> for Next {
     }
 }
 
-/// A claim, with the rule of its campaign.
+/// A claim, with the compiled rule of its campaign, if the campaign has one.
 struct Claim<'a> {
     campaign: &'a Campaign,
     rule: Option<&'a Rule>,
@@ -63,14 +67,28 @@ struct Claim<'a> {
 }
 
 impl Claim<'_> {
+    /// The pure rule, over the member's coupons of this campaign.
     fn decide<'c>(&self, mine: &'c [Coupon]) -> ClaimDecision<'c> {
         decide(self.campaign, self.rule, mine, self.request)
     }
 }
 
 impl Members {
-    /// Claims one coupon of `campaign`. Exactly once per request: a repeat of the same key answers with the first coupon,
-    /// however late.
+    /// Claims one coupon of `campaign`, exactly once for each request. A repeat with the same key returns the
+    /// first coupon, however late.
+    ///
+    /// The stock is never exceeded, and neither is a member's limit: of two claims for one key the table admits one.
+    /// The loser looks again, and gets the next ordinal or the outcome `LimitReached`.
+    ///
+    /// Outcomes in order of precedence: `Replayed` or `KeyReused`, `Refused`, `NotEligible`, `LimitReached`, `NoUnit`.
+    ///
+    /// Cost: 1 PutItem, 1 W, when the limit is one and the environment holds a lease. A new lease costs 1 W of `stock`
+    /// more. A limit above one, a limit per day, or a rule about the member's history costs 1 Query first, 1 R. From a
+    /// lease, a replay of a campaign with limit one is 1 refused PutItem.
+    ///
+    /// Errors: `Unavailable` when the put has no outcome in time. A unit whose put may have happened stays spent
+    /// until the sweep has proof; a repeat with the same key finds the coupon if it is there. `Corrupt` when the
+    /// campaign's rule does not compile.
     pub async fn claim(
         &self,
         catalog: &Catalog,
@@ -86,7 +104,7 @@ impl Members {
         };
         match stock.reserve(campaign, request.now).await? {
             Reserved::Unit(unit) => self.place(&claim, ordinal, unit).await,
-            // The published order: what else stands against the claim comes before an empty stock.
+            // The published order: whatever else stands against the claim comes before an empty stock.
             Reserved::NoUnit(none) => Ok(match self.next(&claim).await? {
                 Next::Free(_) => ClaimOutcome::NoUnit(none),
                 Next::Answered(outcome) => outcome,
@@ -94,7 +112,8 @@ impl Members {
         }
     }
 
-    /// The first ordinal to try, if the member may claim at all: without a read where none is needed for a claim that succeeds.
+    /// The first ordinal to try, if the member may claim at all. It reads nothing where a claim
+    /// that succeeds needs no read.
     async fn first(&self, claim: &Claim<'_>) -> Result<Next, StoreError> {
         if needs_no_history(claim.campaign, claim.rule)
             && let ClaimDecision::Claim(ordinal) = claim.decide(&[])
@@ -104,13 +123,14 @@ impl Members {
         self.next(claim).await
     }
 
-    /// The first free ordinal, when nothing stands against the claim: one query.
+    /// The first free ordinal, when nothing stands against the claim. It costs one query, strongly consistent.
     async fn next(&self, claim: &Claim<'_>) -> Result<Next, StoreError> {
         let mine = self.list_coupons_of_campaign(claim.request.member, claim.campaign.no).await?;
         Ok(claim.decide(&mine).into())
     }
 
-    /// Puts the coupon at the first free ordinal, spending the unit; a lost race looks again.
+    /// Puts the coupon at the first free ordinal, and spends the unit. After a lost race it looks
+    /// again, with the same unit.
     async fn place(
         &self,
         claim: &Claim<'_>,
@@ -130,12 +150,12 @@ impl Members {
             };
             let same_request = taken.claim_key == request.key && taken.claim_fingerprint == request.fingerprint;
             if earlier == WasApplied::Unknown && same_request && taken.lease_id == unit.lease_id() {
-                // Our own put, whose first answer was lost; or that of the same request, sent twice at once, from the same
-                // lease. Until the sweep knows whether one unit was spent or two, the second stays spent.
+                // Our own put, whose first answer was lost. Or the put of the same request, sent twice at once, from
+                // the same lease. Until the sweep knows whether one unit was spent or two, the second stays spent.
                 drop(unit);
                 return Ok(ClaimOutcome::Claimed(taken));
             }
-            // When the taken coupon is an earlier success of the same key, no read is needed to say so.
+            // When the coupon that stands there is an earlier success of the same key, no read is needed.
             let next = if taken.claim_key == request.key {
                 claim.decide(std::slice::from_ref(&taken)).into()
             } else {
@@ -159,7 +179,8 @@ impl Members {
     }
 }
 
-/// A put that certainly did not happen frees its unit; one that may have happened leaves it to the sweep.
+/// Settles the unit of a put without an outcome. A put that certainly did not happen frees its unit. One that may have
+/// happened leaves it to the sweep.
 fn settle(unit: Reservation, error: StoreError) -> StoreError {
     if error.is_certainly_not_applied() {
         unit.give_back();

@@ -17,33 +17,42 @@ use mealticket_domain::{
     hold::{decide_hold, decide_release},
 };
 
-/// What placing a hold came to.
+/// What holding a coupon came to.
 #[derive(Debug)]
 pub enum HoldOutcome {
-    /// The coupon's newest hold is this order's.
+    /// The coupon's newest hold is this order's: placed now, or counting since before under another key.
     Held(Box<Coupon>),
     /// The same request has succeeded before.
     Replayed(Box<Coupon>),
-    /// The same key has succeeded with another payload.
+    /// The same key has placed the newest hold with another payload.
     KeyReused,
-    /// A rule stands against it.
+    /// A rule stands against it: one of those of a redemption.
     Refused(RedeemRefusal),
     /// There is no such coupon, or its code was made with another key.
     NotFound,
 }
 
-/// The units of use that are left are those that we saw: nothing was redeemed or undone in between.
+/// The units of use that are left are those that were read: nobody redeemed or undid anything in between.
 const USES_ARE_AS_SEEN: &str = "uses_left = :uses";
-/// The code leads here still.
+/// The code still belongs to this coupon. Guards the hold against a rotation.
 const KEY_VERSION_MATCHES: &str = "key_version = :key_version";
-/// It is the hold that was seen, and it counts.
+/// The hold is the one that was read, and counts. Guards a release.
 const SEEN_HOLD_COUNTS: &str = "held = :seen_hold AND hold_until > :now";
 
-/// Looks at the coupon at most this often: each lost race is another request's success on this one coupon.
+/// Gives up after eight lost races. Each lost race is another request's success on this one coupon.
 const LOOKS_MAX: usize = 8;
 
 impl Members {
-    /// Holds the coupon for the request's order. While the hold counts, the same order gets the same one again.
+    /// Holds the coupon for the request's order. While the hold counts, the same order gets the same
+    /// one again, under any key.
+    ///
+    /// Of two orders at once one gets the hold; the other is refused until when it counts. A hold lapses by itself: its
+    /// deadline is a clause of the redemption. A key counts while its hold is the coupon's newest.
+    ///
+    /// Cost: 1 GetItem, 1 R, and 1 UpdateItem, 1 W; 1 R for the frozen terms when they are not cached. A lost race is
+    /// 1 W more, without another read. A replay or a refusal is the read alone.
+    ///
+    /// Errors: `Unavailable` also after eight lost races; nothing was done then.
     pub async fn hold(
         &self,
         catalog: &Catalog,
@@ -72,6 +81,7 @@ impl Members {
         Err(StoreError::busy())
     }
 
+    /// The one write. It assumes everything from which the rule decided.
     async fn try_hold(&self, coupon: &Coupon, hold: &Hold) -> Result<Write, StoreError> {
         let values: Item = item([
             (":redemptions", Some(number(coupon.redemptions.len()))),
@@ -100,9 +110,12 @@ impl Members {
         self.table.update(call).await
     }
 
-    /// Ends a hold before its deadline; `false` when the coupon's newest hold is none or another. A hold that has ended
-    /// already stays so: to release twice is to release. A write that lands late ends the hold that was seen, and no other: the
-    /// same order may have a new one by then.
+    /// Ends a hold before its deadline. Safe to repeat: a hold that has ended stays so, and the outcome is the same.
+    ///
+    /// It returns false when the coupon's newest hold is none or another, or there is no such coupon. A write that
+    /// lands late ends the hold that was read and no other, because the same order may have a new one by then.
+    ///
+    /// Cost: 1 GetItem, 1 R, and 1 UpdateItem, 1 W, when there is something to end.
     pub async fn release(&self, key: CouponKey, tag: HoldTag, now: Timestamp) -> Result<bool, StoreError> {
         let Some(coupon) = self.read_coupon(key).await? else { return Ok(false) };
         match (decide_release(&coupon, tag, now), &coupon.hold) {
@@ -116,7 +129,7 @@ impl Members {
                         (":seen_hold", Some(item::held(seen))),
                         (":now", Some(instant(now))),
                     ])));
-                // Refused: it has ended since it was seen, by ourselves perhaps, when an answer was lost.
+                // Refused: it has ended since it was read. We may have ended it ourselves, when an answer was lost.
                 Ok(!matches!(self.table.update(call).await?, Write::Refused(None)))
             }
             (ReleaseDecision::Ended, _) => Ok(true),

@@ -1,5 +1,8 @@
-//! A coupon's item. Names are short because they are paid for with every write: one redemption and one reversal with the
-//! longest texts stay within 1 024 bytes (asserted in `tests/it/size.rs`).
+//! A coupon's item.
+//!
+//! Names are short because every write pays for them. A coupon with one redemption, one reversal and the
+//! longest texts stays within 1 024 bytes (asserted in `tests/it/size.rs`), so claim, redemption and reversal
+//! cost one write unit each.
 
 use crate::{
     members::keys,
@@ -14,10 +17,10 @@ use mealticket_domain::{
     limits::HOLD_SECONDS_MAX,
 };
 
-/// The item's version; readers of a newer one must not guess.
+/// The item's version. Readers refuse a newer one instead of guessing.
 const SCHEMA: u8 = 1;
 
-/// The item of a coupon as it is claimed.
+/// The item of a coupon as it is claimed. Holds and the set `keys` come with later writes.
 pub(crate) fn to_item(coupon: &Coupon) -> Item {
     keys::coupon(coupon.key).with(item([
         ("schema", Some(number(SCHEMA))),
@@ -39,7 +42,7 @@ pub(crate) fn to_item(coupon: &Coupon) -> Item {
     ]))
 }
 
-/// The coupon of an item.
+/// The coupon of an item. `StoreError::Corrupt` names the attribute that is missing, mistyped or of another schema.
 pub(crate) fn from_item(item: &Item) -> Result<Coupon, StoreError> {
     let read = Reader::new(item, "coupon");
     if read.number::<u8>("schema")? != SCHEMA {
@@ -70,6 +73,7 @@ pub(crate) fn from_item(item: &Item) -> Result<Coupon, StoreError> {
     })
 }
 
+/// One redemption as an element of the list `redemptions`.
 pub(crate) fn redemption_map(redemption: &Redemption) -> AttributeValue {
     AttributeValue::M(item([
         ("at", Some(instant(redemption.at))),
@@ -84,6 +88,7 @@ pub(crate) fn redemption_map(redemption: &Redemption) -> AttributeValue {
     ]))
 }
 
+/// The reversal inside a redemption's element.
 pub(crate) fn reversal_map(reversal: &Reversal) -> AttributeValue {
     AttributeValue::M(item([
         ("at", Some(instant(reversal.at))),
@@ -127,16 +132,17 @@ fn reversal(map: &Item) -> Result<Reversal, StoreError> {
     })
 }
 
-/// A request's key and fingerprint, one after the other in 32 bytes: one name less to pay for.
+/// A request's key and fingerprint, one after the other in 32 bytes. One attribute's name less to pay for.
 pub(crate) fn asked(key: KeyHash, fingerprint: Fingerprint) -> AttributeValue {
     binary(&[key.0, fingerprint.0].concat())
 }
 
-/// A hold's facts: the order that names it first, so that a condition can ask for its beginning.
+/// A hold's facts in 48 bytes. The order comes first, so that a condition can compare the beginning.
 pub(crate) fn held(hold: &Hold) -> AttributeValue {
     binary(&[hold.order.0, hold.key.0, hold.fingerprint.0].concat())
 }
 
+/// Who brought the claim about. A partner comes first; an unverified text counts only without one.
 fn read_share(read: &Reader<'_>) -> Result<Option<Share>, StoreError> {
     if let Some(partner) = read.optional("partner", Reader::parsed)? {
         return Ok(Some(Share::Partner(partner)));
@@ -144,13 +150,15 @@ fn read_share(read: &Reader<'_>) -> Result<Option<Share>, StoreError> {
     Ok(read.optional("share_code", Reader::parsed)?.map(Share::Unverified))
 }
 
+/// The newest hold, whether or not it still counts.
 fn read_hold(read: &Reader<'_>) -> Result<Hold, StoreError> {
     let all = read.array::<48>("held")?;
     let third = |at: usize| all.get(at..at + 16).and_then(|part| part.try_into().ok());
     let thirds = third(0).zip(third(16)).zip(third(32)).ok_or_else(|| read.corrupt("held"))?;
     let ((order, key), fingerprint) = thirds;
     let until = read.instant("held_to")?;
-    // A release that knew no `held_at` may have placed this hold over one that had it: then that instant is too far back.
+    // A release that knew no `held_at` may have written this hold over one that had it. Then that
+    // instant is too far back.
     let earliest = until.plus_seconds(-HOLD_SECONDS_MAX);
     let at = read.optional("held_at", Reader::instant)?.unwrap_or(earliest).max(earliest);
     Ok(Hold {
@@ -163,6 +171,7 @@ fn read_hold(read: &Reader<'_>) -> Result<Hold, StoreError> {
     })
 }
 
+/// The key and fingerprint that [`asked`] has written.
 fn read_asked(read: &Reader<'_>, attribute: &'static str) -> Result<(KeyHash, Fingerprint), StoreError> {
     let both = read.array::<32>(attribute)?;
     let halves = both.split_first_chunk::<16>().and_then(|(key, rest)| Some((*key, rest.try_into().ok()?)));
@@ -170,8 +179,11 @@ fn read_asked(read: &Reader<'_>, attribute: &'static str) -> Result<(KeyHash, Fi
     Ok((KeyHash(key), Fingerprint(fingerprint)))
 }
 
-/// Bytes of a coupon's item as DynamoDB counts them: names and text in UTF-8, numbers about one byte per two digits and
-/// one more, three bytes for a list or map and one per element (developer guide, "Item sizes and formats").
+/// Bytes of a coupon's item as DynamoDB counts them.
+///
+/// Names and texts count in UTF-8. A number has about one byte for two digits, and one more. A list or map has three
+/// bytes, and one for each element (developer guide, "Item sizes and formats"). It asks nothing; tests hold the
+/// largest coupon to the budget.
 pub fn item_bytes(coupon: &Coupon) -> usize {
     let mut item = to_item(coupon);
     let keys = coupon.redemptions.iter().flat_map(|r| {

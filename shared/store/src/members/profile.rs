@@ -13,31 +13,34 @@ use crate::{
 use aws_sdk_dynamodb::types::AttributeValue;
 use mealticket_domain::{Channel, MemberAttributes, MemberNo, Timestamp, member::LifecycleStage};
 
-/// A member as the table has it. The phone is sealed; who may open it holds the key.
+/// A member as the table has it. The phone is sealed; only a holder of the key can open it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Profile {
-    /// The member's number.
+    /// The member's number, which is the item's key. Clients see it enciphered.
     pub member: MemberNo,
-    /// The phone, sealed by the caller.
+    /// The phone. The caller seals it, bound to this member's item.
     pub phone_sealed: Vec<u8>,
-    /// When the member joined.
+    /// When the member joined: the first sign-up. It never changes.
     pub joined_at: Timestamp,
-    /// Through which channel.
+    /// The channel that the first sign-up named.
     pub channel: Channel,
-    /// Who brought the member here.
+    /// The member who invited this one, as the app stated it. Nobody checked that there is such a member.
     pub inviter: Option<MemberNo>,
-    /// The version of the terms of service agreed to.
+    /// The version of the terms of service that the member agreed to, at most 32 bytes.
     pub terms_version: String,
-    /// The version of the privacy policy agreed to.
+    /// The version of the privacy policy that the member agreed to, at most 32 bytes.
     pub privacy_version: String,
-    /// What the operator knows.
+    /// What the operator knows. Each attribute is absent until known.
     pub attributes: MemberAttributes,
-    /// When the member last signed out of all sessions: those that began by then are over.
+    /// When the member last signed out of all sessions. Sessions that began at that second or before are over.
     pub sessions_valid_from: Option<Timestamp>,
 }
 
 impl Members {
-    /// Puts the profile if there is none, and answers with the one that stands.
+    /// Puts the profile if there is none, and returns the one that stands. Of two sign-ups at once,
+    /// both get the same profile.
+    ///
+    /// Cost: 1 PutItem, 1 W, also when refused.
     pub(crate) async fn put_profile(&self, profile: Profile) -> Result<Profile, StoreError> {
         let call = self.table.put_item();
         match self.table.put(call.set_item(Some(profile_item(&profile))).condition_expression(IS_NEW)).await? {
@@ -47,16 +50,23 @@ impl Members {
         }
     }
 
-    /// A member's profile, strongly consistent: one read unit for every 4 KB.
+    /// A member's profile; `None` when there is none. Strongly consistent.
+    ///
+    /// Cost: 1 GetItem, 1 R for each 4 KB.
     pub async fn read_profile(&self, member: MemberNo) -> Result<Option<Profile>, StoreError> {
         let call = self.table.get_item();
         let call = call.set_key(Some(keys::profile(member).attributes())).consistent_read(true);
         self.table.get(call).await?.as_ref().map(read_profile).transpose()
     }
 
-    /// Ends every session of a member that began at `now` or before: one write unit. A repeat, and a write that lands late, change nothing
-    /// that a later one said.
+    /// Ends every session of a member that began at `now` or before.
+    ///
+    /// Safe to repeat. A write that lands late changes nothing that a later one wrote, and a member without a profile
+    /// stays without one. Sessions end at their next refresh; access tokens live on for at most 15 minutes.
+    ///
+    /// Cost: 1 UpdateItem, 1 W.
     pub async fn end_sessions(&self, member: MemberNo, now: Timestamp) -> Result<(), StoreError> {
+        /// Nobody signed out at this second or later. Guards the newer instant against an older write.
         const IS_LATER: &str = "attribute_not_exists(sessions_valid_from) OR sessions_valid_from < :now";
         let call = self.table.update_item();
         let call = call
@@ -68,6 +78,7 @@ impl Members {
     }
 }
 
+/// The profile's item, attributes included. Absent values are left out.
 fn profile_item(profile: &Profile) -> Item {
     let mut attributes: Item = item([
         ("phone_sealed", Some(binary(&profile.phone_sealed))),
@@ -98,6 +109,7 @@ fn read_profile(item: &Item) -> Result<Profile, StoreError> {
     })
 }
 
+/// What the operator knows, as attributes. A profile and a phone's `ATTRIBUTES` share this form.
 pub(crate) fn attribute_item(attributes: &MemberAttributes) -> Item {
     let tags = attributes.tags.iter().map(text).collect();
     item([

@@ -1,8 +1,10 @@
 //! Redeeming a coupon (核销): **one conditional update whose clauses are the rule of [`mealticket_domain::redemption`].**
 //!
-//! Nothing is read first. The code says where the item is; the terms it was claimed under are assumed to be the campaign's
-//! newest, and that assumption is itself a clause. When the table refuses, it hands the item over, and the pure rule says
-//! which refusal it was, or that the same request had succeeded before.
+//! Nothing is read first. The code names the item's key. The discount is worked out under the campaign's newest terms,
+//! and that assumption is itself a clause.
+//!
+//! When the table refuses, it returns the item. The pure rule then says which refusal it was, or that the same
+//! request has succeeded before.
 
 use crate::{
     Catalog, Members,
@@ -23,17 +25,17 @@ use mealticket_domain::{
     redemption::{decide, terms_refusal},
 };
 
-/// What a redemption came to.
+/// What a redemption came to. Only `Redeemed` spends a unit of use.
 #[derive(Debug)]
 pub enum RedeemOutcome {
-    /// A unit of use was spent by this request: redemption `index`, the coupon's newest.
+    /// This request spent a unit of use: redemption `index`, the coupon's newest.
     Redeemed(Box<Coupon>, usize),
-    /// The same request has succeeded before, as redemption `index`; or its order was reported, and
-    /// that redemption is its own now.
+    /// The same request has succeeded before, as redemption `index`. Or the merchant had reported its order, and that
+    /// redemption is the request's own now.
     Replayed(Box<Coupon>, usize),
-    /// The same key has succeeded with another payload.
+    /// The same key has succeeded on this coupon with another payload.
     KeyReused,
-    /// A rule stands against it; the coupon is as the table has it.
+    /// A rule stands against it: the first in the published order. The coupon is as the table has it.
     Refused(RedeemRefusal, Box<Coupon>),
     /// There is no such coupon, or its code was made with another key.
     NotFound,
@@ -41,31 +43,46 @@ pub enum RedeemOutcome {
 
 // The clauses of the write. Each is one sentence of the rule.
 
-/// A unit of use is left, and nobody took the coupon back.
+/// A unit of use is left, and nobody took the coupon back. Of two redemptions at once, it lets one have the last unit.
 const IS_USABLE: &str = "uses_left > :zero AND attribute_not_exists(deactivated_at)";
-/// Its validity has begun.
+/// Its validity has begun, at the time that the request states.
 const IS_VALID_ALREADY: &str = "valid_from <= :at";
-/// Its validity is not over. The clock decides, not a sweeper.
+/// Its validity is not over. The clock decides, not a sweeper. The end is exclusive.
 const IS_NOT_EXPIRED: &str = "valid_until > :at";
-/// No till holds it, or the hold lapsed, or it is for the same order.
+/// No till holds it, or the hold lapsed, or it is for the same order. Guards a redemption that names no hold.
 const IS_NOT_HELD_BY_ANOTHER: &str =
     "attribute_not_exists(hold_until) OR hold_until <= :at OR begins_with(held, :hold)";
-/// The hold that this request confirms is the one that counts.
+/// The hold that this request confirms is the coupon's newest and counts. Guards a redemption that names a hold.
 const OWN_HOLD_COUNTS: &str = "begins_with(held, :hold) AND hold_until > :at";
-/// The code was made with the key that this coupon's code is made with.
+/// The presented code was made with the key that this coupon's code is made with. An old code redeems nothing.
 const KEY_VERSION_MATCHES: &str = "key_version = :key_version";
 /// The discount was worked out under the terms that the member was shown.
 const TERMS_VERSION_IS_AS_ASSUMED: &str = "terms_version = :terms_version";
-/// Its order took no unit yet: neither a till's nor a report's. Of one that did, the coupon is looked at first; from then on no report
-/// of it can take another, and two tills' keys for one order are two redemptions.
+/// Its order took no unit yet, neither by a till nor by a report. If it did, the rule looks at the coupon first.
+///
+/// From then on no report of the order can take another unit. Two tills' keys for one order are two redemptions; the
+/// second write goes without this clause.
 const ORDER_IS_NEW: &str = "attribute_not_exists(#keys) OR NOT contains(#keys, :order)";
-/// The redemption is the one that was seen: reported, and adopted by nobody.
+/// The redemption is the one that was read: reported, and adopted by nobody. Guards the adoption.
 const IS_ONLY_REPORTED: &str = "redemptions[{index}].#key = :seen";
-/// Its life is not used up.
+/// It was redeemed fewer than 32 times, reversals not subtracted. So the item stays within its size.
 const IS_WITHIN_ITS_LIFE: &str = "size(redemptions) < :redemptions_max";
 
 impl Members {
-    /// Redeems one unit of use. Exactly once per request, however often it is repeated.
+    /// Redeems one unit of use, exactly once for each request, however often it is repeated. The write is
+    /// durable before the outcome.
+    ///
+    /// `campaign` gives the newest terms; the coupon's own terms count. `key_version` is that of the presented code. Of
+    /// simultaneous redemptions the table admits as many as there are units left. An order that the merchant has
+    /// reported is adopted: nothing is spent, and the outcome is `Replayed`.
+    ///
+    /// Cost: 1 UpdateItem, 1 W, no read. A replay or a refusal is that one refused call. A coupon claimed under
+    /// older terms costs 1 refused W and 1 R for the terms, unless they are cached. An order that was reported,
+    /// or that comes under another key, costs 1 refused W more. When the newest terms refuse, the coupon is
+    /// read first: 1 GetItem, 1 R.
+    ///
+    /// Errors: `Unavailable` when the write has no outcome in time; the same key finds out. `Corrupt` also when the
+    /// clauses refuse what the rule admits on an unchanged coupon: a bug.
     pub async fn redeem(
         &self,
         catalog: &Catalog,
@@ -86,7 +103,10 @@ impl Members {
         }
     }
 
-    /// Looks at what a redemption would come to and changes nothing: one strongly consistent read.
+    /// What a redemption would come to. It changes nothing, and the coupon may change right after.
+    ///
+    /// `None` when there is no such coupon, or its code was made with another key. Cost: 1 GetItem, 1 R, strongly
+    /// consistent; and 1 R for the frozen terms when they are not cached.
     pub async fn would_redeem(
         &self,
         catalog: &Catalog,
@@ -102,8 +122,8 @@ impl Members {
         Ok(Some((coupon, decision)))
     }
 
-    /// The newest terms refuse. Before that is said, the coupon is read: it may carry other terms, an earlier success of the
-    /// same request, or a refusal that comes first.
+    /// The newest terms refuse. Before that refusal is returned, the coupon is read. It may carry other terms, an
+    /// earlier success of the same request, or a refusal that comes first.
     async fn refuse_by_terms(
         &self,
         catalog: &Catalog,
@@ -118,9 +138,11 @@ impl Members {
         }
     }
 
-    /// The coupon was handed over: the rule says what stands against the request. When nothing does, an assumption was wrong, and the
-    /// write goes again without it: the coupon names the terms it was claimed under, which are frozen, and shows what came of its
-    /// order. As long as the coupon changes, this goes on: its life has an end.
+    /// The table returned the coupon, and the rule says what stands against the request.
+    ///
+    /// When nothing does, an assumption of the write was wrong, and the write goes again without it. The coupon names
+    /// the terms it was claimed under, which are frozen, and shows what came of its order. As long as the coupon
+    /// changes, this goes on: its life has an end, and so has the request's time.
     async fn redeem_as_it_stands(
         &self,
         catalog: &Catalog,
@@ -138,7 +160,8 @@ impl Members {
         };
         loop {
             let tried = match decide(&coupon, terms, request) {
-                // Before the key's version: a till that lost its answer must hear it, also when the code has a new key since.
+                // Before the key's version: a till that lost its answer must get it, also when the
+                // code has a new key since.
                 RedeemDecision::Replay { index } => return Ok(RedeemOutcome::Replayed(coupon, index)),
                 RedeemDecision::KeyReused => return Ok(RedeemOutcome::KeyReused),
                 _ if coupon.key_version != key_version => return Ok(RedeemOutcome::NotFound),
@@ -154,7 +177,7 @@ impl Members {
             match tried {
                 Tried::Done(coupon) => return Ok(newest(coupon)),
                 Tried::Refused(None) => return Ok(RedeemOutcome::NotFound),
-                // A difference between the clauses and the rule: a bug, and said so.
+                // A difference between the clauses and the rule: a bug, and an error that says so.
                 Tried::Refused(Some(standing)) if standing == coupon => {
                     return Err(StoreError::Corrupt { item: "coupon", attribute: "redemptions" });
                 }
@@ -163,6 +186,8 @@ impl Members {
         }
     }
 
+    /// The one write. `seen` is the coupon, when the table has returned it already; then its
+    /// known order needs no clause.
     async fn try_redeem(
         &self,
         key: CouponKey,
@@ -199,8 +224,8 @@ impl Members {
         tried(self.table.update(call).await?)
     }
 
-    /// A till's request makes a reported redemption its own: from now on the same key hears the same answer, and a hold that it had
-    /// for the order is confirmed.
+    /// Makes a reported redemption the till's own. From now on the same key gets the same answer, and a hold that the
+    /// till had for the order is confirmed. It spends nothing.
     async fn try_adopt(&self, coupon: &Coupon, index: usize, request: &RedeemRequest) -> Result<Tried, StoreError> {
         let at_index = |expression: &str| expression.replace("{index}", &index.to_string());
         let seen = coupon.redemptions.get(index).map(|seen| item::asked(seen.key, seen.fingerprint));
@@ -232,11 +257,15 @@ impl Members {
     }
 }
 
+/// What one conditional write came to.
 enum Tried {
+    /// It is done; the coupon as it is now.
     Done(Box<Coupon>),
+    /// A clause failed; the coupon as it stands, if there is one.
     Refused(Option<Box<Coupon>>),
 }
 
+/// Decodes the item that the table returned with its outcome.
 fn tried(written: Write) -> Result<Tried, StoreError> {
     Ok(match written {
         Write::Done(item) => Tried::Done(Box::new(item::from_item(&item)?)),
@@ -245,6 +274,7 @@ fn tried(written: Write) -> Result<Tried, StoreError> {
     })
 }
 
+/// The values of the clauses and of the update.
 fn values(key_version: u16, request: &RedeemRequest, terms: &Terms, new_order: Option<KeyHash>) -> Item {
     let redemption = item::redemption_map(&request.fact(terms));
     let own = KeyHash::of_order(&request.order.order_no).0;
@@ -274,6 +304,7 @@ fn knows_order(coupon: &Coupon, request: &RedeemRequest) -> bool {
     coupon.redemptions.iter().any(|earlier| earlier.order_no == request.order.order_no)
 }
 
+/// The outcome of a write that has just appended its redemption.
 fn newest(coupon: Box<Coupon>) -> RedeemOutcome {
     let index = coupon.redemptions.len().saturating_sub(1);
     RedeemOutcome::Redeemed(coupon, index)

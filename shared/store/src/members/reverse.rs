@@ -20,22 +20,24 @@ use mealticket_domain::{
     redemption::decide_reversal,
 };
 
-/// A reversal as asked, checked.
+/// A reversal as asked, with its fields checked.
 #[derive(Debug, Clone)]
 pub struct ReverseRequest {
-    /// The request within its scope.
+    /// The request's idempotency key within its scope, hashed. One key undoes one redemption of a coupon.
     pub key: KeyHash,
-    /// What it asks.
+    /// The hash of what it asks. The same key with another fingerprint is refused.
     pub fingerprint: Fingerprint,
-    /// Why.
+    /// Why: 1 to 45 bytes. The coupon keeps it.
     pub reason: Reason,
-    /// Now.
+    /// The time of the reversal, by which the campaign's window for reversals is judged.
     pub now: Timestamp,
 }
 
 impl ReverseRequest {
-    /// The reversal that a merchant's system reports of redemption `index`, whose public id this is. What is reported again may be told
-    /// in other words: it is the same reversal.
+    /// The reversal that a merchant's system reports of redemption `index`, whose public id is `redemption_id`.
+    ///
+    /// Its key and fingerprint depend on the redemption alone. So a second report with another
+    /// reason is the same reversal.
     pub fn reported(redemption_id: &str, index: usize, reason: Reason, now: Timestamp) -> Self {
         let fingerprint = Fingerprint::of(&[Some(redemption_id)]);
         ReverseRequest { key: KeyHash::of_reversal(index), fingerprint, reason, now }
@@ -45,22 +47,32 @@ impl ReverseRequest {
 /// What a reversal came to.
 #[derive(Debug)]
 pub enum ReverseOutcome {
-    /// The unit of use is back.
+    /// The unit of use is back, and the validity prolonged if the terms say so.
     Reversed(Box<Coupon>),
     /// The same request has succeeded before.
     Replayed(Box<Coupon>),
-    /// The same key has succeeded with another payload.
+    /// The same key has undone a redemption of this coupon with another payload.
     KeyReused,
-    /// A rule stands against it.
+    /// A rule stands against it: no such redemption, already undone by another request, or too late.
     Refused(ReverseRefusal),
 }
 
-/// Looks at the coupon at most this often: each lost race is another request's success on this one coupon, of which there
+/// Reads the outcome of at most this many lost races. Each is another request's success on this one coupon, and there
 /// can be two for each redemption.
 const LOOKS_MAX: usize = 2 * mealticket_domain::limits::REDEMPTIONS_MAX;
 
 impl Members {
-    /// Undoes redemption `index`, once.
+    /// Undoes redemption `index`, exactly once. A repeat of the request gets `Replayed`; another
+    /// request gets `AlreadyReversed`.
+    ///
+    /// The terms that the coupon carries decide about the window, and about days of validity that the reversal gives
+    /// back. The write assumes what was read: redemptions, validity, deactivation and the newest hold.
+    ///
+    /// Cost: 1 GetItem, 1 R, and 1 UpdateItem, 1 W; 1 R for the frozen terms when they are not cached. A lost race is
+    /// 1 W more. A replay or a refusal is the read alone.
+    ///
+    /// Errors: `Corrupt` also when 64 races were lost, which the life of a coupon does not allow by
+    /// redemptions and reversals.
     pub async fn reverse(
         &self,
         catalog: &Catalog,
@@ -89,6 +101,7 @@ impl Members {
         Err(StoreError::Corrupt { item: "coupon", attribute: "redemptions" })
     }
 
+    /// The one write. It assumes everything from which the rule decided.
     async fn try_reverse(
         &self,
         coupon: &Coupon,

@@ -1,4 +1,5 @@
-//! What the rebuild reads (S3): every coupon there is, and the whole journal. The one access pattern that goes through a table.
+//! What the rebuild reads of `members` (S3): every coupon there is. The one access pattern that
+//! goes through a whole table.
 
 use crate::{
     Members,
@@ -8,23 +9,28 @@ use crate::{
 };
 use mealticket_domain::Coupon;
 
-/// Where a scan goes on.
+/// Where a scan goes on. It counts for its own segment alone.
 #[derive(Debug, Clone)]
 pub struct ScanCursor(Item);
 
-/// A part of a segment of the members' table.
+/// A part of a segment of the members' table: at most a megabyte of items.
 #[derive(Debug, Default)]
 pub struct ScannedCoupons {
-    /// Its coupons.
+    /// Its coupons. Profiles are skipped.
     pub coupons: Vec<Coupon>,
-    /// Keys of coupons that cannot be read.
+    /// Keys of items that cannot be read as coupons. The scan goes on past them.
     pub unreadable: Vec<String>,
     /// Where the segment goes on; `None` at its end.
     pub next: Option<ScanCursor>,
 }
 
 impl Members {
-    /// The coupons of one of `segments` parts of the table, a megabyte at a time: 1 R for each 4 KB.
+    /// The coupons of one of `segments` parts of the table, a megabyte at a time. Strongly consistent, item by item.
+    ///
+    /// The scan is no snapshot: a coupon that changes meanwhile is there once, as it was when the scan came to it. Only
+    /// `rebuild-ledger` may call this.
+    ///
+    /// Cost: 1 Scan, 1 R for each 4 KB, up to 256 R.
     pub async fn scan_coupons(
         &self,
         segment: u16,

@@ -1,4 +1,5 @@
-//! The members' stream, read from its shards: for who must see what is not in the journal yet.
+//! The members' stream, read from its shards, for a caller that must see what is not in the journal yet. Reading a
+//! stream costs nothing in the table's units.
 
 use crate::{Members, members::stream::content};
 use aws_sdk_dynamodbstreams::{
@@ -9,18 +10,19 @@ use aws_sdk_dynamodbstreams::{
 use mealticket_domain::journal::{Content, SequenceNumber, StreamShard};
 use std::{collections::HashMap, error::Error, sync::Arc};
 
-/// Reads without a record after which an open shard is read to its tip. DynamoDB may answer with nothing although there is
-/// more ("it might take multiple calls", API reference, `GetRecords`), and it does not say how far the tip is. What we look
-/// for was written at least a quarter of an hour ago.
+/// Reads without a record after which an open shard counts as read to its tip.
+///
+/// DynamoDB may return nothing although there is more ("it might take multiple calls", API reference, `GetRecords`),
+/// and it does not say how far the tip is. What a caller needs was written at least a quarter of an hour ago.
 const EMPTY_READS: usize = 8;
 
 /// Why the stream cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum StreamError {
-    /// It did not answer, or no longer has what is asked for.
+    /// The stream did not answer, or no longer has what was asked for.
     #[error("the stream")]
     Unavailable(#[source] Box<dyn Error + Send + Sync>),
-    /// A name of DynamoDB's that is not as documented.
+    /// DynamoDB returned a name that is not as documented.
     #[error("the stream's names are not as documented")]
     Names,
 }
@@ -32,10 +34,10 @@ pub struct Stream {
     table: Arc<str>,
 }
 
-/// A shard of the stream, in one of the streams that the table has had.
+/// A shard of the stream, in one of the streams that the table has had. It carries the ARN of its stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ShardOfStream {
-    /// Its name, which is that of its journal.
+    /// Its name. The shard's journal has the same name.
     pub shard: StreamShard,
     arn: String,
 }
@@ -43,23 +45,24 @@ pub struct ShardOfStream {
 /// What a record of the stream says.
 #[derive(Debug)]
 pub enum Tailed {
-    /// What happened to the item.
+    /// What happened to the item. `Nothing` for a profile.
     Content(Box<Content>),
-    /// It changed an item that was there, in a way that cannot be read. It is no claim: a claim puts a new item.
+    /// It changed an item that was there, in a way that cannot be read. It is no claim, because
+    /// a claim puts a new item.
     UnreadableChange,
     /// It cannot be read, and may be a claim.
     Unreadable,
 }
 
 impl Members {
-    /// The table's stream, through this client.
+    /// The table's stream, through this client. It asks nothing yet.
     pub fn stream(&self, client: Client) -> Stream {
         Stream { client, table: self.table.name().into() }
     }
 }
 
 impl Stream {
-    /// Every shard of every stream that the table has, or had within a day.
+    /// Every shard of every stream that the table has, or has had within a day, open and closed ones.
     pub async fn shards(&self) -> Result<Vec<ShardOfStream>, StreamError> {
         let mut shards = Vec::new();
         let mut after = None;
@@ -77,6 +80,7 @@ impl Stream {
         }
     }
 
+    /// The shards of one stream, page by page.
     async fn shards_of(&self, arn: &str, shards: &mut Vec<ShardOfStream>) -> Result<(), StreamError> {
         let mut after = None;
         loop {
@@ -93,7 +97,12 @@ impl Stream {
         }
     }
 
-    /// Hands over what a shard's records say that come after `mark`, from the oldest that the stream still has when there is none.
+    /// Hands over, in order, what a shard's records after `mark` say. Without a mark it begins at the oldest
+    /// that the stream still has.
+    ///
+    /// It ends at the end of a closed shard, or after eight reads in a row without a record. A record that cannot be
+    /// read is handed over as such. Nothing is remembered: the same call reads the same records again, for as long
+    /// as the stream keeps them.
     pub async fn for_each_after(
         &self,
         shard: &ShardOfStream,
@@ -115,6 +124,7 @@ impl Stream {
         Ok(())
     }
 
+    /// Where reading begins.
     async fn iterator(
         &self,
         shard: &ShardOfStream,
@@ -126,8 +136,8 @@ impl Stream {
         let after = from().shard_iterator_type(ShardIteratorType::AfterSequenceNumber).sequence_number(mark.as_str());
         match after.send().await {
             Ok(found) => Ok(found.shard_iterator),
-            // What is at the mark has left the stream, a day after it was written. What is looked for is younger, so it is
-            // all still there.
+            // The record at the mark has left the stream, a day after it was written. The caller wants younger records,
+            // which are all still there.
             Err(error) if error.as_service_error().is_some_and(|error| error.is_trimmed_data_access_exception()) => {
                 Ok(oldest().await.map_err(failed)?.shard_iterator)
             }
@@ -136,6 +146,7 @@ impl Stream {
     }
 }
 
+/// What a record says, or which kind of unreadable it is.
 fn tailed(record: &Record) -> Tailed {
     let change = record.dynamodb();
     let image = |image: Option<&HashMap<String, AttributeValue>>| image.map(|image| image.clone().into());

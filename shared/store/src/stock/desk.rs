@@ -1,4 +1,4 @@
-//! What one execution environment holds of a campaign's stock.
+//! What one execution environment holds of a campaign's stock. All of it is in memory; nothing here asks a table.
 
 use super::shards::Seen;
 use mealticket_domain::{
@@ -15,16 +15,16 @@ use tokio::time::Instant;
 /// Why there is no unit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NoUnit {
-    /// Every unit is spent.
+    /// Every unit is spent, and none can come back.
     SoldOut,
-    /// The last units are leased; some may come back.
+    /// The last units are leased. Some may come back.
     Settling,
-    /// The day's quota is spent; the next day has its own.
+    /// The day's quota is spent. The next day has its own.
     DayExhausted,
 }
 
 impl NoUnit {
-    /// How long it is answered from memory, at most. What may change by itself is asked again sooner.
+    /// How long an environment answers it from memory, at most. What may change by itself is asked again sooner.
     fn remembered_for(self) -> Duration {
         match self {
             NoUnit::SoldOut | NoUnit::DayExhausted => Duration::from_secs(2),
@@ -36,9 +36,9 @@ impl NoUnit {
 /// What reserving a unit came to.
 #[derive(Debug)]
 pub enum Reserved {
-    /// A unit for the claim.
+    /// A unit for the claim. The caller must settle it.
     Unit(Reservation),
-    /// There is none.
+    /// There is none, for this reason.
     NoUnit(NoUnit),
 }
 
@@ -55,13 +55,13 @@ impl Reserved {
 /// Which leases an environment writes back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum HandBack {
-    /// Those that it has finished with.
+    /// Those that it has finished with: nothing unspent in them, or ten seconds old.
     Finished,
-    /// All, also what it could still spend: the environment ends.
+    /// All of them, also what it could still spend: the environment ends.
     Everything,
 }
 
-/// The time over which demand is counted: a lease is for as much as came in the last two seconds.
+/// The time over which demand is counted. A lease is for as many claims as came in the last two seconds.
 const DEMAND_OVER: Duration = Duration::from_secs(2);
 
 fn seconds(seconds: i64) -> Duration {
@@ -74,22 +74,24 @@ struct Held {
     id: LeaseId,
     shard: u16,
     lease: Lease,
-    /// By the clock that a freeze stops; the lease's own instants are by the clock that it does not.
+    /// When it was taken, by the clock that a freeze stops. The lease's own instants are by the clock
+    /// that a freeze does not stop.
     began: Instant,
     counts: Mutex<Counts>,
 }
 
+/// Where the units of a lease are. Their sum is the lease's units.
 #[derive(Debug)]
 struct Counts {
     /// Units that nobody has reserved.
     unspent: u64,
-    /// Units reserved by requests that are under way.
+    /// Units that requests under way have reserved.
     in_flight: u64,
     /// Units that are coupons.
     spent: u64,
-    /// Units whose coupon may be there, or may come.
+    /// Units whose coupon may be there, or may still come.
     unknown: u64,
-    /// Its return has been written, or may have been: nothing of it is spent any more.
+    /// Its return has been written, or may have been. Nothing of it is spent any more.
     closing: bool,
 }
 
@@ -98,16 +100,18 @@ impl Held {
         self.counts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// By either clock.
+    /// Whether its units are still given to claims: for ten seconds, by whichever clock is ahead.
     fn is_handed_out(&self, wall: Timestamp) -> bool {
         wall < self.lease.from.plus_seconds(HAND_OUT_SECONDS) && self.began.elapsed() < seconds(HAND_OUT_SECONDS)
     }
 
-    /// By both clocks.
+    /// Whether a write that spends one of its units may still be signed: for thirty seconds, by
+    /// whichever clock is ahead.
     fn is_alive(&self, wall: Timestamp) -> bool {
         wall < self.lease.until && self.began.elapsed() < seconds(LEASE_SECONDS)
     }
 
+    /// Reserves a unit, if the lease has one for this day. True when it did.
     fn take(&self, wall: Timestamp, day: Option<ProvinceDay>) -> bool {
         let of_the_day = day.is_none_or(|day| day == self.lease.from.province_day());
         let mut counts = self.counts();
@@ -119,7 +123,7 @@ impl Held {
         free
     }
 
-    /// The return that this lease is due for, if it is; from then on nothing of it is spent.
+    /// The return that this lease is due for, if it is. From then on nothing of it is spent.
     fn begin_closing(&self, wall: Timestamp, which: HandBack) -> Option<Closing> {
         let mut counts = self.counts();
         let finished =
@@ -132,7 +136,7 @@ impl Held {
     }
 }
 
-/// A lease with units of unknown outcome stays open.
+/// A lease with units of unknown outcome stays open for the sweep.
 fn after_return(unknown: u64) -> AfterReturn {
     if unknown > 0 { AfterReturn::Open } else { AfterReturn::Closed }
 }
@@ -146,14 +150,16 @@ pub(super) struct Closing {
 }
 
 impl Closing {
-    /// The shard after it. Applied twice, it returns once.
+    /// The shard after it. Applied twice, it returns the units once.
     pub(super) fn apply(&self, shard: &Shard) -> Shard {
         shard.returned(self.id, self.kept, self.then)
     }
 }
 
-/// One reserved unit. It is [`spent`](Reservation::spent) or [given back](Reservation::give_back); one that is dropped
-/// counts as spent until the sweep knows better.
+/// One reserved unit.
+///
+/// The caller marks it [`spent`](Reservation::spent) or [gives it back](Reservation::give_back). A reservation that is
+/// dropped counts as spent until the sweep has proof.
 #[derive(Debug)]
 #[must_use = "a reserved unit is spent or given back"]
 pub struct Reservation {
@@ -162,12 +168,12 @@ pub struct Reservation {
 }
 
 impl Reservation {
-    /// What the coupon that spends the unit carries.
+    /// The lease's id. The coupon that spends the unit carries it.
     pub fn lease_id(&self) -> LeaseId {
         self.held.id
     }
 
-    /// Whether a write that spends the unit may still be signed: asked before every attempt.
+    /// Whether a write that spends the unit may still be signed. Asked before every attempt.
     pub(crate) fn is_alive(&self, wall: Timestamp) -> bool {
         self.held.is_alive(wall)
     }
@@ -177,11 +183,12 @@ impl Reservation {
         self.settle(|counts| counts.spent += 1);
     }
 
-    /// No coupon has spent the unit and none will.
+    /// No coupon has spent the unit and none will. Another claim of this environment may take it.
     pub fn give_back(self) {
         self.settle(|counts| counts.unspent += 1);
     }
 
+    /// Moves the unit from `in_flight`, once.
     fn settle(mut self, count: impl FnOnce(&mut Counts)) {
         self.settled = true;
         let mut counts = self.held.counts();
@@ -203,7 +210,8 @@ impl Drop for Reservation {
 /// One campaign's stock as this environment has it.
 #[derive(Default)]
 pub(crate) struct Desk {
-    /// What was last seen of the shards; held by whoever writes to them.
+    /// What was last seen of the shards. Whoever writes to them holds the lock, so an environment
+    /// takes one lease at a time.
     pub(super) leasing: tokio::sync::Mutex<Seen>,
     front: Mutex<Front>,
 }
@@ -211,10 +219,11 @@ pub(crate) struct Desk {
 #[derive(Default)]
 struct Front {
     held: Vec<Arc<Held>>,
-    /// When the latest claims came: no more than a lease can be sized for.
+    /// When the latest claims came: at most as many as a lease can be sized for.
     claims: VecDeque<Instant>,
     /// The last refusal, until when it is remembered, and of which day it is.
     refusal: Option<(Instant, NoUnit, ProvinceDay)>,
+    /// Whether a task returns what runs out.
     tended: bool,
 }
 
@@ -232,12 +241,12 @@ impl Desk {
         front.claims.push_back(Instant::now());
     }
 
-    /// Claims of the last two seconds, as far as a lease can be sized for them.
+    /// Claims of the last two seconds, at most as many as a lease can be sized for.
     pub(super) fn demand(&self) -> u64 {
         self.front().claims.iter().filter(|at| at.elapsed() < DEMAND_OVER).count() as u64
     }
 
-    /// The answer that needs no table: a unit of a lease that lives, or a refusal that is fresh.
+    /// The answer that needs no table: a unit of a lease that is handed out, or a refusal that is fresh.
     pub(super) fn at_once(&self, wall: Timestamp, day: Option<ProvinceDay>) -> Option<Reserved> {
         let front = self.front();
         if let Some(held) = front.held.iter().find(|held| held.take(wall, day)) {
@@ -248,7 +257,7 @@ impl Desk {
         (Instant::now() < until && of == wall.province_day()).then_some(Reserved::NoUnit(refusal))
     }
 
-    /// Remembers a refusal for a moment, jittered, so that environments do not all ask again at once.
+    /// Remembers a refusal for a moment. The jitter keeps environments from asking all at once.
     pub(super) fn remember(&self, refusal: NoUnit, day: ProvinceDay) {
         let until = Instant::now() + refusal.remembered_for().mul_f64(0.5 + fastrand::f64() / 2.0);
         self.front().refusal = Some((until, refusal, day));
@@ -271,16 +280,17 @@ impl Desk {
         of_shard.filter_map(|held| held.begin_closing(wall, which)).collect()
     }
 
-    /// These returns are in the table.
+    /// These returns are in the table. The environment forgets their leases.
     pub(super) fn closed(&self, closings: &[Closing]) {
         self.front().held.retain(|held| closings.iter().all(|closing| closing.id != held.id));
     }
 
+    /// The shards on which this environment has leases.
     pub(super) fn shards_with_leases(&self) -> BTreeSet<u16> {
         self.front().held.iter().map(|held| held.shard).collect()
     }
 
-    /// Whether the caller is the one to tend this desk.
+    /// Whether the caller is the one to tend this desk. True for one caller at a time.
     pub(super) fn begin_tending(&self) -> bool {
         !std::mem::replace(&mut self.front().tended, true)
     }
@@ -294,7 +304,7 @@ impl Desk {
     }
 }
 
-/// The desks of one environment.
+/// The desks of one environment, one for each campaign that was claimed here.
 #[derive(Default)]
 pub(crate) struct Desks(Mutex<BTreeMap<CampaignNo, Arc<Desk>>>);
 

@@ -1,8 +1,8 @@
 //! Units of a campaign's stock (I1, I2), leased and spent from memory.
 //!
-//! The rule is [`mealticket_domain::stock`]; here are its writes. A unit is reserved before the coupon is put. It is spent
-//! when the put was done, given back when the put certainly was not, and left to the sweep when nobody knows: an error can
-//! make the stock smaller for a while, never larger.
+//! The rule is [`mealticket_domain::stock`]; here are its writes. A unit is reserved before the coupon is put. It is
+//! spent when the put was done, and given back when the put certainly was not. When nobody knows, it is left to the
+//! sweep. So an error can make the stock smaller for a while, never larger.
 
 use crate::{
     Stock,
@@ -23,14 +23,27 @@ use std::{
 };
 use tokio::time::Instant;
 
-/// The first pause after a lost race, which is another environment's success on the shard; doubled each time up to the last,
-/// jittered: with 64 environments after one shard each gets its turn within a second or two.
+/// The first pause after a lost race, which is another environment's success on the shard. It is doubled each time up
+/// to the last, and jittered. So with 64 environments after one shard each gets its turn within a second or two.
 const RACE_PAUSE_FIRST: Duration = Duration::from_millis(5);
-/// See [`RACE_PAUSE_FIRST`].
+/// The longest pause. See [`RACE_PAUSE_FIRST`].
 const RACE_PAUSE_LAST: Duration = Duration::from_millis(320);
 
 impl Stock {
-    /// Takes one unit for a claim that counts to `now`: from this environment's leases, else with a new lease.
+    /// Takes one unit for a claim that counts to `now`: from this environment's leases, or else with a new lease.
+    ///
+    /// A lease is for as many claims as came in the last two seconds, at most 64. Its write also closes what the
+    /// environment has finished with. Requests of one environment wait for one lease together.
+    ///
+    /// Outcomes: a unit, or why there is none. `SoldOut` and `DayExhausted` are remembered for up to two seconds,
+    /// `Settling` for half a second. A refusal is never remembered into the next day.
+    ///
+    /// Cost: nothing from memory. A lease is 1 PutItem, 1 W; before the first one 1 Query of all shards, 1 to 3 R;
+    /// a lost race is 1 W more.
+    ///
+    /// Errors: `Unavailable` when the lease or the races before it take too long, or when midnight passed and
+    /// the campaign has a limit per day. With the same key the claim counts to the new day. `Corrupt` when
+    /// the campaign has no shards.
     pub async fn reserve(&self, campaign: &Campaign, now: Timestamp) -> Result<Reserved, StoreError> {
         let desk = self.leased.desks.desk(campaign.no);
         desk.count_claim();
@@ -38,7 +51,7 @@ impl Stock {
         if let Some(answer) = desk.at_once(self.table.clock().now(), day) {
             return Ok(answer);
         }
-        // One lease at a time: who waits here is the demand that the lease is sized for.
+        // One lease at a time: the claims that wait here are the demand that the lease is sized for.
         let mut seen = match self.table.budget().answer_by() {
             Some(by) => {
                 tokio::time::timeout_at(by, desk.leasing.lock()).await.map_err(|_| out_of_time(WasApplied::No))?
@@ -56,6 +69,8 @@ impl Stock {
         Ok(answer)
     }
 
+    /// Leases from a shard that has units, race after race, until the time is over. It reads all
+    /// shards anew before it refuses.
     async fn lease(
         &self,
         campaign: &Campaign,
@@ -68,7 +83,7 @@ impl Stock {
         loop {
             let now = self.table.clock().now();
             if campaign.terms.day_limit.is_some() && now.province_day() != claimed_at.province_day() {
-                // Midnight came in between; with the same key, the claim counts to the new day.
+                // Midnight came in between. With the same key, the claim counts to the new day.
                 return Err(out_of_time(WasApplied::No));
             }
             let Some(shard) = seen.pick(campaign, now) else {
@@ -87,8 +102,9 @@ impl Stock {
         }
     }
 
-    /// One compare-and-set: closes what this environment has finished with on the shard and leases anew. `None` when the
-    /// shard was not as we had seen it; now we have.
+    /// One compare-and-set: it closes what this environment has finished with on the shard, and leases anew.
+    ///
+    /// `None` when the shard was not as we had seen it; now we have seen it.
     async fn try_lease(
         &self,
         campaign: CampaignNo,
@@ -120,7 +136,7 @@ impl Stock {
         }
     }
 
-    /// Writes back leases of this environment.
+    /// Writes back leases of this environment, shard by shard. Each is one compare-and-set, repeated after a lost race.
     async fn hand_back_closable(
         &self,
         campaign: CampaignNo,
@@ -154,7 +170,10 @@ impl Stock {
         Ok(())
     }
 
-    /// Returns every unit that is certainly unspent: for an environment that ends.
+    /// Returns every unit that is certainly unspent: for an environment that ends. A repeat finds nothing to return.
+    ///
+    /// It returns no error. What cannot be written is logged and waits for the sweep. Cost: 1 PutItem, 1 W, for
+    /// each shard with open leases.
     pub async fn return_unspent(&self) {
         for (campaign, desk) in self.leased.desks.desks() {
             let mut seen = desk.leasing.lock().await;
@@ -164,7 +183,8 @@ impl Stock {
         }
     }
 
-    /// Sees to it that units come back when their lease has run out, also when no claim comes by.
+    /// Makes sure that units come back when their lease has run out, also when no claim comes. One task for each
+    /// campaign, every ten seconds, as long as the environment has leases of it.
     fn tend(&self, campaign: CampaignNo, desk: &Arc<Desk>) {
         if !desk.begin_tending() {
             return;
@@ -175,7 +195,7 @@ impl Stock {
                 tokio::time::sleep(Duration::from_secs(HAND_OUT_SECONDS.unsigned_abs())).await;
                 let Some(stock) = stock.upgrade() else { return };
                 let mut seen = desk.leasing.lock().await;
-                // What cannot be written now is written next time, with the next lease, or by the sweep.
+                // What cannot be written now is written the next time, with the next lease, or by the sweep.
                 if let Err(error) = stock.hand_back_closable(campaign, &desk, &mut seen, HandBack::Finished).await {
                     tracing::debug!(%campaign, %error, "leased units are returned later");
                 }
@@ -187,7 +207,7 @@ impl Stock {
     }
 }
 
-/// The stock for work that outlives a request and does not keep its environment alive.
+/// The stock for work that outlives a request and does not keep its environment alive. It has no deadline.
 struct WeakStock {
     table: Table,
     leased: Weak<Leased>,
@@ -214,7 +234,7 @@ impl Turns {
         Turns { give_up_at, pause: RACE_PAUSE_FIRST }
     }
 
-    /// Waits for the next turn, or says that there is no time for one.
+    /// Waits for the next turn. `StoreError::Unavailable` when there is no time for one; nothing was done then.
     pub(super) async fn wait(&mut self) -> Result<(), StoreError> {
         let pause = self.pause.mul_f64(fastrand::f64());
         if Instant::now() + pause >= self.give_up_at {

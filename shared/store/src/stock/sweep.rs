@@ -1,5 +1,7 @@
-//! Settling the leases of environments that ended without a word (I2): only after the fence, and only with proof of how
-//! many of their units were spent. Without proof a lease waits.
+//! Settling the leases of environments that ended without returning them (I2).
+//!
+//! A lease is settled only after the fence, and only with proof of how many of its units were spent.
+//! Without proof a lease waits.
 
 use super::{leases::Turns, shards::Swapped};
 use crate::{Stock, table::error::StoreError};
@@ -8,21 +10,23 @@ use mealticket_domain::{
     stock::{AfterReturn, Lease},
 };
 
-/// A lease that nothing can spend any more.
+/// A lease that nothing can spend any more: a quarter of an hour after its death.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Fenced {
-    /// Of which campaign.
+    /// The campaign whose stock it is of.
     pub campaign: CampaignNo,
-    /// On which shard of its stock.
+    /// The shard that still has it in its books.
     pub shard: u16,
-    /// Its name.
+    /// Its id, which every coupon carries that spent a unit of it.
     pub id: LeaseId,
-    /// Its facts.
+    /// Its units, and when it was taken and died.
     pub lease: Lease,
 }
 
 impl Stock {
-    /// Every lease of a campaign that is fenced at `now`, strongly consistent.
+    /// Every lease of a campaign that is fenced at `now`. Strongly consistent.
+    ///
+    /// Cost: 1 Query, 1 R for each 4 KB of shards.
     pub async fn list_fenced_leases(&self, campaign: CampaignNo, now: Timestamp) -> Result<Vec<Fenced>, StoreError> {
         let shards = self.read_shards(campaign).await?;
         let fenced = shards.iter().flat_map(|(no, shard)| {
@@ -32,8 +36,16 @@ impl Stock {
         Ok(fenced.collect())
     }
 
-    /// Closes a fenced lease of which `spent` units are coupons, and gives the others back. Gives how many came back now:
-    /// none when somebody else closed it. Safe to repeat.
+    /// Closes a fenced lease of which `spent` units are coupons, and gives the others back to stock.
+    ///
+    /// It returns how many came back by this call: 0 when the lease was closed before. Safe to repeat, and
+    /// safe beside another sweep, because the lease leaves the shard in the same compare-and-set. The caller
+    /// must have proof of `spent`.
+    ///
+    /// Cost: 1 Query, 1 R, and 1 PutItem, 1 W; 1 W more for each lost race. A repeat after a lost answer that
+    /// finds its own work returns 0.
+    ///
+    /// Errors: `Unavailable` also when the races take longer than the call's time; nothing was done then.
     pub async fn settle(&self, fenced: &Fenced, spent: u64) -> Result<u64, StoreError> {
         let mut turns = Turns::new(self.table.give_up_at());
         let mut seen = self.look_at_shards(fenced.campaign).await?;
