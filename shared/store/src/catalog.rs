@@ -1,5 +1,8 @@
-//! `catalog`: campaigns with their frozen terms, merchants with what their servers are recognised by, and their endpoints. It changes a
-//! few times a day and is asked thousands of times a second, so each environment remembers what it has read.
+//! `catalog`: campaigns with their frozen terms, merchants with the keys and secrets of their
+//! servers, and their endpoints.
+//!
+//! It changes a few times a day and is asked thousands of times a second, so each environment remembers what it has
+//! read. Endpoints are the exception: they are always read as they stand.
 
 mod campaigns;
 mod endpoints;

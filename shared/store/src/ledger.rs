@@ -1,4 +1,6 @@
 //! `ledger`: the journal's pages, and what is made of them: folds, sheets, bills, statements.
+//!
+//! Published pages, bills and statements never change. They are put where nothing is.
 
 mod asides;
 mod bills;

@@ -1,4 +1,6 @@
 //! `messages`: reports received and the discrepancies among them; messages on their way, and what became of them.
+//!
+//! Every write here is safe to repeat. A crash leaves an entry too many and never one too few.
 
 mod deliveries;
 mod discrepancies;

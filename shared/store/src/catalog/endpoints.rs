@@ -1,4 +1,5 @@
-//! Where merchants want to be told: a part of the catalog that the sender changes as well.
+//! The endpoints of merchants: where messages go. A part of the catalog that `deliver-webhooks` changes as well.
+//! It is never cached here.
 
 use crate::{
     Catalog,
@@ -16,29 +17,36 @@ use mealticket_domain::{
     webhook::{Endpoint, EndpointId, EndpointSecret, SwitchedOff},
 };
 
-/// The endpoint is the version that the change was worked out from.
+/// The endpoint is in the version from which the change was worked out. Guards operators and the
+/// sender against each other.
 const VERSION_IS_AS_SEEN: &str = "version = :seen";
 
-/// It is not known to fail yet.
+/// It is not noted as failing yet. Keeps the first instant of a failure.
 const IS_NOT_FAILING: &str = "attribute_not_exists(failing_since)";
 
-/// It is not switched off yet.
+/// It is not switched off yet. Keeps the first reason.
 const IS_ON: &str = "attribute_not_exists(off_at)";
 
 impl Catalog {
-    /// An endpoint as it stands, and not as it is remembered.
+    /// An endpoint as it stands; `None` when the merchant has none of this id. Strongly consistent, never cached.
+    ///
+    /// Cost: 1 GetItem, 1 R.
     pub async fn read_endpoint(&self, merchant: &MerchantId, id: &EndpointId) -> Result<Option<Endpoint>, StoreError> {
         let call = self.table.get_item().consistent_read(true);
         let found = self.table.get(call.set_key(Some(keys::merchant_endpoint(merchant, id).attributes()))).await?;
         found.as_ref().map(read_endpoint).transpose()
     }
 
-    /// A merchant's endpoints as they stand.
+    /// A merchant's endpoints as they stand, at most eight, in the order of their ids. Strongly consistent. An unsound
+    /// one makes the whole list `Corrupt`.
+    ///
+    /// Cost: 1 Query, 1 R for each 4 KB.
     pub async fn list_endpoints(&self, merchant: &MerchantId) -> Result<Vec<Endpoint>, StoreError> {
         self.query_endpoint_items(merchant).await?.iter().map(read_endpoint).collect()
     }
 
-    /// The same without those that cannot be read: of one the others must not suffer.
+    /// The same without those that cannot be read. Each of them is logged as an error, and the
+    /// others get their messages.
     pub(crate) async fn list_readable_endpoints(&self, merchant: &MerchantId) -> Result<Vec<Endpoint>, StoreError> {
         let told =
             |error: &StoreError| tracing::error!(%merchant, %error, "an endpoint cannot be read, and is not told");
@@ -52,7 +60,11 @@ impl Catalog {
         self.table.query_all(call).await
     }
 
-    /// Registers an endpoint. Gives the one that has the id, when there is one.
+    /// Registers an endpoint. `None` when it is registered now; otherwise the endpoint that has the id already.
+    ///
+    /// A repeat after a lost answer can return the very endpoint that the first attempt wrote. The caller compares.
+    ///
+    /// Cost: 1 PutItem, 1 W, also when refused.
     pub async fn add_endpoint(
         &self,
         merchant: &MerchantId,
@@ -63,7 +75,13 @@ impl Catalog {
         standing(self.table.put(call).await?)
     }
 
-    /// Replaces an endpoint that is in version `seen`. Gives the standing one when it is in another.
+    /// Replaces an endpoint that is in version `seen`. `None` when it is replaced; otherwise the one that
+    /// stands, in another version.
+    ///
+    /// The caller puts the next version into `endpoint`. Of two changes at once one wins. A repeat after a lost answer
+    /// can return our own write, which the caller recognises by its content.
+    ///
+    /// Cost: 1 PutItem, 1 W, also when refused.
     pub async fn change_endpoint(
         &self,
         merchant: &MerchantId,
@@ -78,7 +96,9 @@ impl Catalog {
         standing(self.table.put(call).await?)
     }
 
-    /// Notes that an endpoint fails since `at`, unless that is noted already.
+    /// Notes that an endpoint fails since `at`, unless a failure is noted already. Safe to repeat. The version stays.
+    ///
+    /// Cost: 1 UpdateItem, 1 W.
     pub async fn note_endpoint_fails(
         &self,
         merchant: &MerchantId,
@@ -94,7 +114,9 @@ impl Catalog {
         self.table.update(call).await.map(drop)
     }
 
-    /// Notes that an endpoint answers again.
+    /// Notes that an endpoint answers again. Safe to repeat. The version stays.
+    ///
+    /// Cost: 1 UpdateItem, 1 W.
     pub async fn note_endpoint_works(&self, merchant: &MerchantId, id: &EndpointId) -> Result<(), StoreError> {
         let call = self.table.update_item();
         let call = call
@@ -104,7 +126,12 @@ impl Catalog {
         self.table.update(call).await.map(drop)
     }
 
-    /// Switches an endpoint off that is in version `seen`. True when it was on.
+    /// Switches off an endpoint that is in version `seen`, and raises the version. True when this call did it.
+    ///
+    /// An endpoint that is off, or that an operator has changed since it was read, stays as it is. A repeat after a
+    /// lost answer returns false.
+    ///
+    /// Cost: 1 UpdateItem, 1 W.
     pub async fn switch_off(
         &self,
         merchant: &MerchantId,

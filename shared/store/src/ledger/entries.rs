@@ -1,5 +1,7 @@
-//! A page's entries, packed: names once for a page, numbers in as few bytes as they need (the wire format of `postcard`,
-//! which is fixed). An entry of a usual order takes some 60 bytes; as attributes it would take 300.
+//! A page's entries, packed: each name once for a page, numbers in as few bytes as they need.
+//!
+//! The format is that of `postcard`, which is fixed. An entry of a usual order takes some 60 bytes; as
+//! attributes it would take 300.
 
 use super::packing::{Names, named};
 use mealticket_domain::{
@@ -9,6 +11,7 @@ use mealticket_domain::{
 };
 use serde::{Deserialize, Serialize};
 
+/// The bytes' layout. Its fields are in the order in which they are written, and never change.
 #[derive(Serialize, Deserialize)]
 struct Packed<'a> {
     #[serde(borrow)]
@@ -18,6 +21,7 @@ struct Packed<'a> {
     entries: Vec<PackedEntry<'a>>,
 }
 
+/// One entry. Merchants and accounts are numbers in the page's lists of names.
 #[derive(Serialize, Deserialize)]
 struct PackedEntry<'a> {
     member: u64,
@@ -68,8 +72,10 @@ pub(crate) fn pack(entries: &[Entry]) -> Option<Vec<u8>> {
     Some(bytes)
 }
 
-/// The entries that a partner brought about, by their number, and the partner. They stand after the rest: a release that does not know
-/// them reads the rest and passes over what follows. So does this one with what a later one adds.
+/// The entries that a partner brought about, by their number, and the partner.
+///
+/// They follow the rest. A release that does not know them reads the rest and ignores what follows. This release does
+/// the same with what a later one adds.
 type Partners<'a> = Vec<(u32, &'a str)>;
 
 fn partners(entries: &[Entry]) -> Partners<'_> {
@@ -159,7 +165,7 @@ mod tests {
         let plain = pack(&entries[1..3]).unwrap();
         assert_eq!(postcard::to_allocvec(&postcard::from_bytes::<Packed<'_>>(&plain).unwrap()).unwrap(), plain);
         assert_eq!(unpack(&plain).unwrap(), entries[1..3]);
-        // Cut short, it is no page of ours. What a later release adds behind is passed over.
+        // Cut short, it is no page of ours. What a later release adds behind is ignored.
         for length in 0..bytes.len() {
             assert_ne!(unpack(&bytes[..length]).as_deref(), Some(&entries[..]), "cut to {length}");
         }

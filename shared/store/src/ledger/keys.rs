@@ -5,6 +5,7 @@ use mealticket_domain::{MerchantId, ProvinceDay, ProvinceMonth, journal::StreamS
 
 const SHARD: &str = "SHARD#";
 
+/// All pages of a shard, in the order in which they were posted.
 pub(crate) fn journal_partition(shard: &StreamShard) -> String {
     format!("{SHARD}{shard}")
 }
@@ -42,6 +43,7 @@ pub(crate) fn folded_mark(shard: &StreamShard) -> Key {
     Key::new(format!("FOLDED#{shard}"), "MARK")
 }
 
+/// All folds, in one partition, in their order.
 pub(crate) const FOLDS: &str = "FOLDS";
 
 /// Twelve digits, as a page.
@@ -49,6 +51,7 @@ pub(crate) fn fold(no: u64) -> Key {
     Key::new(FOLDS, format!("{no:012}"))
 }
 
+/// All sheets of a merchant, day after day.
 pub(crate) fn sheets(merchant: &MerchantId) -> String {
     format!("SHEETS#{merchant}")
 }
@@ -63,6 +66,7 @@ pub(crate) fn sheets_end(day: ProvinceDay) -> String {
     format!("{day}#~")
 }
 
+/// All lapses of a merchant, month after month.
 pub(crate) fn lapses(merchant: &MerchantId) -> String {
     format!("LAPSES#{merchant}")
 }
@@ -80,6 +84,7 @@ pub(crate) fn lapses_end(month: ProvinceMonth) -> String {
 /// The merchants that have sheets.
 pub(crate) const BOOKED: &str = "BOOKED";
 
+/// That a merchant has sheets.
 pub(crate) fn booked(merchant: &MerchantId) -> Key {
     Key::new(BOOKED, merchant.as_str())
 }
@@ -89,10 +94,12 @@ pub(crate) fn read_sheet_day(sk: &str) -> Option<ProvinceDay> {
     sk.split_once('#')?.0.parse().ok()
 }
 
+/// A merchant's bill of a day: what all folds added to it.
 pub(crate) fn bill(merchant: &MerchantId, day: ProvinceDay) -> String {
     format!("BILL#{merchant}#{day}")
 }
 
+/// What one fold added to a bill, or a chunk of it. In text order as in the order of folds.
 pub(crate) fn bill_part(merchant: &MerchantId, day: ProvinceDay, fold: u64, chunk: usize) -> Key {
     Key::new(bill(merchant, day), format!("{fold:012}#{chunk:03}"))
 }
@@ -103,18 +110,22 @@ pub(crate) fn read_bill_part(sk: &str) -> Option<(u64, usize)> {
     Some((fold.parse().ok()?, chunk.parse().ok()?))
 }
 
+/// The records that were set aside, of all shards.
 pub(crate) const SET_ASIDE: &str = "SET_ASIDE";
 
+/// A record that was set aside, by its event's id, or by its position in the journal when it has none.
 pub(crate) fn set_aside(id: &str) -> Key {
     Key::new(SET_ASIDE, id)
 }
 
+/// The months whose days are all closed.
 pub(crate) const CLOSED_MONTHS: &str = "CLOSED_MONTHS";
 
 pub(crate) fn closed_month(month: ProvinceMonth) -> Key {
     Key::new(CLOSED_MONTHS, month.to_string())
 }
 
+/// All statements of a merchant, by month.
 pub(crate) fn statements(merchant: &MerchantId) -> String {
     format!("STATEMENTS#{merchant}")
 }
@@ -123,10 +134,12 @@ pub(crate) fn statement(id: &StatementId) -> Key {
     Key::new(statements(&id.merchant), id.month.to_string())
 }
 
+/// The merchant's answer to a statement. It stands apart, because the statement never changes.
 pub(crate) fn statement_answer(id: &StatementId) -> Key {
     Key::new(format!("ANSWERS#{}", id.merchant), id.month.to_string())
 }
 
+/// The lines of a statement.
 pub(crate) fn statement_lines(id: &StatementId) -> String {
     format!("LINES#{}#{}", id.merchant, id.month)
 }

@@ -1,8 +1,8 @@
-//! What packed values have in common: a name is written once and then called by its number.
+//! What packed values share: a name is written once and then called by its number.
 
 use std::collections::BTreeMap;
 
-/// Numbers names in the order in which they come.
+/// Numbers names from 0, in the order in which they come.
 pub(crate) struct Names<T: Ord> {
     numbers: BTreeMap<T, u32>,
     next: u32,
@@ -13,6 +13,7 @@ impl<T: Ord + Clone> Names<T> {
         Names { numbers: BTreeMap::new(), next: 0 }
     }
 
+    /// The number of a name; a new one when the name is new.
     pub(crate) fn number(&mut self, name: &T) -> u32 {
         let next = &mut self.next;
         *self.numbers.entry(name.clone()).or_insert_with(|| {
@@ -21,6 +22,7 @@ impl<T: Ord + Clone> Names<T> {
         })
     }
 
+    /// The names, each at its number.
     pub(crate) fn in_order(self) -> Vec<T> {
         let mut names: Vec<(u32, T)> = self.numbers.into_iter().map(|(name, number)| (number, name)).collect();
         names.sort_by_key(|(number, _)| *number);
@@ -28,7 +30,7 @@ impl<T: Ord + Clone> Names<T> {
     }
 }
 
-/// The name of a number.
+/// The name of a number; `None` when there is no such name.
 pub(crate) fn named<T>(names: &[T], number: u32) -> Option<&T> {
     names.get(usize::try_from(number).ok()?)
 }

@@ -15,12 +15,14 @@ use mealticket_domain::{
 };
 use std::collections::BTreeMap;
 
-/// The page's version; readers of a newer one must not guess.
+/// The page's version. Readers refuse a newer one instead of guessing.
 const SCHEMA: u8 = 1;
 
 /// Bytes of a lease's count in a page: its id and four more.
 const CLAIMS_BYTES: usize = 20;
 
+/// The item of a page. `StoreError::Corrupt` when entries or counts cannot be packed, which none
+/// that the domain makes does.
 pub(super) fn page_item(shard: &StreamShard, page: &Page) -> Result<Item, StoreError> {
     let unpackable = |attribute| StoreError::Corrupt { item: "journal page", attribute };
     let entries = entries::pack(&page.entries).ok_or_else(|| unpackable("entries"))?;
@@ -44,7 +46,8 @@ pub(super) fn page_item(shard: &StreamShard, page: &Page) -> Result<Item, StoreE
     ])))
 }
 
-/// A campaign's claims: each lease's id and its count, one after the other. Names would cost three times as much.
+/// A campaign's claims: each lease's id and its count, one after the other. As named attributes they would
+/// cost three times as much.
 fn claims_blob(leases: &BTreeMap<LeaseId, u32>) -> AttributeValue {
     let bytes: Vec<u8> =
         leases.iter().flat_map(|(lease, claims)| [&lease.0[..], &claims.to_be_bytes()].concat()).collect();
@@ -59,6 +62,7 @@ fn aside_map(aside: &SetAside) -> AttributeValue {
     ]))
 }
 
+/// A whole page.
 pub(super) fn read_page(item: &Item) -> Result<Page, StoreError> {
     let read = Reader::new(item, "journal page");
     Ok(Page {
@@ -68,7 +72,7 @@ pub(super) fn read_page(item: &Item) -> Result<Page, StoreError> {
     })
 }
 
-/// A page without its entries and its counts.
+/// A page without its entries and its counts, which are most of it.
 pub(super) fn read_tally(item: &Item) -> Result<Page, StoreError> {
     let read = Reader::new(item, "journal page");
     if read.number::<u8>("schema")? != SCHEMA {
@@ -104,6 +108,7 @@ fn campaign(name: &str, read: &Reader<'_>) -> Result<CampaignNo, StoreError> {
     no.ok_or_else(|| read.corrupt("campaign"))
 }
 
+/// The claims that [`claims_blob`] has written; `None` when the bytes are not whole entries.
 fn read_claims(bytes: &[u8]) -> Option<BTreeMap<LeaseId, u32>> {
     let (entries, rest) = bytes.as_chunks::<CLAIMS_BYTES>();
     let entry = |entry: &[u8; CLAIMS_BYTES]| {

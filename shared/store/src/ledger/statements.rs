@@ -1,4 +1,4 @@
-//! Statements (S2): written once, in parts; the merchant's answer beside them.
+//! Statements (S2): written once, in parts, with the merchant's answer beside them.
 
 use crate::{
     Ledger,
@@ -25,12 +25,12 @@ const PARTS: i32 = 4;
 /// Lines of one item: as many as a part of a sheet has cells.
 const CHUNK: usize = mealticket_domain::books::SHEET_CELLS_MAX;
 
-/// Some lines of a statement, and where it goes on; `None` at its end.
+/// Some lines of a statement, and where it goes on.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct StatementLines {
     /// The lines, by campaign and store.
     pub lines: BTreeMap<LineKey, Cell>,
-    /// The part that comes next.
+    /// The part that comes next; `None` at the end.
     pub next: Option<u16>,
 }
 
@@ -41,14 +41,19 @@ pub struct StatementHead {
     pub statement: Statement,
     /// All its lines together.
     pub total: Cell,
-    /// Fen that are owed to the merchant after it.
+    /// Fen that are owed to the merchant after it, those of earlier months included. Below zero the merchant owes.
     pub closing: i64,
-    /// What the merchant said to it.
+    /// What the merchant answered; `None` when it has not answered, or the method does not read it.
     pub answer: Option<Answer>,
 }
 
 impl Ledger {
-    /// Writes a statement. One that is there stays as it is.
+    /// Writes a statement, once. One that is there stays as it is, so of two runs at once the first stands.
+    ///
+    /// The head is written last, so a statement that can be found is whole. A repeat after a
+    /// crash writes what is missing.
+    ///
+    /// Cost: 1 PutItem for each 1 000 lines and 1 more, 1 W for each KB.
     pub async fn put_statement(&self, statement: &Statement) -> Result<(), StoreError> {
         let cells: Vec<_> = statement.lines.iter().collect();
         for (number, chunk) in cells.chunks(CHUNK).enumerate() {
@@ -65,7 +70,9 @@ impl Ledger {
         self.table.put(call).await.map(drop)
     }
 
-    /// A statement without its lines.
+    /// A statement without its lines, with its answer; `None` when there is none. Strongly consistent.
+    ///
+    /// Cost: 2 GetItem, 2 R.
     pub async fn read_statement_head(&self, id: &StatementId) -> Result<Option<StatementHead>, StoreError> {
         let call = self.table.get_item().consistent_read(true);
         let Some(item) = self.table.get(call.set_key(Some(keys::statement(id).attributes()))).await? else {
@@ -76,7 +83,9 @@ impl Ledger {
         Ok(Some(head))
     }
 
-    /// A statement with all its lines.
+    /// A statement with all its lines, and its answer. Strongly consistent.
+    ///
+    /// Cost: 2 GetItem, 2 R; and 1 Query for every 4 parts, 1 R for each 4 KB.
     pub async fn read_statement(&self, id: &StatementId) -> Result<Option<StatementHead>, StoreError> {
         let Some(mut head) = self.read_statement_head(id).await? else { return Ok(None) };
         let mut next = Some(0);
@@ -88,7 +97,10 @@ impl Ledger {
         Ok(Some(head))
     }
 
-    /// The lines of a statement from one of its parts on: as many as are read at once, at most four thousand.
+    /// The lines of a statement from one of its parts on: as many as are read at once, at most four
+    /// thousand. Strongly consistent.
+    ///
+    /// A part that is past the end has no lines. Cost: 1 Query, 1 R for each 4 KB.
     pub async fn read_statement_lines(&self, id: &StatementId, part: u16) -> Result<StatementLines, StoreError> {
         let first = keys::statement_chunk(id, part.into());
         let found = self.table.query(self.table.query_between(first.pk, first.sk, "~").limit(PARTS)).await?;
@@ -103,7 +115,10 @@ impl Ledger {
         Ok(lines)
     }
 
-    /// A merchant's newest statement before a month, without its lines.
+    /// A merchant's newest statement before a month, without lines and without its answer; `None` when there is
+    /// none. Strongly consistent.
+    ///
+    /// Cost: 1 Query, 1 R.
     pub async fn read_statement_before(
         &self,
         merchant: &MerchantId,
@@ -116,7 +131,10 @@ impl Ledger {
         self.table.query(call).await?.items.first().map(|item| read_statement(merchant, item)).transpose()
     }
 
-    /// A merchant's statements, the newest first, without lines: at most `limit` of them before `before`.
+    /// A merchant's statements, the newest first, with their answers and without lines: at most `limit` of them before
+    /// `before`. Strongly consistent.
+    ///
+    /// Cost: 1 Query, 1 R, and 1 GetItem, 1 R, for each.
     pub async fn list_statements(
         &self,
         merchant: &MerchantId,
@@ -136,13 +154,21 @@ impl Ledger {
         Ok(heads)
     }
 
+    /// The merchant's answer to a statement, if it has answered. Strongly consistent.
     async fn read_answer_of(&self, id: &StatementId) -> Result<Option<Answer>, StoreError> {
         let call = self.table.get_item().consistent_read(true);
         let item = self.table.get(call.set_key(Some(keys::statement_answer(id).attributes()))).await?;
         item.as_ref().map(read_answer).transpose()
     }
 
-    /// Writes down what a merchant says to a statement, when it may say it. Gives the decision and the answer that stands.
+    /// Writes down what a merchant answers to a statement, when it may. It returns the decision
+    /// and the answer that stands.
+    ///
+    /// A confirmation may follow a dispute; no other answer follows another. Of two answers at once one is
+    /// recorded, and the other is judged by it. Safe to repeat: the same answer is `Repeat`. The caller must know
+    /// that there is such a statement.
+    ///
+    /// Cost: 1 GetItem, 1 R, and 1 PutItem, 1 W, when it is recorded; 1 refused W more for each lost race.
     pub async fn answer_statement(
         &self,
         id: &StatementId,
@@ -154,7 +180,7 @@ impl Ledger {
                 (AnswerDecision::Record(answer), known) => {
                     let call = self.table.put_item();
                     let call = call.set_item(Some(keys::statement_answer(id).with(answer_item(&answer))));
-                    // ANSWER_IS_AS_SEEN: nobody answered since it was read.
+                    // ANSWER_IS_AS_SEEN: nobody answered since the answer was read.
                     let call = match known {
                         None => call.condition_expression(IS_NEW),
                         Some(_) => call
@@ -171,7 +197,10 @@ impl Ledger {
         }
     }
 
-    /// Writes down that a month's days are all closed, by which fold. Safe to repeat.
+    /// Writes down that a month's days are all closed, and by which fold. Safe to repeat: a month that
+    /// is due or done stays so.
+    ///
+    /// Cost: 1 PutItem, 1 W, also when refused.
     pub async fn note_month_due(&self, month: ProvinceMonth, cut: u64) -> Result<(), StoreError> {
         let call = self.table.put_item();
         let due = item([("cut", Some(number(cut))), ("is_done", Some(AttributeValue::Bool(false)))]);
@@ -181,10 +210,13 @@ impl Ledger {
             .map(drop)
     }
 
-    /// The months whose statements are still to be made, with the fold that closed each.
+    /// The months whose statements are still to be made, oldest first, with the fold that closed
+    /// each. Strongly consistent.
+    ///
+    /// It reads the newest 24 months; older ones are done. Cost: 1 Query, 1 R.
     pub async fn list_months_due(&self) -> Result<Vec<(ProvinceMonth, u64)>, StoreError> {
         let call = self.table.query_partition(keys::CLOSED_MONTHS.to_owned()).consistent_read(true);
-        // Two years of months are read: what is older is done.
+        // Two years of months are read. Older ones are done.
         let items = self.table.query(call.scan_index_forward(false).limit(24)).await?.items;
         let mut due = Vec::new();
         for item in items.iter().rev() {
@@ -196,7 +228,9 @@ impl Ledger {
         Ok(due)
     }
 
-    /// Writes down that all of a month's statements are made.
+    /// Writes down that all of a month's statements are made. Safe to repeat.
+    ///
+    /// Cost: 1 PutItem, 1 W.
     pub async fn note_month_done(&self, month: ProvinceMonth, cut: u64) -> Result<(), StoreError> {
         let call = self.table.put_item();
         let done = item([("cut", Some(number(cut))), ("is_done", Some(AttributeValue::Bool(true)))]);
@@ -204,6 +238,7 @@ impl Ledger {
     }
 }
 
+/// A line in the form of a sheet's cell, so that both are packed alike.
 fn cell_key(line: &LineKey) -> CellKey {
     CellKey { campaign: line.campaign, store: Some(line.store.clone()), channel: None }
 }

@@ -6,15 +6,17 @@ use mealticket_domain::{
     webhook::{EndpointId, MessageId},
 };
 
+/// The receipt of a report. Ids of different merchants never meet.
 pub(crate) fn receipt(merchant: &MerchantId, webhook_id: &str) -> Key {
     Key::new(format!("WEBHOOK#{merchant}#{webhook_id}"), "RECEIPT")
 }
 
+/// All discrepancies of a merchant.
 pub(crate) fn discrepancy_partition(merchant: &MerchantId) -> String {
     format!("DISCREPANCIES#{merchant}")
 }
 
-/// By webhook id: the same event repeated is the same discrepancy.
+/// By webhook id: the same report repeated is the same discrepancy.
 pub(crate) fn discrepancy(merchant: &MerchantId, webhook_id: &str) -> Key {
     Key::new(discrepancy_partition(merchant), webhook_id)
 }
@@ -25,16 +27,17 @@ pub(crate) fn waiting_partition(key: CouponKey) -> String {
     format!("WAITING#{}#{}", coupon.pk, coupon.sk)
 }
 
+/// A reversal that waits. The same report again has the same key.
 pub(crate) fn waiting(key: CouponKey, merchant: &MerchantId, webhook_id: &str) -> Key {
     Key::new(waiting_partition(key), format!("{merchant}#{webhook_id}"))
 }
 
-/// What is due, by endpoint and time: an endpoint's own is read without passing by that of others.
+/// What is due, by endpoint and time. The entries of one endpoint are read without passing those of others.
 pub(crate) fn due_partition(shard: u16) -> String {
     format!("DUE#{shard:02}")
 }
 
-/// Twelve digits, so that text order is time order. `name` keeps apart what is due in the same second.
+/// Twelve digits for the second, so that text order is time order. `name` keeps apart what is due in the same second.
 pub(crate) fn due(shard: u16, endpoint: &EndpointId, at: Timestamp, attempt: u8, name: &str) -> Key {
     Key::new(due_partition(shard), format!("{endpoint}#{:012}#{attempt:02}#{name}", at.unix_seconds()))
 }
@@ -44,7 +47,7 @@ pub(crate) fn due_end(endpoint: &EndpointId, at: Timestamp) -> String {
     format!("{endpoint}#{:012}#~", at.unix_seconds())
 }
 
-/// After everything of the endpoint that is named so.
+/// After everything of the endpoint of this name.
 pub(crate) fn due_end_of(name: &str) -> String {
     format!("{name}#~")
 }
@@ -57,11 +60,12 @@ pub(crate) fn read_due(sk: &str) -> (&str, Option<Timestamp>) {
     (name, at)
 }
 
-/// Who works a part of the due index.
+/// The lease of a part of the due index.
 pub(crate) fn due_worker(shard: u16) -> Key {
     Key::new(format!("DUE_WORKER#{shard:02}"), "LEASE")
 }
 
+/// All deliveries to an endpoint, oldest first.
 pub(crate) fn deliveries(endpoint: &EndpointId) -> String {
     format!("DELIVERIES#{endpoint}")
 }
@@ -78,6 +82,7 @@ pub(crate) fn endpoint_in_trouble(endpoint: &EndpointId) -> Key {
     Key::new(ENDPOINTS_IN_TROUBLE, endpoint.as_str())
 }
 
+/// Dead letters of all endpoints, by endpoint.
 pub(crate) const DEAD_LETTERS: &str = "DEAD_LETTERS";
 
 pub(crate) fn dead_letter(endpoint: &EndpointId, message: &MessageId) -> Key {

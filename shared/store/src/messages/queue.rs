@@ -5,9 +5,15 @@ use crate::{Catalog, Messages, table::error::StoreError};
 use mealticket_domain::{MerchantId, webhook::Message};
 
 impl Messages {
-    /// Queues messages for every endpoint of a merchant that subscribes to them, due now. Gives how many there were. Done again it
-    /// queues them again, and whoever works the index sends each once. An endpoint that is switched off is queued for as
-    /// well: what it misses becomes a dead letter, and is not lost.
+    /// Queues messages for every endpoint of a merchant that subscribes to them, due now. It returns how many it
+    /// queued, one for each message and endpoint.
+    ///
+    /// Safe to repeat: a second call queues them again under the same names, and the sender sends each once. An
+    /// endpoint that is switched off gets them queued as well: what it misses becomes a dead letter, and is not lost.
+    /// Endpoints that cannot be read are logged and skipped.
+    ///
+    /// Cost: 1 Query, 1 R for each 4 KB of endpoints; and 1 PutItem for every ten messages of an
+    /// endpoint, 1 W for each KB.
     pub async fn queue_messages(
         &self,
         catalog: &Catalog,

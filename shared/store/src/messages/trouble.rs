@@ -13,15 +13,19 @@ use mealticket_domain::{
     webhook::{Endpoint, EndpointId},
 };
 
-/// The note is an old one. What was noted a moment ago may be about trouble whose write to the catalog is still on its way, and a
+/// The note is an old one. A newer note may be about trouble whose write to the catalog is still on its way, and a
 /// delete whose answer was lost may land late.
 const WAS_NOTED_BEFORE: &str = "noted_at < :before";
 
-/// For so long a note stays at least: a minute outlives a write that lands late. One too many is found out when it is read.
+/// How long a note stays at least. A minute outlives a write that lands late. A note too many is
+/// found out when it is read.
 const NOTE_SECONDS: i64 = 60;
 
 impl Messages {
-    /// Lists an endpoint as one to look after, before it is noted in the catalog: one too many is found out when it is read.
+    /// Lists an endpoint as one in trouble. Call it before the trouble is noted in the catalog, so that no trouble is
+    /// unlisted. Safe to repeat; the last note wins.
+    ///
+    /// Cost: 1 PutItem, 1 W.
     pub async fn list_in_trouble(
         &self,
         merchant: &MerchantId,
@@ -33,7 +37,10 @@ impl Messages {
         self.table.put(call.set_item(Some(keys::endpoint_in_trouble(id).with(attributes)))).await.map(drop)
     }
 
-    /// Takes an endpoint from that list, unless it came there within the last minute: it works, and is on.
+    /// Removes an endpoint that works and is on from that list, unless it was noted within the last minute. A note that
+    /// stays is found out when it is read. Safe to repeat.
+    ///
+    /// Cost: 1 DeleteItem, 1 W.
     pub async fn unlist_in_trouble(&self, id: &EndpointId, at: Timestamp) -> Result<(), StoreError> {
         let call = self.table.delete_item();
         let call = call
@@ -43,8 +50,14 @@ impl Messages {
         self.table.delete(call).await
     }
 
-    /// Endpoints of all merchants that fail or are off, after `after`, in the order of their ids: of `limit` that were listed, those
-    /// of which it is still true, and where the next page begins.
+    /// Endpoints of all merchants that fail or are off, in the order of their ids, after `after`. It also returns
+    /// where the next page begins.
+    ///
+    /// It reads `limit` notes, and returns those endpoints that the catalog says are in trouble now. So a page may
+    /// be shorter, or empty, and not be the last. Strongly consistent. An endpoint that cannot be read is logged
+    /// as an error and skipped.
+    ///
+    /// Cost: 1 Query, 1 R for each 4 KB, and 1 GetItem, 1 R, for each note.
     pub async fn list_endpoints_in_trouble(
         &self,
         catalog: &Catalog,
@@ -61,7 +74,7 @@ impl Messages {
             let read = Reader::new(item, "endpoint in trouble");
             let (merchant, id): (MerchantId, EndpointId) = (read.parsed("merchant_id")?, read.parsed("sk")?);
             let endpoint = match catalog.read_endpoint(&merchant, &id).await {
-                // Of one that cannot be read the others must not suffer.
+                // One that cannot be read must not hide the others.
                 Err(error @ StoreError::Corrupt { .. }) => {
                     tracing::error!(%merchant, endpoint = %id, %error, "an endpoint cannot be read");
                     None

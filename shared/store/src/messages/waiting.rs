@@ -1,7 +1,8 @@
 //! Reversals that were reported before their redemption arrived.
 //!
-//! Whoever reports writes down that it waits, and then looks again for the redemption; whoever sees a redemption come by on the
-//! stream looks for what waits. The one who writes first is seen by the other, so none is overlooked.
+//! The handler of the report writes down that the reversal waits, and then reads the coupon again. The reader
+//! of the stream, when it sees a redemption, reads what waits. Whichever writes first is seen by the other, so
+//! no reversal is overlooked.
 
 use crate::{
     Messages, members,
@@ -13,28 +14,31 @@ use crate::{
 };
 use mealticket_domain::{CouponKey, MerchantId, Reason, Timestamp, report::Undone};
 
-/// A redemption may be reported 72 hours late, and the stream be a day behind: seven days outlive both.
+/// How long a reversal waits. A redemption may be reported 72 hours late, and the stream may be a day behind;
+/// seven days outlive both.
 const WAITING_SECONDS: i64 = 7 * 86_400;
 
 /// A reversal whose redemption is not known yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Waiting {
-    /// Who reported it.
+    /// The merchant that reported it.
     pub merchant: MerchantId,
-    /// By which webhook.
+    /// The `webhook-id` of the report. The discrepancy has the same.
     pub webhook_id: String,
-    /// Of which coupon.
+    /// The coupon.
     pub key: CouponKey,
-    /// Of which of its redemptions.
+    /// Which of its redemptions: by order, or by index.
     pub undone: Undone,
-    /// Why.
+    /// The merchant's reason.
     pub reason: Reason,
     /// When the report arrived.
     pub received_at: Timestamp,
 }
 
 impl Messages {
-    /// Writes down that a reversal waits. The same report again says the same.
+    /// Writes down that a reversal waits. The same report again writes the same.
+    ///
+    /// Cost: 1 PutItem, 1 W.
     pub async fn put_waiting(&self, waiting: &Waiting) -> Result<(), StoreError> {
         let coupon = members::keys::coupon(waiting.key);
         let (order_no, index) = match &waiting.undone {
@@ -55,7 +59,10 @@ impl Messages {
         self.table.put(call.set_item(Some(item))).await.map(drop)
     }
 
-    /// What waits for a coupon's redemptions. One that cannot be read is told and passed over.
+    /// What waits for a coupon's redemptions. Strongly consistent. Entries that cannot be read are
+    /// logged as errors and skipped.
+    ///
+    /// Cost: 1 Query, 1 R.
     pub async fn list_waiting(&self, key: CouponKey) -> Result<Vec<Waiting>, StoreError> {
         let call = self.table.query_partition(keys::waiting_partition(key)).consistent_read(true);
         let items = self.table.query_all(call).await?;
@@ -63,7 +70,9 @@ impl Messages {
         Ok(items.iter().filter_map(|item| read_waiting(item).inspect_err(told).ok()).collect())
     }
 
-    /// It waits no longer.
+    /// Removes a reversal that waits no longer. Safe to repeat.
+    ///
+    /// Cost: 1 DeleteItem, 1 W.
     pub async fn end_waiting(&self, waiting: &Waiting) -> Result<(), StoreError> {
         let call = self.table.delete_item();
         let key = keys::waiting(waiting.key, &waiting.merchant, &waiting.webhook_id).attributes();
