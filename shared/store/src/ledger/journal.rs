@@ -110,7 +110,7 @@ impl Ledger {
                 }
                 let new = run.iter().filter(|record| mark.as_ref().is_none_or(|mark| record.seq > mark.to));
                 let Some(page) = Page::of(mark.as_ref().map_or(1, |mark| mark.page + 1), new) else { break };
-                // A fold looks for pages where shards are noted. So no page may be there before the note.
+                // A fold searches for pages where shards are noted. So no page may be there before the note.
                 let today = self.table.clock().now().province_day();
                 if noted != Some(today) {
                     self.note_active(shard, today).await.map_err(failed)?;

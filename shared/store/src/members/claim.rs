@@ -78,7 +78,7 @@ impl Members {
     /// first coupon, however late.
     ///
     /// The stock is never exceeded, and neither is a member's limit: of two claims for one key the table admits one.
-    /// The loser looks again, and gets the next ordinal or the outcome `LimitReached`.
+    /// The loser asks again, and gets the next ordinal or the outcome `LimitReached`.
     ///
     /// Outcomes in order of precedence: `Replayed` or `KeyReused`, `Refused`, `NotEligible`, `LimitReached`, `NoUnit`.
     ///

@@ -58,7 +58,7 @@ const OWN_HOLD_COUNTS: &str = "begins_with(held, :hold) AND hold_until > :at";
 const KEY_VERSION_MATCHES: &str = "key_version = :key_version";
 /// The discount was worked out under the terms that the member was shown.
 const TERMS_VERSION_IS_AS_ASSUMED: &str = "terms_version = :terms_version";
-/// Its order took no unit yet, neither by a till nor by a report. If it did, the rule looks at the coupon first.
+/// Its order took no unit yet, neither by a till nor by a report. If it did, the rule judges the coupon first.
 ///
 /// From then on no report of the order can take another unit. Two tills' keys for one order are two redemptions; the
 /// second write goes without this clause.
