@@ -19,21 +19,23 @@ use mealticket_domain::{
 };
 use mealticket_store::{catalog::MerchantRecord, members::RedeemOutcome, messages::Discrepancy};
 
-/// Why a report is a discrepancy: a stable name, the code of the same refusal by API where there is one.
+/// Why a report is a discrepancy: a stable name. It is the code of the same refusal by API, where there is one.
 type Reason = &'static str;
 
-/// A report's envelope.
+/// The envelope of a report.
 pub(crate) struct Webhook<'a> {
-    /// Who sent it.
+    /// The merchant whose secret signed it.
     pub(crate) merchant: &'a MerchantRecord,
-    /// Its id.
+    /// Its `webhook-id`.
     pub(crate) id: &'a str,
-    /// When it arrived first: an answer of ours that failed does not make it late.
+    /// When it arrived first. If our answer to an earlier delivery failed, the report is not late.
     pub(crate) received_at: Timestamp,
 }
 
-/// Makes a report's effect durable. Repeating it is safe: the redemption has the order as its business key on the coupon, a
-/// reversal its redemption, and a discrepancy has the webhook's id.
+/// Makes a report's effect durable.
+///
+/// Safe to repeat, and safe beside itself. On the coupon, the order is the key of a redemption, and the redemption the
+/// key of a reversal. A discrepancy has the `webhook-id`.
 pub(crate) async fn take_effect(deps: &Deps, webhook: &Webhook<'_>, event: &Event) -> Result<(), ApiError> {
     let broken = match event {
         Event::Other(_) => return Ok(()),
@@ -47,9 +49,11 @@ pub(crate) async fn take_effect(deps: &Deps, webhook: &Webhook<'_>, event: &Even
     record(deps, webhook, event.kind(), &broken, None).await
 }
 
-/// A redemption, or a discrepancy. Two deliveries of one report, at once or one after the other that was cut off, may find otherwise
-/// (a hold was released in between): whoever redeems then settles what the other has written down, and whoever writes down then looks
-/// for what the other has redeemed. The one who is second sees the first.
+/// A redemption, or a discrepancy.
+///
+/// Two deliveries of one report may disagree, for example because a hold was released in between. The delivery that
+/// redeems then settles the discrepancy that the other recorded. The delivery that records one then reads the coupon
+/// once more. So whichever is second sees the first.
 async fn redeemed(deps: &Deps, webhook: &Webhook<'_>, report: &RedeemedReport) -> Result<(), ApiError> {
     let is_done = match redeem(deps, webhook, report).await? {
         Effect::Done => true,
@@ -67,8 +71,10 @@ async fn redeemed(deps: &Deps, webhook: &Webhook<'_>, report: &RedeemedReport) -
     Ok(())
 }
 
-/// Settles the discrepancy of a report whose effect is there: a delivery that wrote it down, beside the one that was done, may have been
-/// cut off before it looked again. Nothing else is done: what is reported may be days old by now.
+/// Settles the discrepancy of a report whose effect is there. A delivery that recorded it, beside the one that was
+/// done, may have been cut off before it read the coupon again.
+///
+/// It does nothing else: what is reported may be days old by now.
 pub(crate) async fn settle_if_done(deps: &Deps, webhook: &Webhook<'_>, event: &Event) -> Result<(), ApiError> {
     let own = &webhook.merchant.merchant.id;
     let found = deps.messages.read_discrepancy(own, webhook.id).await?.filter(|found| found.settled_at.is_none());
@@ -84,7 +90,7 @@ pub(crate) async fn settle_if_done(deps: &Deps, webhook: &Webhook<'_>, event: &E
     Ok(())
 }
 
-/// Whether the coupon has the redemption that is reported.
+/// Whether the coupon has the redemption that is reported: the same order with the same amount.
 async fn is_redeemed(deps: &Deps, key: CouponKey, report: &OrderReport) -> Result<bool, ApiError> {
     let coupon = deps.members.read_coupon(key).await?;
     let is_it =
@@ -92,7 +98,7 @@ async fn is_redeemed(deps: &Deps, key: CouponKey, report: &OrderReport) -> Resul
     Ok(coupon.is_some_and(|coupon| coupon.redemptions.iter().any(is_it)))
 }
 
-/// Records what does not add up, with what is known of it.
+/// Records a report that broke a rule as a discrepancy, with what is known of it.
 async fn record(
     deps: &Deps,
     webhook: &Webhook<'_>,
@@ -127,15 +133,15 @@ enum Effect {
     Broken(Broken),
 }
 
-/// A coupon of the merchant's that a report names.
+/// The coupon of the merchant that a report names.
 enum Named<T> {
     /// This one.
     Coupon(T),
-    /// None that is there, for this reason.
+    /// There is none, for this reason.
     Nothing(Reason),
 }
 
-/// A rule that a report broke, and the coupon if it is known.
+/// A rule that a report broke, and the coupon when it is known.
 struct Broken {
     reason: Reason,
     key: Option<CouponKey>,
@@ -156,6 +162,10 @@ fn broken(reason: Reason) -> Broken {
 }
 
 /// Redeems what a report says was redeemed, or confirms it.
+///
+/// Rules, in order: the facts are within their bounds; the coupon is the merchant's; the code was presented
+/// (`code_required`); the report is not over 72 hours late (`too_late`); then the rules of a redemption. A report that
+/// shows no code, or comes too late, can still confirm a redemption of its order.
 async fn redeem(deps: &Deps, webhook: &Webhook<'_>, report: &RedeemedReport) -> Result<Effect, ApiError> {
     let asked = match checked(webhook, report) {
         Ok((at, store, order)) => asked(at, store, order),
@@ -180,16 +190,19 @@ async fn redeem(deps: &Deps, webhook: &Webhook<'_>, report: &RedeemedReport) -> 
     Ok(Effect::of(judged, key))
 }
 
-/// What a report shows of its coupon. A merchant is sent the ids of its coupons, so an id says which coupon is meant, and no more.
+/// What a report shows of its coupon. We send merchants the ids of their coupons, so an id says which
+/// coupon is meant, and no more.
 enum Presented {
     /// The code was presented: the report holds it, or the proof of it. It may redeem.
     Shown(Located),
-    /// The report names a coupon, with the key that its code is made with, and proves nothing. It may confirm what is redeemed.
+    /// The report names a coupon and proves nothing. It may confirm what is redeemed. The number is the
+    /// version of the code's key.
     NotShown(CouponKey, u16),
-    /// There is no such coupon of this merchant, or the report names none.
+    /// The merchant has no such coupon, or the report names none.
     Unknown(Reason),
 }
 
+/// What the report shows. A proof counts for this merchant, coupon and order, and for the time that the report states.
 async fn presented(
     deps: &Deps,
     webhook: &Webhook<'_>,
@@ -214,6 +227,9 @@ async fn presented(
 }
 
 /// The report's facts, each within its bounds, at a time that may still count.
+///
+/// Refused in this order: another merchant's id, a time that is no time or over five minutes ahead, no store, an
+/// unknown store, an amount, an order number.
 fn checked<'m>(webhook: &Webhook<'m>, report: &RedeemedReport) -> Result<(Timestamp, &'m Store, Order), Reason> {
     let merchant = webhook.merchant;
     let malformed = Code::MalformedRequest.as_str();
@@ -234,7 +250,7 @@ fn checked<'m>(webhook: &Webhook<'m>, report: &RedeemedReport) -> Result<(Timest
     Ok((at, store, Order { order_no, amount }))
 }
 
-/// The merchant's store that a report names, by our id for it or by the merchant's own number.
+/// The merchant's store that a report names, by our id or by the merchant's own number.
 fn store<'m>(merchant: &'m MerchantRecord, report: &RedeemedReport) -> Option<&'m Store> {
     match (&report.store_id, &report.store_no) {
         (Some(id), _) => merchant.merchant.store(id),
@@ -242,7 +258,7 @@ fn store<'m>(merchant: &'m MerchantRecord, report: &RedeemedReport) -> Option<&'
     }
 }
 
-/// The coupon that a report names by its code, or else by its id.
+/// The coupon that a report names by its code, or else by its id. A coupon of another merchant's campaign is not found.
 async fn locate(
     deps: &Deps,
     merchant: &MerchantRecord,
@@ -263,13 +279,14 @@ async fn locate(
     Ok(located.map_or(Named::Nothing(Code::CodeNotFound.as_str()), Named::Coupon))
 }
 
-/// A coupon named by its id is taken with the key its code has now: the merchant holds no code that could be old.
+/// The coupon of an id, with the key that its code has now: the merchant presents no code that could be old.
 async fn by_id(deps: &Deps, coupon_id: &str) -> Result<Vec<(CouponKey, u16)>, ApiError> {
     let Ok(key) = deps.stack.ids.coupon(coupon_id) else { return Ok(Vec::new()) };
     let coupon = deps.members.read_coupon(key).await?;
     Ok(coupon.map(|coupon| (key, coupon.key_version)).into_iter().collect())
 }
 
+/// The redemption as a till would ask for it, with the order as its key. Its fingerprint is the amount alone.
 fn asked(at: Timestamp, store: &Store, order: Order) -> RedeemRequest {
     let amount = order.amount.get().to_string();
     RedeemRequest {
@@ -285,7 +302,7 @@ fn asked(at: Timestamp, store: &Store, order: Order) -> RedeemRequest {
     }
 }
 
-/// A report that may not redeem, for the reason `otherwise`, can still confirm.
+/// A report that may not redeem, for the reason `otherwise`, can still confirm a redemption of its order.
 fn confirm(decision: Option<RedeemDecision>, otherwise: Reason) -> Result<(), Reason> {
     match decision {
         Some(RedeemDecision::Replay { .. }) => Ok(()),
@@ -295,8 +312,8 @@ fn confirm(decision: Option<RedeemDecision>, otherwise: Reason) -> Result<(), Re
     }
 }
 
-/// A redemption of the same order is confirmed, whichever way it came first; anything else that stands against the report is
-/// a discrepancy.
+/// What a redemption's outcome means for the report. A redemption of the same order is confirmed, whichever way it came
+/// first. Anything else that stands against the report is a discrepancy.
 fn judge(outcome: RedeemOutcome, at: Timestamp) -> Result<(), Reason> {
     match outcome {
         RedeemOutcome::Redeemed(..) | RedeemOutcome::Replayed(..) => Ok(()),

@@ -1,8 +1,10 @@
-//! Callbacks: a merchant's system reports what happened at its tills, signed as Standard Webhooks.
+//! Reports: a merchant's system says what happened at its tills, signed as Standard Webhooks (回调).
 //!
-//! The signature is checked before anything is read. Then the report is recorded, its effect made durable, and only then
-//! answered: a sender that hears 202 need not send again, and one that sends again changes nothing. A report that breaks a
-//! rule is accepted, recorded as a discrepancy, and never changes a coupon wrongly.
+//! The handler verifies the signature before it reads anything in the body. Then it records the report,
+//! makes its effect durable, and only then answers. A sender that gets 202 need not send again, and one that
+//! sends again changes nothing.
+//!
+//! A report that breaks a rule is accepted and recorded as a discrepancy. It never changes a coupon wrongly.
 
 #![warn(clippy::wildcard_enum_match_arm)]
 
@@ -30,7 +32,7 @@ mealticket_store::handles! {
     pub struct Handles { members: Members, catalog: Catalog, messages: Messages }
 }
 
-/// What the function is given.
+/// What the function is given: its tables, the stack's keys and settings, and the clock.
 pub type Deps = mealticket_api::Deps<Handles>;
 
 /// What a merchant's system can ask.
@@ -44,6 +46,7 @@ pub enum Ask {
 pub const ROUTES: &[Route<Ask>] =
     &[Route::new("POST /v1/merchants/{merchant_id}/callbacks", Ask::Report, Who::Reporter)];
 
+/// The body of every 202. It says nothing of what the report came to.
 #[derive(Serialize)]
 struct ReceivedView {
     received: bool,
@@ -51,7 +54,14 @@ struct ReceivedView {
 
 const RECEIVED: ReceivedView = ReceivedView { received: true };
 
-/// Answers one callback.
+/// Takes one report.
+///
+/// Refusals, in order: `body_too_large`, `signature_invalid` (401, the same for every defect), `malformed_request`, and
+/// `webhook_id_reused` (409) when the same id came with another body. A report that breaks a rule is not refused.
+///
+/// When it answers 202, the receipt is durable, and so is the effect: a redemption, a reversal, or a discrepancy. A
+/// crash before that leaves the receipt open, and the next delivery repeats the effect, which happens once. A repeat
+/// gets 202 and changes nothing, but settles a discrepancy that another delivery left.
 pub async fn handle(deps: Deps, request: Request) -> Result<Response, ApiError> {
     let asked = request.route(ROUTES)?;
     let Ask::Report = asked.route.ask;
@@ -83,8 +93,10 @@ pub async fn handle(deps: Deps, request: Request) -> Result<Response, ApiError> 
     }
 }
 
-/// The merchant whose secret signed the message, and the message's id. One refusal for every defect: a stranger learns
-/// nothing, not even whether the merchant exists.
+/// The merchant whose secret signed the report, and the report's `webhook-id`.
+///
+/// There is one refusal for every defect. A stranger learns nothing, not even whether the merchant
+/// exists. The defect is logged.
 async fn signed_by(
     deps: &Deps,
     request: &Request,
@@ -108,7 +120,9 @@ async fn signed_by(
     }
 }
 
-/// The newest of the merchant's keys: a third is an old one that somebody forgot to remove.
+/// The two newest of the merchant's keys. A third is an old one that somebody forgot to remove.
+///
+/// A secret that does not open is a fault of ours, not of the sender.
 fn keys(deps: &Deps, merchant: &MerchantRecord) -> Result<Vec<SenderKey>, ApiError> {
     let open = |secret: &WebhookSecretItem| {
         let path = AttributePath::webhook_secret(&merchant.merchant.id, secret.number);

@@ -1,6 +1,6 @@
 //! `/v1/admin/discrepancies…`: reports that broke a rule, what both sides say, and what the operator decides.
 //!
-//! What a merchant is owed for an accepted report is the rule of [`mealticket_domain::discrepancy`].
+//! The rule of what a merchant is owed for an accepted report is [`mealticket_domain::discrepancy`].
 
 use crate::{
     Deps,
@@ -18,6 +18,7 @@ use mealticket_store::{
 };
 use serde::Serialize;
 
+/// A decision that stands: the first one, whoever asked for it again.
 #[derive(Serialize)]
 struct DecidedView<'a> {
     discrepancy_id: &'a str,
@@ -26,7 +27,11 @@ struct DecidedView<'a> {
     decided_by: String,
 }
 
-/// A merchant's discrepancies, decided or not, each with what we have of the coupon.
+/// A merchant's discrepancies, decided or not, a page at a time, each with what we have of its coupon.
+///
+/// Refused with `malformed_request`: no `merchant_id`, or a parameter out of its bounds. The list is
+/// eventually consistent; the coupons beside it are as they stand. Cost: ½ R for each 4 KB of the page, and
+/// 1 R for each coupon that is known.
 pub(crate) async fn list_discrepancies(deps: &Deps, request: &Request) -> Result<Response, ApiError> {
     request.only_query(&["merchant_id", "limit", "cursor"])?;
     let merchant = request.query("merchant_id").ok_or_else(|| ApiError::malformed("merchant_id"))?;
@@ -44,14 +49,20 @@ pub(crate) async fn list_discrepancies(deps: &Deps, request: &Request) -> Result
     Response::ok(&ListView { items, next })
 }
 
-/// A discrepancy that an operator decides about.
+/// A discrepancy that an operator decides about, as it was read.
 struct Named {
     merchant: MerchantId,
     webhook_id: String,
     found: Discrepancy,
 }
 
-/// The merchant gets its money. The same again is the same answer, and posts nothing twice.
+/// Decides that the merchant gets its money.
+///
+/// Refusals after those of the role, in order: a body that is not `{}`, `discrepancy_not_found`,
+/// `discrepancy_not_acceptable` when nothing can be paid, `discrepancy_decided` when it was rejected before.
+///
+/// When it answers 200, the decision and its adjustment are durable. The same request again gets the same answer, and
+/// posts nothing twice; it finishes what a crash cut off.
 pub(crate) async fn accept_discrepancy(
     deps: &Deps,
     request: &Request,
@@ -61,12 +72,16 @@ pub(crate) async fn accept_discrepancy(
     json::read_empty(request.body()?)?;
     let named = load_discrepancy(deps, id).await?;
     let was_accepted = named.found.decision.as_ref().is_some_and(|decision| decision.accepted);
-    // One that is accepted already has its adjustment: what is worked out now would be of another time.
+    // One that is accepted already has its adjustment. An adjustment that is worked out now would be of another time.
     let adjustment = if was_accepted { None } else { Some(load_owed(deps, &named, id).await?) };
     decide(deps, operator, id, named, Decision::accept(&operator.subject, deps.now(), adjustment)).await
 }
 
-/// The merchant does not get its money. The same again is the same answer.
+/// Decides that the merchant does not get its money.
+///
+/// Refusals after those of the role, in order: a body that is not `{}`, `discrepancy_not_found`,
+/// `discrepancy_decided` when it was accepted before. When it answers 200, the decision is durable. The same request
+/// again gets the same answer.
 pub(crate) async fn reject_discrepancy(
     deps: &Deps,
     request: &Request,
@@ -78,6 +93,7 @@ pub(crate) async fn reject_discrepancy(
     decide(deps, operator, id, named, Decision::reject(&operator.subject, deps.now())).await
 }
 
+/// The discrepancy of an id, or `discrepancy_not_found`. An id that is no id names nothing.
 async fn load_discrepancy(deps: &Deps, id: &str) -> Result<Named, ApiError> {
     let unknown = || ApiError::from(Code::DiscrepancyNotFound);
     let (merchant, webhook_id) = read_discrepancy_id(id).map_err(|_| unknown())?;
@@ -101,7 +117,8 @@ async fn decide(
             Decided::NotFound => return Err(Code::DiscrepancyNotFound.into()),
         };
     if let Some(entry) = &adjustment {
-        // What was worked out when it was decided, under the order's name: asked again it is the same, and no order is adjusted twice.
+        // The standing decision's adjustment, under the order's name. A repeat posts the same one, and no
+        // order is adjusted twice.
         deps.ledger.post_adjustment(&adjustment_name(entry), entry).await?;
         deps.messages.note_discrepancy_posted(&merchant, &webhook_id, deps.now()).await?;
     }
@@ -109,6 +126,7 @@ async fn decide(
     Response::ok(&DecidedView { discrepancy_id: id, accepted, decided_at: at.to_string(), decided_by: by })
 }
 
+/// The coupon that a discrepancy names, as it stands; `None` when it names none.
 async fn load_coupon(deps: &Deps, found: &Discrepancy) -> Result<Option<Coupon>, StoreError> {
     match found.coupon_id.as_deref().and_then(|id| deps.stack.ids.coupon(id).ok()) {
         Some(key) => deps.members.read_coupon(key).await,
@@ -116,7 +134,7 @@ async fn load_coupon(deps: &Deps, found: &Discrepancy) -> Result<Option<Coupon>,
     }
 }
 
-/// The entry that accepting posts, or the refusal that nothing is owed.
+/// The entry that accepting posts, or `discrepancy_not_acceptable` when nothing is owed. The reason is logged.
 async fn load_owed(deps: &Deps, named: &Named, id: &str) -> Result<Entry, ApiError> {
     let found = &named.found;
     let reported = Reported {

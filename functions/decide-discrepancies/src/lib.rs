@@ -1,4 +1,7 @@
-//! 差异处理: the operator's finance looks at reports that broke a rule, and decides whether the merchant gets its money all the same.
+//! 差异处理: the operator's finance staff look at reports that broke a rule, and decide whether the merchant
+//! gets its money all the same.
+//!
+//! A decision stands. An accepted report posts one adjustment to the journal, once for each order.
 
 #![warn(clippy::wildcard_enum_match_arm)]
 
@@ -12,23 +15,23 @@ mealticket_store::handles! {
     pub struct Handles { members: Members, catalog: Catalog, ledger: Ledger, messages: Messages }
 }
 
-/// What the function is given.
+/// What the function is given: its tables, the stack's keys and settings, and the clock.
 pub type Deps = mealticket_api::Deps<Handles>;
 
 /// What an operator can ask.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ask {
-    /// Reports that broke a rule.
+    /// A merchant's reports that broke a rule.
     ListDiscrepancies,
     /// The merchant gets its money all the same.
     AcceptDiscrepancy,
-    /// It does not.
+    /// The merchant does not get it.
     RejectDiscrepancy,
 }
 
-/// Who may see what does not add up.
+/// The roles that may see discrepancies.
 const BOOK_READERS: Who = Who::of_province(&[Role::Finance, Role::Auditor]);
-/// Who may decide about it: it moves money.
+/// The role that may decide about them: a decision moves money.
 const BOOK_KEEPERS: Who = Who::of_province(&[Role::Finance]);
 
 /// The function's routes, as `infra/template.yaml` has them.
@@ -39,6 +42,9 @@ pub const ROUTES: &[Route<Ask>] = &[
 ];
 
 /// Answers one request of an operator's page.
+///
+/// Every route refuses in this order: `unauthenticated`, `forbidden`, then the body or the
+/// parameters, then what it names.
 pub async fn handle(deps: Deps, request: Request) -> Result<Response, ApiError> {
     let asked = request.route(ROUTES)?;
     let operator = deps.operator(&request, asked.route.who).await?;

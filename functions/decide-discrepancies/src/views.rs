@@ -7,6 +7,9 @@ use mealticket_store::messages::Discrepancy;
 use serde::Serialize;
 
 /// A report that broke a rule: what it says, and what we have.
+///
+/// `state` is `open`, `settled` (what was missing came after all), `accepting` (decided, and not posted yet),
+/// `accepted` or `rejected`.
 #[derive(Serialize)]
 pub(crate) struct DiscrepancyView {
     discrepancy_id: String,
@@ -25,6 +28,7 @@ pub(crate) struct DiscrepancyView {
     decided_by: Option<String>,
 }
 
+/// What the report says, as far as it could be read.
 #[derive(Serialize)]
 struct ReportedView {
     coupon_id: Option<String>,
@@ -34,7 +38,7 @@ struct ReportedView {
     redeemed_at: Option<Timestamp>,
 }
 
-/// The coupon as it stands.
+/// The coupon as it stands, with every redemption of it.
 #[derive(Serialize)]
 struct KnownView {
     status: &'static str,
@@ -43,6 +47,7 @@ struct KnownView {
     redemptions: Vec<RedemptionView>,
 }
 
+/// One redemption of the coupon, undone or not.
 #[derive(Serialize)]
 struct RedemptionView {
     redemption_id: String,
@@ -104,14 +109,15 @@ impl KnownView {
     }
 }
 
+/// The beginning of every discrepancy's id.
 const DISCREPANCY_PREFIX: &str = "dsc_";
 
-/// A discrepancy's id: `dsc_`, the merchant's name and the webhook's id.
+/// A discrepancy's id: `dsc_`, the merchant's id without its prefix, and the `webhook-id`.
 pub(crate) fn discrepancy_id(merchant: &MerchantId, webhook_id: &str) -> String {
     format!("{DISCREPANCY_PREFIX}{}_{webhook_id}", merchant.as_str().trim_start_matches("mch_"))
 }
 
-/// The merchant and the webhook of a discrepancy's id.
+/// The merchant and the `webhook-id` of a discrepancy's id.
 pub(crate) fn read_discrepancy_id(id: &str) -> Result<(MerchantId, String), IdError> {
     let (merchant, webhook_id) =
         id.strip_prefix(DISCREPANCY_PREFIX).and_then(|rest| rest.split_once('_')).ok_or(IdError)?;

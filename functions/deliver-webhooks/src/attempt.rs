@@ -1,4 +1,4 @@
-//! One due entry: each of its messages attempted once, and what became of it written down.
+//! One due entry: the run attempts each of its messages once, and writes down what became of it.
 
 use crate::{
     ATTEMPT_SECONDS, Deps, Right,
@@ -35,7 +35,7 @@ pub(crate) struct Settled {
     pub(crate) dead: u64,
     /// Whether the endpoint should be asked less.
     pub(crate) slow_down: bool,
-    /// Whether every message is settled, and the entry gone.
+    /// Whether every message is settled, and the entry removed.
     pub(crate) is_whole: bool,
 }
 
@@ -51,7 +51,7 @@ pub(crate) struct Attempts<C> {
     known: Arc<Mutex<Known>>,
 }
 
-/// Endpoints, and until when they are as good as new; `None` for one that is not there.
+/// Endpoints, and until when they count; `None` for one that is not there.
 type Known = HashMap<EndpointId, (Instant, Option<Endpoint>)>;
 
 /// Messages that are being sent, each by one task of the run.
@@ -61,16 +61,17 @@ struct Sending {
     freed: Notify,
 }
 
-/// That a message is being sent by this task and no other of the run.
+/// A message is being sent by this task and no other of the run. It is free again when this value is dropped.
 struct InFlight {
     sending: Arc<Sending>,
     this: Letter,
 }
 
 impl InFlight {
+    /// Waits until no other task of the run sends this message.
     async fn alone(sending: &Arc<Sending>, this: Letter) -> Self {
         loop {
-            // From before it is looked: what is freed from then on is heard of.
+            // Taken before the check: a message that is freed from then on wakes this task.
             let freed = sending.freed.notified();
             if sending.messages.lock().unwrap_or_else(PoisonError::into_inner).insert(this.clone()) {
                 return InFlight { sending: Arc::clone(sending), this };
@@ -87,7 +88,7 @@ impl Drop for InFlight {
     }
 }
 
-/// How long an endpoint is remembered: what an operator changes is seen within this time.
+/// How long a run remembers an endpoint. An operator's change takes effect within this time.
 const KNOWN_FOR: Duration = Duration::from_secs(5);
 
 impl<C> Clone for Attempts<C> {
@@ -104,12 +105,15 @@ impl<C> Clone for Attempts<C> {
 }
 
 impl<C: Courier> Attempts<C> {
+    /// Attempts in the name of one run, none after `begin_until`.
     pub(crate) fn new(deps: Deps, courier: Arc<C>, right: Right, begin_until: Instant) -> Self {
         Attempts { deps, courier, right, begin_until, sending: Arc::default(), known: Arc::default() }
     }
 
-    /// Attempts each message of an entry that was not attempted yet, one after the other, and takes the entry out. An endpoint that is
-    /// overloaded is left alone after the first: the rest of the entry waits for the next run.
+    /// Attempts each message of an entry that was not attempted yet, one after the other, and removes the entry.
+    ///
+    /// An endpoint that is overloaded gets one message of the entry. The rest of the entry waits for the next run. An
+    /// error leaves the entry in the index; a later run finds in the deliveries what is settled.
     pub(crate) async fn settle(&self, key: &DueKey, due: &Due) -> Result<Settled, StoreError> {
         let mut settled = Settled::default();
         for message in &due.messages {
@@ -122,21 +126,23 @@ impl<C: Courier> Attempts<C> {
         Ok(settled)
     }
 
-    /// Whether an attempt may begin: it ends, and is written down, while the part of the index is ours and the run goes on.
+    /// Whether an attempt may begin. It must end, and be written down, while the part of the index is
+    /// ours and the run goes on.
     fn may_begin(&self) -> bool {
         Instant::now() < self.begin_until && self.right.lasts(self.deps.now(), ATTEMPT_SECONDS)
     }
 
-    /// False when there was no time for it. A message that is queued twice is attempted by one task at a time: the other then finds
-    /// it attempted.
+    /// Settles one message. False when there was no time for its attempt.
+    ///
+    /// When a message is queued twice, one task at a time works on it. The other then finds that the attempt was made.
     async fn settle_one(&self, due: &Due, message: &Message, settled: &mut Settled) -> Result<bool, StoreError> {
         let _in_flight = InFlight::alone(&self.sending, (due.endpoint.clone(), message.id.clone())).await;
         let known = self.deps.messages.read_delivery(&due.endpoint, &message.id).await?;
         let made = known.as_ref().map_or(0, Delivery::made);
         let is_over = known.as_ref().is_some_and(|known| known.outcome != Outcome::Pending);
-        // Attempted already; or the entry was written for an attempt whose own entry is still there.
+        // Attempted already. Or the entry was written for an attempt whose own entry is still there.
         if (is_over && !due.begins_anew) || made + 1 != due.attempt {
-            // Whoever made the attempt may have been cut off before the list was told.
+            // The run that made the attempt may have been cut off before it removed the dead letter.
             if let Some(known) = known.filter(|known| known.outcome != Outcome::Dead) {
                 self.revived(due, &known, self.deps.now()).await?;
             }
@@ -160,7 +166,7 @@ impl<C: Courier> Attempts<C> {
         delivery.attempts.push(attempt);
         self.write_down(due, delivery, verdict, settled).await?;
         match health::note(&self.deps, &due.merchant, &endpoint, verdict).await {
-            // It is read anew when it is next needed.
+            // The endpoint is read anew when it is next needed.
             Ok(true) => drop(self.known().remove(&endpoint.id)),
             Ok(false) => {}
             Err(error) => tracing::error!(endpoint = %endpoint.id, %error, "how an endpoint fares is not noted"),
@@ -168,7 +174,8 @@ impl<C: Courier> Attempts<C> {
         Ok(true)
     }
 
-    /// What became of an attempt: what comes next before what was, so that a crash leaves an entry too many.
+    /// Writes down what became of an attempt. What comes next is written before what was, so a crash
+    /// leaves an entry too many.
     async fn write_down(
         &self,
         due: &Due,
@@ -206,6 +213,7 @@ impl<C: Courier> Attempts<C> {
         if due.begins_anew { self.deps.messages.remove_dead_letter(delivery, now).await } else { Ok(()) }
     }
 
+    /// Gives a delivery up: first the dead letter, then the delivery. It is logged as a warning.
     async fn give_up(&self, mut delivery: Delivery, settled: &mut Settled) -> Result<(), StoreError> {
         let now = self.deps.now();
         (delivery.outcome, delivery.next_at) = (Outcome::Dead, None);
@@ -217,6 +225,7 @@ impl<C: Courier> Attempts<C> {
         Ok(())
     }
 
+    /// One attempt, with its duration. Every failure is an answer.
     async fn attempt(&self, merchant: &MerchantId, endpoint: &Endpoint, message: &Message) -> Attempt {
         let (at, began) = (self.deps.now(), Instant::now());
         let answer = match self.headers(merchant, endpoint, message, at) {
@@ -228,6 +237,8 @@ impl<C: Courier> Attempts<C> {
     }
 
     /// The address, checked anew, and the headers of a message: one signature for each secret that signs now.
+    ///
+    /// A message that no secret can sign is not sent, and an error is logged.
     fn headers(
         &self,
         merchant: &MerchantId,

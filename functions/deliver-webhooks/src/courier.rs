@@ -20,11 +20,11 @@ use std::{
 
 /// An attempt is over after 15 seconds (Standard Webhooks: 15 to 30).
 pub const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(15);
-/// A connection takes five of them at the most.
+/// A connection takes at most five of them.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// What is read of an answer's body, so that the connection can be used again. Nobody looks at it.
+/// How much of an answer's body is read, so that the connection can be used again. Nothing depends on it.
 const BODY_BYTES_MAX: usize = 16 * 1_024;
-/// How long it is read.
+/// How long the body is read.
 const BODY_TIMEOUT: Duration = Duration::from_millis(500);
 /// Connections to one host that wait to be used again.
 const IDLE_CONNECTIONS: usize = 8;
@@ -32,16 +32,16 @@ const IDLE_CONNECTIONS: usize = 8;
 /// The three headers of a message, with their names.
 pub type SignedHeaders = [(&'static str, String); 3];
 
-/// What carries messages to endpoints.
+/// Carries messages to endpoints.
 pub trait Courier: Send + Sync + 'static {
-    /// One attempt. It ends within [`ATTEMPT_TIMEOUT`], and whatever happens is an answer.
+    /// One attempt. It ends within [`ATTEMPT_TIMEOUT`], and every failure is an answer.
     fn post(&self, url: &EndpointUrl, headers: SignedHeaders, body: &str) -> impl Future<Output = Answer> + Send;
 }
 
-/// The addresses of a name.
+/// The addresses of a name, or why they could not be found.
 pub type Looked = Pin<Box<dyn Future<Output = io::Result<Vec<IpAddr>>> + Send>>;
 
-/// Who knows the addresses of names.
+/// Finds the addresses of names.
 pub trait Lookup: Send + Sync + 'static {
     /// The addresses of a name.
     fn look_up(&self, name: &str) -> Looked;
@@ -60,19 +60,23 @@ impl Lookup for System {
     }
 }
 
-/// Sends over HTTPS to addresses of the public internet alone. A name is looked up once for a connection, every address that
-/// it has is checked, and it is those that are connected to: a name that has another address a moment later gains nothing.
+/// Sends over HTTPS to addresses of the public internet alone. It follows no redirect and uses no proxy.
+///
+/// It looks a name up once for a connection, checks every address that the name has, and connects to one of those. A
+/// name that has another address a moment later gains nothing.
 pub struct HttpCourier {
     client: Client,
 }
 
 impl HttpCourier {
-    /// A courier that asks `lookup` for addresses, and ends an attempt after `timeout`.
+    /// A courier that asks `lookup` for addresses, and ends an attempt after `timeout`. The error
+    /// is that of the TLS set-up.
     pub fn new(lookup: impl Lookup, timeout: Duration) -> Result<Self, reqwest::Error> {
         Self::trusting(lookup, timeout, [])
     }
 
-    /// The same, which trusts these roots (DER) besides the system's. For tests, whose servers have certificates of their own.
+    /// The same, which trusts these roots (DER) besides the system's. For tests, whose servers have
+    /// certificates of their own.
     pub fn trusting(
         lookup: impl Lookup,
         timeout: Duration,
@@ -112,6 +116,7 @@ impl Courier for HttpCourier {
     }
 }
 
+/// Reads the body up to its bound.
 async fn read_some(mut response: Response) {
     let mut bytes = 0;
     while let Ok(Some(chunk)) = response.chunk().await {
@@ -122,7 +127,8 @@ async fn read_some(mut response: Response) {
     }
 }
 
-/// The seconds of `Retry-After`: a number, or the time from the answer's own date to another (RFC 9110, 10.2.3).
+/// The seconds of `Retry-After`: a number, or the time from the answer's own date to another (RFC 9110, 10.2.3). `None`
+/// for a success, and for 410.
 fn wait_asked(response: &Response) -> Option<i64> {
     if response.status().is_success() || response.status() == StatusCode::GONE {
         return None;
@@ -139,6 +145,7 @@ fn wait_asked(response: &Response) -> Option<i64> {
     Some(i64::try_from(seconds).unwrap_or(i64::MAX).min(RETRY_AFTER_SECONDS_MAX))
 }
 
+/// Which failure an error of the HTTP library is. Its own words are not stored.
 fn failure(error: &reqwest::Error) -> Failure {
     let mut cause = error.source();
     while let Some(error) = cause {
@@ -155,7 +162,7 @@ fn failure(error: &reqwest::Error) -> Failure {
     }
 }
 
-/// Why a name was not asked.
+/// Why nothing was sent to a name.
 #[derive(Debug, Clone, Copy)]
 enum NotAsked {
     Unresolved,
@@ -173,6 +180,7 @@ impl fmt::Display for NotAsked {
 
 impl Error for NotAsked {}
 
+/// A resolver that refuses names with an address that is not public.
 struct PublicOnly<L>(Arc<L>);
 
 impl<L: Lookup> Resolve for PublicOnly<L> {
@@ -180,7 +188,7 @@ impl<L: Lookup> Resolve for PublicOnly<L> {
         let lookup = Arc::clone(&self.0);
         Box::pin(async move {
             let found = lookup.look_up(name.as_str()).await.map_err(|_| NotAsked::Unresolved)?;
-            // One address that is private makes the name suspect, whatever the others are.
+            // One private address makes the name suspect, whatever the others are.
             if let Some(address) = found.iter().find(|address| !is_public(**address)) {
                 tracing::warn!(name = name.as_str(), %address, "an endpoint's name leads to an address that is not public");
                 return Err(NotAsked::AddressRefused.into());

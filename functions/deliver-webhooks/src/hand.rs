@@ -1,4 +1,4 @@
-//! What a run has in hand, and how much more each endpoint may have.
+//! What a run has in hand, and how much more each endpoint may have. All of it is in memory.
 
 use crate::attempt::Settled;
 use mealticket_domain::webhook::EndpointId;
@@ -7,8 +7,10 @@ use std::collections::{HashMap, HashSet};
 
 /// Due entries of one endpoint that are worked at once.
 const OF_ENDPOINT_MAX: usize = 8;
-/// Due entries that are worked at once. An endpoint that hangs has eight of them until its first timeouts, fifteen seconds, and then
-/// one; and each look begins with the endpoint after the last that was served, so that nobody waits for ever.
+/// Due entries that a run works at once.
+///
+/// An endpoint that hangs has eight of them until its first timeouts, after fifteen seconds, and then one. Each pass
+/// begins with the endpoint after the last that was served, so no endpoint waits for ever.
 const OF_RUN_MAX: usize = 256;
 
 /// What a run has in hand.
@@ -19,10 +21,12 @@ pub(crate) struct Hand {
     under_way: usize,
 }
 
+/// What one endpoint has in hand, and its bound.
 struct Load {
     under_way: usize,
-    /// Entries that were not settled: they stay in the index, and this run does not try them again.
+    /// Entries that were not settled. They stay in the index, and this run does not try them again.
     aside: usize,
+    /// How many may be under way at once, 1 to 8.
     bound: usize,
 }
 
@@ -54,7 +58,8 @@ impl Hand {
         true
     }
 
-    /// An entry was worked. The bound falls to half with each that was answered badly, and grows by one with each that was not.
+    /// An entry was worked. The bound halves with each that the endpoint answered badly, and
+    /// grows by one with each other.
     pub(crate) fn ended(&mut self, key: &DueKey, endpoint: &EndpointId, settled: &Settled) {
         if let Some(load) = self.loads.get_mut(endpoint) {
             load.bound =
@@ -76,7 +81,7 @@ impl Hand {
         self.under_way >= OF_RUN_MAX
     }
 
-    /// An entry could not be settled: it is left for the next run.
+    /// An entry could not be settled. It stays for the next run.
     pub(crate) fn set_aside(&mut self, endpoint: &EndpointId) {
         self.under_way = self.under_way.saturating_sub(1);
         if let Some(load) = self.loads.get_mut(endpoint) {

@@ -1,4 +1,4 @@
-//! How endpoints fare: noted when it changes, and not with every message.
+//! How endpoints fare. It is written only when it changes, and not with every message.
 
 use crate::Deps;
 use mealticket_domain::{
@@ -7,8 +7,11 @@ use mealticket_domain::{
 };
 use mealticket_store::StoreError;
 
-/// Notes in the catalog when an endpoint begins to fail and when it works again, and switches it off when it is gone or has
-/// failed for too long; operators find it listed while it is so. True when something was noted.
+/// Notes in the catalog when an endpoint begins to fail and when it works again. An endpoint that is gone, or has
+/// failed for five days, is switched off.
+///
+/// Operators find the endpoint listed as long as it fails or is off. It returns true when something was noted. Safe to
+/// repeat. The list is written before the catalog, so no endpoint in trouble is unlisted.
 pub(crate) async fn note(
     deps: &Deps,
     merchant: &MerchantId,

@@ -1,4 +1,4 @@
-//! `/v1/admin/deliveries…`: what was sent and what was given up, and sending it again.
+//! `/v1/admin/deliveries…`: messages that were sent or given up, and sending them again.
 
 use crate::Deps;
 use mealticket_api::{
@@ -14,7 +14,7 @@ use mealticket_domain::{MerchantId, webhook::EndpointId};
 use mealticket_store::messages::{Delivery, DeliveryFilter, Letter, Outcome};
 use serde::{Deserialize, Serialize};
 
-/// Attempts of one delivery, however often it is sent again: its item stays within 10 KB.
+/// From this many attempts on, a delivery cannot be sent again. So its item stays within 10 KB.
 const ATTEMPTS_OF_DELIVERY_MAX: u8 = 100;
 /// Dead letters that one request sends again.
 const REPLAYED_AT_ONCE: usize = 100;
@@ -26,11 +26,13 @@ struct ReplayDeadLettersRequest {
     cursor: Option<String>,
 }
 
+/// The delivery that is to be sent again.
 #[derive(Serialize)]
 struct ReplayedView {
     delivery_id: String,
 }
 
+/// How many deliveries are to be sent again.
 #[derive(Serialize)]
 struct AllReplayedView {
     queued: usize,
@@ -38,7 +40,10 @@ struct AllReplayedView {
     next: Option<String>,
 }
 
-/// An endpoint's deliveries, newest first; without an endpoint, dead letters: everybody's or a merchant's.
+/// An endpoint's deliveries, newest first. Without an endpoint, dead letters: of all merchants, or of one.
+///
+/// Refused with `malformed_request`: a parameter that is unknown or out of its bounds, or no `endpoint_id` beside
+/// another `outcome` than `dead`.
 pub(crate) async fn list(deps: &Deps, request: &Request) -> Result<Response, ApiError> {
     request.only_query(&["endpoint_id", "merchant_id", "outcome", "type", "since", "until", "limit", "cursor"])?;
     let endpoint: Option<EndpointId> = json::parsed_if("endpoint_id", request.query("endpoint_id"))?;
@@ -53,7 +58,7 @@ pub(crate) async fn list(deps: &Deps, request: &Request) -> Result<Response, Api
     }
 }
 
-/// A page of letters has so many at the most: what passes no filter leaves it shorter.
+/// A page of dead letters. It reads at most `limit` letters; those that the filter excludes leave the page shorter.
 async fn dead_letters(
     deps: &Deps,
     request: &Request,
@@ -68,11 +73,12 @@ async fn dead_letters(
     Response::ok(&ListView { items: dead.iter().map(DeliveryView::new).collect(), next: next.map(named) })
 }
 
+/// The id of a letter's delivery.
 fn named((endpoint, message): Letter) -> String {
     delivery_id(&endpoint, &message)
 }
 
-/// The deliveries that these letters are of. One that was sent again meanwhile is no dead letter any more.
+/// The deliveries that these letters are of. A delivery that was sent again meanwhile is no dead letter any more.
 async fn dead(deps: &Deps, letters: Vec<Letter>) -> Result<Vec<Delivery>, ApiError> {
     let mut found = Vec::with_capacity(letters.len());
     for (endpoint, message) in letters {
@@ -82,7 +88,10 @@ async fn dead(deps: &Deps, letters: Vec<Letter>) -> Result<Vec<Delivery>, ApiErr
     Ok(found)
 }
 
-/// Has a delivery sent again, whatever it has come to, and its schedule begin anew. Asked twice before it is sent, it is sent once.
+/// Has a delivery sent again, whatever it has come to, and its schedule begin anew.
+///
+/// Refusals after those of the role, in order: a body that is not `{}`, `delivery_not_found`, `replay_limit`. When it
+/// answers 202, the due entry is durable. If it is asked twice before the message is sent, the message is sent once.
 pub(crate) async fn replay(
     deps: &Deps,
     request: &Request,
@@ -101,7 +110,11 @@ pub(crate) async fn replay(
     Response::accepted(&ReplayedView { delivery_id: id.to_owned() })
 }
 
-/// Has an endpoint's dead letters sent again, a hundred at a time.
+/// Has an endpoint's dead letters sent again, a hundred at a time. The answer says how many, and the
+/// cursor of the next hundred.
+///
+/// Refused with `malformed_request`: a body that is not the JSON that is expected. A delivery with a hundred attempts
+/// is skipped. Safe to repeat: if it is asked twice before the messages are sent, each is sent once.
 pub(crate) async fn replay_dead_letters(
     deps: &Deps,
     request: &Request,

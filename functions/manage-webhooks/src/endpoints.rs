@@ -1,4 +1,4 @@
-//! `/v1/admin/merchants/{merchant_id}/endpoints…`: where a merchant is told, and what its messages are signed with.
+//! `/v1/admin/merchants/{merchant_id}/endpoints…`: where a merchant's messages go, and the secrets that sign them.
 
 use crate::{
     Deps,
@@ -16,12 +16,13 @@ use mealticket_store::AttributePath;
 use serde::Deserialize;
 use std::collections::BTreeSet;
 
-/// Endpoints of one merchant: each is told separately, and the catalog's query reads them all.
+/// Endpoints of one merchant. Each gets its own messages, and the catalog's query reads them all.
 const ENDPOINTS_MAX: usize = 8;
 
-/// An endpoint that is changed so often meanwhile is switched by somebody else.
+/// Gives up after eight lost races: other requests change this endpoint.
 const LOOKS_MAX: usize = 8;
 
+/// A new endpoint. `name` is the merchant's name for it, from which its id follows.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct AddEndpointRequest {
@@ -30,6 +31,7 @@ struct AddEndpointRequest {
     events: Vec<String>,
 }
 
+/// The version of the endpoint that the operator saw.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RotateEndpointRequest {
@@ -40,11 +42,15 @@ struct RotateEndpointRequest {
 /// How an endpoint is switched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Switch {
+    /// Messages go to it.
     On,
+    /// What becomes due for it is a dead letter.
     Off,
 }
 
-/// A merchant's endpoints, in the order of their ids.
+/// A merchant's endpoints, in the order of their ids, as they stand.
+///
+/// Refusals after those of the role, in order: `malformed_request` for any parameter, `merchant_not_found`.
 pub(crate) async fn list(deps: &Deps, request: &Request, merchant: &str) -> Result<Response, ApiError> {
     request.only_query(&[])?;
     let merchant = known(deps, merchant).await?;
@@ -52,7 +58,8 @@ pub(crate) async fn list(deps: &Deps, request: &Request, merchant: &str) -> Resu
     Response::ok(&ListView { items: endpoints.iter().map(EndpointView::new).collect(), next: None })
 }
 
-/// Endpoints of all merchants that fail or are off.
+/// Endpoints of all merchants that fail or are off, a page at a time. A page may be shorter than
+/// `limit` and not be the last.
 pub(crate) async fn list_in_trouble(deps: &Deps, request: &Request) -> Result<Response, ApiError> {
     request.only_query(&["limit", "cursor"])?;
     let limit = usize::from(request.page_limit()?);
@@ -62,8 +69,14 @@ pub(crate) async fn list_in_trouble(deps: &Deps, request: &Request) -> Result<Re
     Response::ok(&ListView { items, next: next.map(|id| id.to_string()) })
 }
 
-/// Registers an endpoint under the merchant's name for it. The same again is the same endpoint; its secret is shown by the first answer
-/// alone. Who did not hear it rotates the secret.
+/// Registers an endpoint under the merchant's name for it, and shows its secret.
+///
+/// Refusals after those of the role, in order: `malformed_request`, `merchant_not_found`, `endpoint_limit`, and
+/// `endpoint_exists` when the name is that of an endpoint with another address or other events.
+///
+/// When it answers 201, the endpoint is durable. The same request again gets the same endpoint. The first answer alone
+/// shows the secret, so an operator who lost that answer rotates the secret. Two requests at once for different names
+/// can pass the limit of eight.
 pub(crate) async fn add(
     deps: &Deps,
     request: &Request,
@@ -109,8 +122,11 @@ pub(crate) async fn add(
     Response::created(&answer(deps, &merchant, &endpoint, &own_secret)?)
 }
 
-/// Gives an endpoint a new secret; the one before signs for 24 hours more. The same again, for the same version, changes nothing and does
-/// not show the secret again.
+/// Gives an endpoint a new secret, and shows it. The secret before it signs for 24 hours more.
+///
+/// Refusals after those of the role, in order: `malformed_request`, `merchant_not_found`, `endpoint_not_found`, and
+/// `endpoint_changed` when `version` is not the endpoint's. The same request again, for the same version, changes
+/// nothing and does not show the secret again.
 pub(crate) async fn rotate(
     deps: &Deps,
     request: &Request,
@@ -129,7 +145,7 @@ pub(crate) async fn rotate(
         }
         let rotated = endpoint.rotated(own_secret.clone(), deps.now());
         match deps.catalog.change_endpoint(&merchant, version, &rotated).await? {
-            // A repeated write finds its own work; so does whoever asked at the same time.
+            // A repeated write finds its own work. So does another request that came at the same time.
             Some(standing) if is_done(&standing) => endpoint = standing,
             Some(_) => return Err(Code::EndpointChanged.into()),
             None => endpoint = rotated,
@@ -139,7 +155,11 @@ pub(crate) async fn rotate(
     Response::ok(&answer(deps, &merchant, &endpoint, &own_secret)?)
 }
 
-/// Switches an endpoint on or off. It is so already: nothing changes.
+/// Switches an endpoint on or off. When it is so already, nothing changes.
+///
+/// Refusals after those of the role, in order: a body that is not `{}`, `merchant_not_found`, `endpoint_not_found`;
+/// and 503 after eight lost races. When it answers 200, the change is durable. Safe to repeat. A failure that was
+/// noted ends with the switch.
 pub(crate) async fn switch(
     deps: &Deps,
     request: &Request,
@@ -165,12 +185,13 @@ pub(crate) async fn switch(
         let switched = Endpoint { off, failing_since: None, version: seen.saturating_add(1), ..endpoint };
         let standing = deps.catalog.change_endpoint(&merchant, seen, &switched).await?;
         tracing::info!(%merchant, endpoint = id, by = operator.subject, on, "endpoint switched");
-        // Somebody else changed it, or it is our own write that stands: either way it is looked at again.
+        // Another request changed it, or it is our own write that stands. Either way the endpoint is judged again.
         endpoint = standing.unwrap_or(switched);
     }
     Err(Code::TemporarilyUnavailable.into())
 }
 
+/// The merchant of an id, or `merchant_not_found`.
 async fn known(deps: &Deps, merchant: &str) -> Result<MerchantId, ApiError> {
     let unknown = || ApiError::from(Code::MerchantNotFound);
     let id: MerchantId = merchant.parse().map_err(|_| unknown())?;
@@ -178,6 +199,7 @@ async fn known(deps: &Deps, merchant: &str) -> Result<MerchantId, ApiError> {
     Ok(record.merchant.id.clone())
 }
 
+/// The endpoint of an id, as it stands, or `endpoint_not_found`.
 async fn found(deps: &Deps, merchant: &str, id: &str) -> Result<(MerchantId, Endpoint), ApiError> {
     let merchant = known(deps, merchant).await?;
     let unknown = || ApiError::from(Code::EndpointNotFound);
@@ -186,12 +208,13 @@ async fn found(deps: &Deps, merchant: &str, id: &str) -> Result<(MerchantId, End
     Ok((merchant, endpoint))
 }
 
+/// A new random secret, sealed for this endpoint.
 fn new_secret(deps: &Deps, merchant: &MerchantId, id: &EndpointId) -> Result<Vec<u8>, ApiError> {
     let text = WebhookSecret::text_of(&random::bytes()?);
     deps.stack.vault.seal(Sealed::EndpointSecret, &AttributePath::endpoint_secret(merchant, id), text.as_bytes())
 }
 
-/// An endpoint, with its newest secret when that is the one this request has made. Nobody is shown it again.
+/// An endpoint, with its newest secret when this request has made it. Nobody is shown it again.
 fn answer(
     deps: &Deps,
     merchant: &MerchantId,

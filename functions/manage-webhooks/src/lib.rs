@@ -1,6 +1,7 @@
-//! 通知管理: operators register, rotate and switch endpoints, and look after what did not arrive.
+//! 通知管理: operators register, rotate and switch endpoints, and look after messages that did not arrive.
 //!
-//! Nothing here sends anything. What is to be sent again is put into the due index, and `deliver-webhooks` finds it there.
+//! Nothing here sends anything. A message that is to be sent again goes into the due index, where
+//! `deliver-webhooks` finds it.
 
 #![warn(clippy::wildcard_enum_match_arm)]
 
@@ -16,35 +17,35 @@ mealticket_store::handles! {
     pub struct Handles { catalog: Catalog, messages: Messages }
 }
 
-/// What the function is given.
+/// What the function is given: its tables, the stack's keys and settings, and the clock.
 pub type Deps = mealticket_api::Deps<Handles>;
 
-/// What an operator can ask about webhooks.
+/// What an operator can ask about endpoints and deliveries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ask {
     /// A merchant's endpoints.
     ListEndpoints,
-    /// Everybody's endpoints that fail or are off.
+    /// Endpoints of all merchants that fail or are off.
     ListEndpointsInTrouble,
-    /// A new one.
+    /// A new endpoint for a merchant.
     AddEndpoint,
-    /// A new secret for one.
+    /// A new secret for an endpoint.
     RotateEndpoint,
-    /// Messages are sent to it again.
+    /// Messages go to the endpoint again.
     EnableEndpoint,
-    /// Nothing is sent to it any more.
+    /// No message goes to the endpoint any more.
     DisableEndpoint,
-    /// What was sent, or could not be.
+    /// Messages that were sent, or could not be.
     ListDeliveries,
-    /// Once more, please.
+    /// One message is to be sent again.
     ReplayDelivery,
-    /// All of an endpoint's dead letters once more.
+    /// All dead letters of an endpoint are to be sent again.
     ReplayDeadLetters,
 }
 
-/// Who may see endpoints and deliveries.
+/// The roles that may see endpoints and deliveries.
 const READERS: Who = Who::of_province(&[Role::ProvinceAdmin, Role::Auditor]);
-/// Who may change them, and have something sent again.
+/// The role that may change them, and have messages sent again.
 const KEEPERS: Who = Who::of_province(&[Role::ProvinceAdmin]);
 
 /// The function's routes, as `infra/template.yaml` has them.
@@ -61,6 +62,9 @@ pub const ROUTES: &[Route<Ask>] = &[
 ];
 
 /// Answers one request of an operator's page.
+///
+/// Every route refuses in this order: `unauthenticated`, `forbidden`, then the body or the
+/// parameters, then what it names.
 pub async fn handle(deps: Deps, request: Request) -> Result<Response, ApiError> {
     let asked = request.route(ROUTES)?;
     let operator = deps.operator(&request, asked.route.who).await?;

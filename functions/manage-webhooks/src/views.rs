@@ -3,7 +3,7 @@
 use mealticket_domain::{MerchantId, Timestamp, webhook::Endpoint};
 use serde::Serialize;
 
-/// An endpoint; its secrets are shown when they are made, and not again.
+/// An endpoint. Its secrets are shown when they are made, and not again. `state` is `on` or `off`.
 #[derive(Serialize)]
 pub(crate) struct EndpointView {
     endpoint_id: String,
@@ -22,7 +22,7 @@ pub(crate) struct EndpointView {
     previous_secret_until: Option<Timestamp>,
 }
 
-/// An endpoint in a list of more than one merchant's.
+/// An endpoint in a list of more than one merchant's endpoints.
 #[derive(Serialize)]
 pub(crate) struct EndpointInTroubleView {
     merchant_id: String,
@@ -30,7 +30,7 @@ pub(crate) struct EndpointInTroubleView {
     endpoint: EndpointView,
 }
 
-/// An endpoint, with its secret when it is new.
+/// An endpoint, with its secret when this request has made it.
 #[derive(Serialize)]
 pub(crate) struct NewSecretView {
     #[serde(flatten)]

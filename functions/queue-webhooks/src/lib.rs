@@ -1,7 +1,7 @@
 //! 通知排队: what happens to coupons, queued for the merchants' systems that subscribe to it, from the stream of `members`.
 //!
-//! A batch that is delivered again is queued again, under the same names, and whoever sends looks first whether it was sent.
-//! So nothing is remembered here, and the mapping may retry without end, bisect and overlap.
+//! A batch that is delivered again is queued again, under the same names, and `deliver-webhooks` sends each message
+//! once. So nothing is remembered here, and the mapping may retry without end, bisect and overlap.
 
 #![warn(clippy::wildcard_enum_match_arm)]
 
@@ -18,10 +18,10 @@ mealticket_store::handles! {
     pub struct Handles { members: Members, catalog: Catalog, messages: Messages }
 }
 
-/// What the function is given.
+/// What the function is given: its tables, the stack's keys and settings, and the clock.
 pub type Deps = mealticket_api::Deps<Handles>;
 
-/// A batch of one shard's records, each read by itself: one that makes no sense must not hold up the others.
+/// A batch of one shard's records. Each is read by itself: a record that makes no sense must not hold up the others.
 #[derive(Debug, Deserialize)]
 pub struct Batch {
     #[serde(rename = "Records", default)]
@@ -31,11 +31,16 @@ pub struct Batch {
 /// What a batch came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Queued {
-    /// Messages that were queued, one for each endpoint.
+    /// Messages that were queued, counted once for each endpoint.
     pub messages: usize,
 }
 
-/// Queues what a batch gives rise to, and undoes what waited for it. An error is the whole batch's: it comes again.
+/// Queues the messages that a batch gives rise to, and undoes the redemptions whose reversals were reported too early.
+///
+/// When it returns, all of it is durable. A record that cannot be read gives no message: it is
+/// set aside in the journal.
+///
+/// Errors: a `StoreError` is the whole batch's, which then comes again. That has no second effect.
 pub async fn handle(deps: &Deps, batch: Batch) -> Result<Queued, Error> {
     let mut by_merchant: BTreeMap<MerchantId, Vec<Message>> = BTreeMap::new();
     for record in &batch.records {

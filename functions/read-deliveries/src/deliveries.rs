@@ -5,7 +5,10 @@ use mealticket_api::{ApiError, Code, Request, Response, lists};
 use mealticket_domain::webhook::EndpointId;
 use mealticket_store::catalog::MerchantRecord;
 
-/// The deliveries to an endpoint of the merchant who asks.
+/// The deliveries to an endpoint of the merchant who asks, newest first, a page at a time. Eventually consistent.
+///
+/// Refusals, in order: `malformed_request`, and `endpoint_not_found` for an endpoint that is another merchant's or
+/// none. A page may be shorter than `limit`, or empty, and not be the last.
 pub(crate) async fn list_deliveries(
     deps: &Deps,
     request: &Request,
@@ -16,7 +19,7 @@ pub(crate) async fn list_deliveries(
     let filter = lists::delivery_filter(request)?;
     let unknown = || ApiError::from(Code::EndpointNotFound);
     let endpoint: EndpointId = endpoint.parse().map_err(|_| unknown())?;
-    // One of another merchant is as one that is not there.
+    // An endpoint of another merchant gets the answer of one that is not there.
     deps.catalog.read_endpoint(&merchant.merchant.id, &endpoint).await?.ok_or_else(unknown)?;
     lists::deliveries(&deps.messages, request, &endpoint, None, &filter).await
 }

@@ -1,4 +1,4 @@
-//! 看通知: merchants see what was sent to their own endpoints.
+//! 看通知: merchants see what was sent to their own endpoints. Nothing is changed here.
 
 #![warn(clippy::wildcard_enum_match_arm)]
 
@@ -11,7 +11,7 @@ mealticket_store::handles! {
     pub struct Handles { catalog: Catalog, messages: Messages }
 }
 
-/// What the function is given.
+/// What the function is given: its tables, the stack's keys and settings, and the clock.
 pub type Deps = mealticket_api::Deps<Handles>;
 
 /// What a merchant can ask.
@@ -24,7 +24,7 @@ pub enum Ask {
 /// The function's routes, as `infra/template.yaml` has them.
 pub const ROUTES: &[Route<Ask>] = &[Route::new("GET /v1/deliveries", Ask::ListDeliveries, Who::Merchant)];
 
-/// Answers one request of a merchant's server.
+/// Answers one request of a merchant's server. It refuses with `unauthenticated` before anything else.
 pub async fn handle(deps: Deps, request: Request) -> Result<Response, ApiError> {
     let asked = request.route(ROUTES)?;
     let merchant = deps.merchant(&request).await?;

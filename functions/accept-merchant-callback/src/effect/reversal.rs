@@ -1,4 +1,4 @@
-//! `coupon.reversed`: a redemption that the merchant has undone at its own side.
+//! `coupon.reversed`: a redemption that the merchant has undone in its own system.
 
 use super::{Broken, Effect, Named, Webhook, broken, locate, record};
 use crate::{
@@ -17,8 +17,10 @@ use mealticket_store::{
     messages::Waiting,
 };
 
-/// Undoes the redemption, once. One that is undone already, whichever way, is confirmed. One that is not there yet is waited for:
-/// it is a discrepancy until it comes.
+/// Undoes the redemption, once. A redemption that is undone already, by whatever request, is confirmed.
+///
+/// A redemption that is not there yet is waited for: the report is a discrepancy until `queue-webhooks` sees the
+/// redemption and undoes it. Safe to repeat.
 pub(super) async fn reverse(deps: &Deps, webhook: &Webhook<'_>, report: &ReversedReport) -> Result<Effect, ApiError> {
     let Webhook { merchant, id: webhook_id, .. } = *webhook;
     let own = &merchant.merchant.id;
@@ -48,7 +50,8 @@ pub(super) async fn reverse(deps: &Deps, webhook: &Webhook<'_>, report: &Reverse
         Found::Ambiguous => return Ok(Effect::Broken(Broken { reason: "ambiguous_order", key: Some(key) })),
         Found::NotYet => {}
     }
-    // First what the operator sees, then what waits, then another look: whoever redeems meanwhile sees it, or is seen.
+    // First the discrepancy that operators see, then the entry that waits, then another read. A redemption that comes
+    // meanwhile sees the entry, or is seen by the read.
     record(deps, webhook, REVERSED, &missing, None).await?;
     let waiting = Waiting {
         merchant: own.clone(),
@@ -76,7 +79,8 @@ pub(super) async fn is_undone(deps: &Deps, webhook: &Webhook<'_>, report: &Rever
     Ok(coupon.redemptions.get(index).is_some_and(|spent| spent.reversal.is_some()))
 }
 
-/// The coupon and the redemption that a report names: by the redemption's id, or by the coupon and the order.
+/// The coupon and the redemption that a report names: by the redemption's id, or by the coupon and the order. What is
+/// another merchant's is not found.
 async fn named(
     deps: &Deps,
     merchant: &MerchantRecord,
@@ -102,6 +106,7 @@ async fn named(
     })
 }
 
+/// Undoes redemption `index`, as a till would. The key is the redemption, so two reports of it are one reversal.
 async fn undo(deps: &Deps, key: CouponKey, index: usize, reason: Reason) -> Result<Effect, ApiError> {
     let id = deps.stack.ids.redemption_id(key, index);
     let request = ReverseRequest::reported(&id, index, reason, deps.now());
