@@ -9,17 +9,20 @@ use mealticket_domain::{
 use mealticket_store::{StoreError, ledger::ListedAside};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-/// Pages of one fold: 100 of a thousand entries are some 70 MB when they are read, and as much again when they are sorted into
-/// sheets, of the function's 1 024.
+/// Pages of one fold. 100 pages of a thousand entries are some 70 MB when they are read, and as much again when they
+/// are sorted into sheets. The function has 1 024 MB.
 const PAGES_MAX: usize = 100;
 
-/// Whose the counts of a campaign are that the catalog does not have, or has in a form of the future. No money is in them.
+/// The merchant to whom counts go whose campaign the catalog does not have, or has in a form of the
+/// future. No money is in them.
 const UNKNOWN_MERCHANT: &str = "mch_unknown";
 
 /// Pages with the shards that they are of.
 pub(crate) type Pages = Vec<(StreamShard, Page)>;
 
-/// The next fold after `last`, with its pages; none when there is nothing to do.
+/// The next fold after `last`, with its pages; `None` when there is nothing to do. It only reads.
+///
+/// A day is closed six hours after its end, and only when no page waits for a later fold.
 pub(crate) async fn plan(tables: &Handles, last: Option<&Fold>) -> Result<Option<(Fold, Pages)>, StoreError> {
     let now = tables.ledger.clock().now();
     let today = now.province_day();
@@ -33,13 +36,13 @@ pub(crate) async fn plan(tables: &Handles, last: Option<&Fold>) -> Result<Option
         }
         let after = tables.ledger.read_folded_mark(&shard).await?;
         let found = tables.ledger.read_pages_after(&shard, after, None, room).await?;
-        // Without gaps from the mark: what is behind a gap waits.
+        // Without gaps from the mark: pages behind a gap wait.
         let next = found.into_iter().zip(after + 1..).take_while(|(page, no)| page.no == *no);
         pages.extend(next.map(|(page, _)| (shard.clone(), page)));
     }
     let is_all = pages.len() < PAGES_MAX;
     let closed = last.and_then(Fold::closed_by_now);
-    // A day is closed when what there is of it is in: not while pages wait for a later fold.
+    // A day is closed when all that there is of it is in, and not while pages wait for a later fold.
     let closes = day_to_close(now, closed).filter(|_| is_all);
     if pages.is_empty() && closes.is_none() {
         return Ok(None);
@@ -60,7 +63,7 @@ fn yesterday(today: ProvinceDay) -> ProvinceDay {
     today.plus_days(-1)
 }
 
-/// The pages of a fold that was written down.
+/// The pages of a fold that another run, or an earlier one, has written down.
 pub(crate) async fn pages_of(tables: &Handles, fold: &Fold) -> Result<Pages, StoreError> {
     let mut pages = Pages::new();
     for (shard, (first, last)) in &fold.pages {
@@ -70,7 +73,10 @@ pub(crate) async fn pages_of(tables: &Handles, fold: &Fold) -> Result<Pages, Sto
     Ok(pages)
 }
 
-/// Brings a fold into the sheets and bills. Safe to repeat, and safe beside itself.
+/// Brings a fold into the sheets and bills, and marks it done. Safe to repeat, and safe beside itself.
+///
+/// It writes bills, sheets and lapses, lists the records that were set aside, moves the marks of the shards, and notes
+/// the months that are due. Last, it marks the fold done.
 pub(crate) async fn fold(tables: &Handles, fold: &Fold, pages: &Pages) -> Result<(), StoreError> {
     let merchants = merchants(tables, pages).await?;
     let merchant_of = |campaign: CampaignNo| merchants.of(campaign);
@@ -104,6 +110,7 @@ pub(crate) async fn fold(tables: &Handles, fold: &Fold, pages: &Pages) -> Result
     tables.ledger.end_fold(fold).await
 }
 
+/// The merchants of the campaigns that a fold counts.
 struct Merchants {
     known: HashMap<CampaignNo, MerchantId>,
     unknown: MerchantId,
@@ -115,7 +122,8 @@ impl Merchants {
     }
 }
 
-/// The merchants of the campaigns that are counted. Asked one by one: a directory could be older than the campaign.
+/// The merchants of the campaigns that are counted. It asks for each campaign, because a directory in the cache could
+/// be older than the campaign. A campaign that cannot be read is logged as an error.
 async fn merchants(tables: &Handles, pages: &Pages) -> Result<Merchants, StoreError> {
     let unknown = UNKNOWN_MERCHANT.parse();
     let unknown = unknown.map_err(|_| StoreError::Corrupt { item: "merchant", attribute: "sk" })?;

@@ -1,7 +1,7 @@
-//! 记账汇总、出结算单: the journal's pages become sheets, days are closed, and of closed months statements are made.
+//! 记账汇总、出结算单: the journal's pages become sheets, days are closed, and closed months get statements.
 //!
-//! The rule is [`mealticket_domain::books`]: numbered folds, each written down before it touches anything, so that a run that
-//! is cut off goes on where it was, and two runs at once do what one does.
+//! The rule is [`mealticket_domain::books`]. Folds are numbered, and each is written down before it touches anything. A
+//! run that is cut off goes on where it was. Two runs at once do what one does.
 
 #![warn(clippy::wildcard_enum_match_arm)]
 
@@ -20,23 +20,23 @@ mealticket_store::handles! {
     pub struct Handles { catalog: Catalog, ledger: Ledger, messages: Messages }
 }
 
-/// How long one run goes on, of the function's 300 s: nothing that begins in it takes a minute.
+/// How long one run goes on, of the function's 300 s. Nothing that begins in it takes a minute.
 const WORK_FOR: Duration = Duration::from_secs(240);
 
 /// What a run did.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Worked {
-    /// Folds that are done.
+    /// Folds that this run finished, those that another run began included.
     pub folds: u64,
     /// Pages in them.
     pub pages: u64,
     /// Entries in them.
     pub entries: u64,
-    /// Records that were put aside in them.
+    /// Records in them that were set aside.
     pub set_aside: u64,
-    /// The day that is closed by now.
+    /// The newest day that is closed now.
     pub closed: Option<String>,
-    /// Statements that were made.
+    /// Statements that this run made.
     pub statements: u64,
     /// Merchants whose books cannot be read, and who therefore have no statement.
     pub unreadable: u64,
@@ -44,7 +44,13 @@ pub struct Worked {
     pub unfinished: bool,
 }
 
-/// Folds what there is, closes what is over, and makes the statements of closed months.
+/// Folds what there is, closes the days that are over, and makes the statements of closed months.
+///
+/// Safe to repeat, and safe beside itself: pages, sheets and statements count once, whichever run is first. What it
+/// returns is durable. A run that is out of time leaves the rest to the next.
+///
+/// Errors: a `StoreError` ends the run; what was written stays, and the next run goes on. `Corrupt` pages or
+/// sheets need an operator.
 pub async fn work(tables: &Handles) -> Result<Worked, StoreError> {
     let until = Instant::now() + WORK_FOR;
     let mut worked = Worked::default();
@@ -56,7 +62,7 @@ pub async fn work(tables: &Handles) -> Result<Worked, StoreError> {
             break;
         }
         let (next, pages) = match newest {
-            // Somebody was cut off, or is at it: it is done once, whoever does it.
+            // Another run was cut off, or is at work. The fold counts once, whichever run finishes it.
             Some(open) if !open.is_done => (open, None),
             done => match plan(tables, done.as_ref()).await? {
                 Some((next, pages)) if tables.ledger.begin_fold(&next).await? => (next, Some(pages)),
@@ -84,6 +90,7 @@ pub async fn work(tables: &Handles) -> Result<Worked, StoreError> {
 }
 
 impl Worked {
+    /// Counts the pages of a fold that is done.
     fn count<'a>(&mut self, pages: impl Iterator<Item = &'a Page>) {
         for page in pages {
             self.pages += 1;
@@ -92,6 +99,7 @@ impl Worked {
         }
     }
 
+    /// Makes the statements of every month that is due, until the time is over.
     async fn make_statements(&mut self, tables: &Handles, until: Instant) -> Result<(), StoreError> {
         let due: Vec<(ProvinceMonth, u64)> = tables.ledger.list_months_due().await?;
         for (month, cut) in due {
@@ -102,7 +110,7 @@ impl Worked {
                 self.unfinished = true;
                 return Ok(());
             }
-            // A month of which a statement is missing stays due, and is told each time.
+            // A month that lacks a statement stays due, and is logged each time.
             if made.unreadable == 0 {
                 tables.ledger.note_month_done(month, cut).await?;
             }

@@ -11,21 +11,22 @@ use mealticket_store::StoreError;
 use std::collections::BTreeMap;
 use tokio::time::Instant;
 
-/// Merchants that are asked for at once.
+/// Merchants that one query asks for.
 const MERCHANTS: usize = 200;
 
 /// What making a month's statements came to.
 #[derive(Debug, Default)]
 pub(crate) struct Made {
-    /// Statements that were made.
+    /// Statements that this run made.
     pub(crate) statements: u64,
-    /// Merchants whose books could not be read; the others have theirs.
+    /// Merchants whose books could not be read. The others have theirs.
     pub(crate) unreadable: u64,
-    /// Whether time ran out: the next run goes on.
+    /// Whether time ran out. The next run goes on.
     pub(crate) unfinished: bool,
 }
 
-/// Makes the statements that are missing.
+/// Makes the month's statements that are missing, one merchant after the other. Safe to repeat: a
+/// merchant that has one keeps it.
 pub(crate) async fn make(tables: &Handles, month: ProvinceMonth, cut: u64, until: Instant) -> Result<Made, StoreError> {
     let mut made = Made::default();
     let mut after: Option<MerchantId> = None;
@@ -52,11 +53,12 @@ pub(crate) async fn make(tables: &Handles, month: ProvinceMonth, cut: u64, until
     }
 }
 
-/// Makes a merchant's statement, if it is missing and there is anything to state. The month is added up sheet by sheet: of a
-/// large merchant it does not fit into memory.
+/// Makes a merchant's statement, if it is missing and there is anything to state. True when this call wrote one.
+///
+/// It adds the month up sheet by sheet, because a large merchant's month does not fit into memory.
 async fn make_one(tables: &Handles, id: StatementId, cut: u64) -> Result<bool, StoreError> {
     if let Some(standing) = tables.ledger.read_statement_head(&id).await? {
-        // Whoever made it may have been cut off before the merchant was told; told twice it is one message.
+        // The run that made it may have been cut off before it queued the message. Queued twice it is one message.
         tell(tables, &standing.statement, standing.closing).await?;
         return Ok(false);
     }
@@ -73,14 +75,14 @@ async fn make_one(tables: &Handles, id: StatementId, cut: u64) -> Result<bool, S
     }
     let statement = Statement { id, no, opening, lines, closed_at: tables.ledger.clock().now(), cut };
     tables.ledger.put_statement(&statement).await?;
-    // What stands, and not what was meant: another run may have been first.
+    // The statement that stands, and not the one that this run meant: another run may have been first.
     if let Some(standing) = tables.ledger.read_statement_head(&statement.id).await? {
         tell(tables, &standing.statement, standing.closing).await?;
     }
     Ok(true)
 }
 
-/// Queues the message that a statement is closed, for the endpoints of the merchant that want to know.
+/// Queues the message that a statement is closed, for the merchant's endpoints that subscribe to it.
 async fn tell(tables: &Handles, statement: &Statement, closing: i64) -> Result<(), StoreError> {
     let message = statement_closed(&statement.id, statement.no, closing, statement.closed_at);
     tables.messages.queue_messages(&tables.catalog, &statement.id.merchant, &[message]).await.map(drop)

@@ -1,7 +1,7 @@
 //! 领券: a member claims a coupon of a campaign.
 //!
-//! The rule is [`mealticket_domain::claim`], and its one write [`mealticket_store::Members::claim`]. Here the request is read and the outcome
-//! answered.
+//! The rule is [`mealticket_domain::claim`], and its one write [`mealticket_store::Members::claim`]. Here the request
+//! is read and the outcome is answered.
 
 #![warn(clippy::wildcard_enum_match_arm)]
 
@@ -18,7 +18,7 @@ mealticket_store::handles! {
     pub struct Handles { members: Members, catalog: Catalog, stock: Stock }
 }
 
-/// What the function is given.
+/// What the function is given: its tables, the stack's keys and settings, and the clock.
 pub type Deps = mealticket_api::Deps<Handles>;
 
 /// What a member can ask.
@@ -31,6 +31,7 @@ pub enum Ask {
 /// The function's routes, as `infra/template.yaml` has them.
 pub const ROUTES: &[Route<Ask>] = &[Route::new("POST /v1/campaigns/{campaign_id}/claims", Ask::Claim, Who::Member)];
 
+/// The body of a claim. Both fields may be absent; any other field is refused.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct ClaimCouponRequest {
@@ -38,7 +39,15 @@ struct ClaimCouponRequest {
     share_code: Option<String>,
 }
 
-/// Answers one request of a member's app.
+/// Claims one coupon for the member who asks, exactly once for each idempotency key.
+///
+/// Refusals, in order: `unauthenticated`, `body_too_large`, `malformed_request`, `idempotency_key_missing`,
+/// `campaign_not_found`, `idempotency_key_reused`, `campaign_ended`, `campaign_paused`, `not_started`, `not_eligible`,
+/// `limit_reached`, and when there is no unit `day_stock_exhausted`, `stock_settling` or `sold_out`.
+///
+/// When it answers 201, the coupon is durable. A repeat with the same key gets the same answer, also after the
+/// campaign has ended or is sold out. Refusals are not stored, so the same key may succeed later. After 503 the same
+/// key finds out what happened.
 pub async fn handle(deps: Deps, request: Request) -> Result<Response, ApiError> {
     let asked_of = request.route(ROUTES)?;
     let Ask::Claim = asked_of.route.ask;
@@ -74,13 +83,14 @@ pub async fn handle(deps: Deps, request: Request) -> Result<Response, ApiError> 
     }
 }
 
+/// A campaign that members may see, or `campaign_not_found`.
 async fn public_campaign(deps: &Deps, no: CampaignNo) -> Result<Arc<Campaign>, ApiError> {
     let missing = || ApiError::from(Code::CampaignNotFound);
     let campaign = deps.catalog.read_campaign(no).await?;
     campaign.filter(|campaign| campaign.state.is_public()).ok_or_else(missing)
 }
 
-/// 201 with the coupon as it was claimed: a repeat shows the first answer, whatever has happened to the coupon since.
+/// 201 with the coupon as it was claimed. A repeat shows the first answer, whatever has happened to the coupon since.
 async fn answer(deps: &Deps, coupon: &Coupon, success: Success) -> Result<Response, ApiError> {
     let terms = deps.catalog.read_terms(coupon.key.campaign, coupon.terms_version).await?;
     Ok(Response::created(&CouponView::as_claimed(&deps.stack, coupon, &terms))?.of(success))

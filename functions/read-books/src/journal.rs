@@ -10,13 +10,18 @@ use mealticket_store::ledger::{BillCursor, PostedAside};
 use serde::Serialize;
 use serde_json::Value;
 
+/// A record that is in the journal now.
 #[derive(Serialize)]
 struct PostedView<'a> {
     event_id: &'a str,
     posted: bool,
 }
 
-/// A merchant's entries that are booked on a day, in the order in which they were folded: what is folded later comes after.
+/// A merchant's entries that are booked on a day, in the order in which they were folded. Entries that are
+/// folded later come after.
+///
+/// Refused with `malformed_request`: no `merchant_id` or no `date`, or a parameter out of its bounds. A merchant
+/// without entries has an empty list.
 pub(crate) async fn read_journal(deps: &Deps, request: &Request) -> Result<Response, ApiError> {
     request.only_query(&["merchant_id", "date", "limit", "cursor"])?;
     let required = |name| request.query(name).ok_or_else(|| ApiError::malformed(name));
@@ -29,7 +34,9 @@ pub(crate) async fn read_journal(deps: &Deps, request: &Request) -> Result<Respo
     Response::ok(&ListView { items, next: found.next.map(|next| next.to_string()) })
 }
 
-/// The records that were put aside, posted or not.
+/// The records that were set aside, posted or not, a page at a time, in the order of their ids. Eventually consistent.
+///
+/// Refused with `malformed_request`: a parameter that is unknown or out of its bounds.
 pub(crate) async fn list_set_asides(deps: &Deps, request: &Request) -> Result<Response, ApiError> {
     request.only_query(&["limit", "cursor"])?;
     let limit = usize::from(request.page_limit()?);
@@ -42,7 +49,13 @@ pub(crate) async fn list_set_asides(deps: &Deps, request: &Request) -> Result<Re
     Response::ok(&ListView { items: listed.iter().map(SetAsideView::new).collect(), next })
 }
 
-/// Posts a record that was put aside, when it can be read now. The same again is the same answer, and no second effect.
+/// Posts a record that was set aside, when it can be read now, and queues its messages.
+///
+/// Refusals after those of the role, in order: a body that is not `{}`, `record_not_found`,
+/// `record_unreadable` with the reason.
+///
+/// When it answers 200, the record is in the journal, once, and its messages are queued. The same request again gets
+/// the same answer and has no second effect; it finishes what a crash cut off.
 pub(crate) async fn post_set_aside(
     deps: &Deps,
     request: &Request,
@@ -60,7 +73,8 @@ pub(crate) async fn post_set_aside(
     }
 }
 
-/// Tells the merchant's systems what the record is about: nobody could when it came by.
+/// Queues the messages that the record gives rise to, for the merchant's endpoints. Nothing could
+/// when the record came by.
 async fn tell(deps: &Deps, record: &Value) -> Result<(), ApiError> {
     if let Some((merchant, messages)) = deps.catalog.read_messages(record, &deps.stack.ids).await? {
         deps.messages.queue_messages(&deps.catalog, &merchant, &messages).await?;

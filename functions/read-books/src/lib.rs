@@ -1,7 +1,7 @@
-//! 看账: the operator's finance reads the journal, every merchant's statements and what campaigns came to.
+//! 看账: the operator's finance staff read the journal, every merchant's statements, and what campaigns came to.
 //!
-//! Nothing here moves money. What is shown was folded by `fold-books`. One thing can be said: that a record that was set aside be
-//! posted after all, which is one guarded write.
+//! Nothing here moves money. `fold-books` has folded what is shown. One request writes: a record that was set aside is
+//! posted after all, by one guarded write.
 
 #![warn(clippy::wildcard_enum_match_arm)]
 
@@ -17,13 +17,13 @@ mealticket_store::handles! {
     pub struct Handles { catalog: Catalog, ledger: Ledger, messages: Messages }
 }
 
-/// What the function is given.
+/// What the function is given: its tables, the stack's keys and settings, and the clock.
 pub type Deps = mealticket_api::Deps<Handles>;
 
 /// What an operator can ask of the books.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ask {
-    /// What campaigns came to.
+    /// What a campaign came to.
     ReadMetrics,
     /// The entries of a merchant and day.
     ReadJournal,
@@ -31,15 +31,15 @@ pub enum Ask {
     ListSetAsides,
     /// One of them is to be posted after all.
     PostSetAside,
-    /// Any merchant's statements, or a month's.
+    /// A merchant's statements, or all of a month.
     ListStatements,
 }
 
-/// Who may read what campaigns came to.
+/// The roles that may read what campaigns came to.
 const METRICS_READERS: Who = Who::of_province(&[Role::ProvinceAdmin, Role::Finance, Role::Auditor]);
-/// Who may read the books.
+/// The roles that may read the books.
 const BOOK_READERS: Who = Who::of_province(&[Role::Finance, Role::Auditor]);
-/// Who may have something posted.
+/// The role that may have a record posted.
 const BOOK_KEEPERS: Who = Who::of_province(&[Role::Finance]);
 
 /// The function's routes, as `infra/template.yaml` has them.
@@ -52,6 +52,9 @@ pub const ROUTES: &[Route<Ask>] = &[
 ];
 
 /// Answers one request of an operator's page.
+///
+/// Every route refuses in this order: `unauthenticated`, `forbidden`, then the body or the
+/// parameters, then what it names.
 pub async fn handle(deps: Deps, request: Request) -> Result<Response, ApiError> {
     let asked = request.route(ROUTES)?;
     let operator = deps.operator(&request, asked.route.who).await?;

@@ -10,7 +10,7 @@ use mealticket_domain::{
 use serde::Serialize;
 use std::collections::BTreeMap;
 
-/// Days that one answer looks through: a month. A longer question goes on with `next`, also when a month had nothing.
+/// Days that one answer covers: a month. A longer request goes on with `next`, also when a month had nothing.
 const DAYS_MAX: i64 = 31;
 
 /// A day of a campaign in a store through a channel. Claims and expiries have no store.
@@ -29,7 +29,10 @@ struct MetricView {
     cost_fen: i64,
 }
 
-/// Rows by day, then store and channel. A cursor is a day and how many of its rows were shown.
+/// Rows by day, then store and channel. The cursor is a day and how many of its rows were shown.
+///
+/// Without `from` and `to` it covers the last seven days. Refusals after those of the role, in order:
+/// `malformed_request`, `campaign_not_found`. Days that are not closed may still grow.
 pub(crate) async fn read_metrics(deps: &Deps, request: &Request) -> Result<Response, ApiError> {
     request.only_query(&["campaign_id", "from", "to", "limit", "cursor"])?;
     let campaign = request.query("campaign_id").ok_or_else(|| ApiError::malformed("campaign_id"))?;
@@ -64,14 +67,14 @@ pub(crate) async fn read_metrics(deps: &Deps, request: &Request) -> Result<Respo
     Response::ok(&ListView { items, next })
 }
 
-/// What is shown in one row.
+/// What one row shows.
 #[derive(Default)]
 struct Row {
     cell: Cell,
     expired: i64,
 }
 
-/// A campaign's rows by day. What lapses on a day has expired when the day is over, and is nobody's business before.
+/// A campaign's rows by day. A coupon that lapses on a day counts as expired when the day is over, and not before.
 async fn rows(
     deps: &Deps,
     campaign: &Campaign,
@@ -97,6 +100,7 @@ async fn rows(
     Ok(rows)
 }
 
+/// The day and the row at which a page begins.
 fn cursor(request: &Request) -> Result<Option<(ProvinceDay, usize)>, ApiError> {
     let Some(text) = request.query("cursor") else { return Ok(None) };
     let read = || {
@@ -106,7 +110,7 @@ fn cursor(request: &Request) -> Result<Option<(ProvinceDay, usize)>, ApiError> {
     read().map(Some).ok_or_else(|| ApiError::malformed("cursor"))
 }
 
-/// What the operator bears: its budgets, and what the shares leave over.
+/// What the operator bears in fen: its budgets, and what the shares leave over.
 fn cost(postings: &Postings) -> i64 {
     let is_operators =
         |account: &Account| matches!(account, Account::ProvinceSubsidy | Account::CitySubsidy(_) | Account::Rounding);

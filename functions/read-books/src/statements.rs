@@ -7,7 +7,10 @@ use mealticket_api::{
 };
 use mealticket_domain::{MerchantId, ProvinceMonth, statement::StatementId};
 
-/// A merchant's statements, or every merchant's of a month, for the operator.
+/// A merchant's statements, newest first, or every merchant's of a month, in the order of merchants. A page of a month
+/// may be shorter than `limit` and not be the last: a merchant without a statement leaves a gap.
+///
+/// Refused with `malformed_request`: neither `merchant_id` nor `month`, or a parameter out of its bounds.
 pub(crate) async fn list_statements(deps: &Deps, request: &Request) -> Result<Response, ApiError> {
     request.only_query(&["merchant_id", "month", "limit", "cursor"])?;
     let month: Option<ProvinceMonth> = json::parsed_if("month", request.query("month"))?;

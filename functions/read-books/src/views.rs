@@ -1,4 +1,4 @@
-//! What the books look like on the wire.
+//! The books as operators see them on the wire.
 
 use mealticket_api::deps::Stack;
 use mealticket_domain::{Share, journal::Entry};
@@ -6,7 +6,7 @@ use mealticket_store::ledger::ListedAside;
 use serde::Serialize;
 use std::collections::BTreeMap;
 
-/// An entry of the journal.
+/// An entry of the journal. Amounts are whole fen.
 #[derive(Serialize)]
 pub(crate) struct EntryView {
     redemption_id: String,
@@ -17,14 +17,14 @@ pub(crate) struct EntryView {
     store_id: String,
     order_no: String,
     channel: Option<String>,
-    /// The text that came with the claim, when it was nobody's share code.
+    /// The text that came with the claim, when it was no verified share code.
     share_code: Option<String>,
-    /// Whom the commission is owed to.
+    /// The partner to whom the commission is owed.
     partner_id: Option<String>,
     amount_fen: u64,
     discount_fen: u64,
     settlement_version: u32,
-    /// Debits above zero, credits below.
+    /// Fen by account: debits above zero, credits below.
     postings: BTreeMap<String, i64>,
 }
 
@@ -50,7 +50,7 @@ impl EntryView {
     }
 }
 
-/// A record that was put aside.
+/// A record that was set aside, posted or not. The record itself is not shown.
 #[derive(Serialize)]
 pub(crate) struct SetAsideView {
     event_id: String,

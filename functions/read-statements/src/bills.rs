@@ -20,14 +20,18 @@ use mealticket_domain::{
 };
 use mealticket_store::ledger::BillCursor;
 
-/// Lines of one file: 10 000 × at most 400 bytes are 4 MB, and a function's answer may have 6. What is more is in the next file,
-/// which the `Link` header names.
+/// Lines of one file. 10 000 of at most 400 bytes are 4 MB, and a function's answer may have 6. Further lines are in
+/// the next file, which the `Link` header names.
 const LINES_MAX: usize = 10_000;
 
-/// When the bill of a day that is over will be there at the latest: the books are folded every five minutes.
+/// How long after its closing time a day's bill is there at the latest. The books are folded every five minutes.
 const FOLD_SECONDS: i64 = 600;
 
-/// A day's bill, some lines at a time. The bill of a day that is closed never changes.
+/// A day's bill, some lines at a time. The bill of a closed day never changes, so pages fit together
+/// however late they are read.
+///
+/// Refusals, in order: `malformed_request`, and `bill_not_ready` with `ready_at` for a day that is not closed. A day
+/// without orders has an empty bill.
 pub(crate) async fn read_bill(reader: &Reader<'_>, request: &Request, date: &str) -> Result<Response, ApiError> {
     request.only_query(&["limit", "cursor"])?;
     let limit = usize::from(request.page_limit()?);
@@ -38,7 +42,7 @@ pub(crate) async fn read_bill(reader: &Reader<'_>, request: &Request, date: &str
     Response::ok(&ListView { items, next: found.next.map(|next| next.to_string()) })
 }
 
-/// The same as a spreadsheet.
+/// The same as a spreadsheet, with the same refusals.
 pub(crate) async fn export_bill(reader: &Reader<'_>, request: &Request, date: &str) -> Result<Response, ApiError> {
     request.only_query(&["cursor"])?;
     let (day, from) = asked(request, date)?;
@@ -49,10 +53,12 @@ pub(crate) async fn export_bill(reader: &Reader<'_>, request: &Request, date: &s
     Response::csv(spreadsheet(reader, &found.lines)?, &name, next.as_deref())
 }
 
+/// The day, and where the page begins.
 fn asked(request: &Request, date: &str) -> Result<(ProvinceDay, Option<BillCursor>), ApiError> {
     Ok((json::parsed("date", date)?, json::parsed_if("cursor", request.query("cursor"))?))
 }
 
+/// Refuses a day that is not closed: its bill may still grow.
 async fn is_closed(reader: &Reader<'_>, day: ProvinceDay) -> Result<(), ApiError> {
     if reader.deps.ledger.read_closed_day().await?.is_some_and(|closed| closed >= day) {
         return Ok(());
@@ -63,6 +69,7 @@ async fn is_closed(reader: &Reader<'_>, day: ProvinceDay) -> Result<(), ApiError
     Err(ApiError::from(Code::BillNotReady).at("ready_at", ready_at).retry_at(ready_at, now))
 }
 
+/// The lines as CSV, with amounts in yuan and the names of stores as the catalog has them now.
 fn spreadsheet(reader: &Reader<'_>, lines: &[Entry]) -> Result<String, ApiError> {
     let mut file = Spreadsheet::new();
     file.texts(&[

@@ -1,6 +1,6 @@
 //! 看结算单: merchants read their statements and daily bills, and answer their statements.
 //!
-//! Nothing here moves money. What is shown was folded by `fold-books`. A merchant's answer is one guarded write.
+//! Nothing here moves money. `fold-books` has folded what is shown. A merchant's answer is one guarded write.
 
 #![warn(clippy::wildcard_enum_match_arm)]
 
@@ -16,23 +16,23 @@ mealticket_store::handles! {
     pub struct Handles { catalog: Catalog, ledger: Ledger }
 }
 
-/// What the function is given.
+/// What the function is given: its tables, the stack's keys and settings, and the clock.
 pub type Deps = mealticket_api::Deps<Handles>;
 
 /// What a merchant can ask of its books.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ask {
-    /// Its statements.
+    /// Its statements, the newest first.
     ListStatements,
-    /// One of them.
+    /// One of them, with its lines.
     ReadStatement,
     /// The same as a spreadsheet.
     ExportStatement,
-    /// It is right.
+    /// The statement is right.
     ConfirmStatement,
     /// It is not.
     DisputeStatement,
-    /// A day's orders.
+    /// The orders that are booked on a day.
     ReadBill,
     /// The same as a spreadsheet.
     ExportBill,
@@ -49,7 +49,7 @@ pub const ROUTES: &[Route<Ask>] = &[
     Route::new("GET /v1/daily-bills/{date}/csv", Ask::ExportBill, Who::Merchant),
 ];
 
-/// Answers one request of a merchant's server.
+/// Answers one request of a merchant's server. Every route refuses with `unauthenticated` before anything else.
 pub async fn handle(deps: Deps, request: Request) -> Result<Response, ApiError> {
     let asked = request.route(ROUTES)?;
     let merchant = deps.merchant(&request).await?;

@@ -1,14 +1,16 @@
-//! CSV that a spreadsheet opens as it is meant: UTF-8 that says so, rows that end as RFC 4180 wants, texts that stay what they
-//! are, and no cell that is taken for a formula.
+//! CSV that a spreadsheet opens as it is meant.
+//!
+//! It is UTF-8 with a mark that says so, and its rows end as RFC 4180 wants. Texts stay what they are, and no
+//! cell is taken for a formula.
 
 use mealticket_api::ApiError;
 
-/// A file being written.
+/// A file that is being written.
 pub(crate) struct Spreadsheet(csv::Writer<Vec<u8>>);
 
 /// A cell.
 pub(crate) enum Cell {
-    /// A text, whatever it looks like.
+    /// A text, whatever it resembles.
     Text(String),
     /// An amount in fen, shown in yuan.
     Amount(i64),
@@ -27,6 +29,7 @@ impl Spreadsheet {
         Spreadsheet(writer)
     }
 
+    /// Writes a row. Rows may have different numbers of cells.
     pub(crate) fn row(&mut self, cells: impl IntoIterator<Item = Cell>) -> Result<(), ApiError> {
         let written = cells.into_iter().map(|cell| match cell {
             Cell::Text(text) => as_text(&text),
@@ -49,8 +52,10 @@ impl Spreadsheet {
     }
 }
 
-/// A text that stays one. What begins with a digit could be taken for a number, which would lose its zeros and its last digits,
-/// or for a day: a leading tab makes it a text. A leading apostrophe ends a formula before it begins (OWASP, "CSV injection").
+/// A text that stays one.
+///
+/// What begins with a digit could be taken for a number, which would lose its zeros and its last digits, or for a day.
+/// A leading tab makes it a text. A leading apostrophe ends a formula before it begins (OWASP, "CSV injection").
 fn as_text(cell: &str) -> String {
     if cell.starts_with(|first: char| first.is_ascii_digit() || first == '.') {
         return format!("\t{cell}");

@@ -1,4 +1,4 @@
-//! What a daily bill looks like on the wire.
+//! A daily bill as merchants see it on the wire.
 
 use mealticket_api::{
     deps::Stack,
@@ -7,7 +7,7 @@ use mealticket_api::{
 use mealticket_domain::{books::Cell, journal::Entry, statement::due};
 use serde::Serialize;
 
-/// A line of a daily bill.
+/// A line of a daily bill. Amounts are whole fen; those of a reversal are below zero.
 #[derive(Serialize)]
 pub(crate) struct BillLineView {
     redemption_id: String,

@@ -1,4 +1,4 @@
-//! `GET /v1/campaigns…`.
+//! `GET /v1/campaigns…`: the campaigns that members may see. What is shown is at most 30 seconds old.
 
 use crate::Reader;
 use mealticket_api::{
@@ -8,6 +8,8 @@ use mealticket_api::{
 use mealticket_domain::{Campaign, CampaignNo};
 
 /// The public campaigns by number, a page at a time. `next` is the last campaign shown.
+///
+/// Refused with `malformed_request`: a parameter that is unknown or out of its bounds.
 pub(crate) async fn list_campaigns(reader: &Reader<'_>, request: &Request) -> Result<Response, ApiError> {
     request.only_query(&["limit", "cursor"])?;
     let limit = usize::from(request.page_limit()?);
@@ -25,7 +27,8 @@ pub(crate) async fn list_campaigns(reader: &Reader<'_>, request: &Request) -> Re
     Response::ok(&ListView { items, next })
 }
 
-/// One public campaign.
+/// One public campaign. Refused with `campaign_not_found`: one that is not public gets the answer
+/// of one that is not there.
 pub(crate) async fn read_campaign(reader: &Reader<'_>, no: CampaignNo) -> Result<Response, ApiError> {
     let missing = || ApiError::from(Code::CampaignNotFound);
     let campaign = reader.deps.catalog.read_campaign(no).await?;
@@ -33,6 +36,7 @@ pub(crate) async fn read_campaign(reader: &Reader<'_>, no: CampaignNo) -> Result
     Response::ok(&view(reader, &campaign).await?)
 }
 
+/// A campaign with the units left. That number is a hint, not a promise.
 pub(crate) async fn view(reader: &Reader<'_>, campaign: &Campaign) -> Result<CampaignView, ApiError> {
     let remaining = reader.deps.stock.hint_remaining(campaign.no).await?;
     Ok(CampaignView::new(campaign, remaining))

@@ -1,4 +1,4 @@
-//! `GET /v1/coupons…`.
+//! `GET /v1/coupons…`: the member's own coupons, each with its code.
 
 use crate::Reader;
 use mealticket_api::{
@@ -7,8 +7,11 @@ use mealticket_api::{
 };
 use mealticket_domain::{Coupon, CouponKey, coupon::CouponStatus};
 
-/// A member's coupons in the order of their campaigns, a page at a time. With `status`, a page may hold fewer than `limit`
-/// items, or none, and still have a next one: the filter is applied to what was read.
+/// A member's coupons in the order of their campaigns, a page at a time. Eventually consistent.
+///
+/// With `status`, a page may hold fewer than `limit` items, or none, and still have a next one: the filter
+/// applies to what was read. Refused with `malformed_request`: a parameter out of its bounds, or a cursor that is
+/// not of this member's list.
 pub(crate) async fn list_coupons(reader: &Reader<'_>, request: &Request) -> Result<Response, ApiError> {
     request.only_query(&["limit", "cursor", "status"])?;
     let limit = request.page_limit()?;
@@ -25,7 +28,8 @@ pub(crate) async fn list_coupons(reader: &Reader<'_>, request: &Request) -> Resu
     Response::ok(&ListView { items, next: page.next.map(|key| reader.deps.stack.ids.coupon_id(key)) })
 }
 
-/// One coupon of the member's own; anyone else's is not found.
+/// One coupon of the member's own, as it stands. Refused with `coupon_not_found`: ids that are unknown, malformed or
+/// another member's are alike.
 pub(crate) async fn read_coupon(reader: &Reader<'_>, id: &str) -> Result<Response, ApiError> {
     let key = own_coupon(reader, id)?;
     let coupon = reader.deps.members.read_coupon(key).await?;
@@ -33,11 +37,13 @@ pub(crate) async fn read_coupon(reader: &Reader<'_>, id: &str) -> Result<Respons
     Response::ok(&view(reader, &coupon).await?)
 }
 
+/// The key of a coupon's id, when the coupon is this member's.
 fn own_coupon(reader: &Reader<'_>, id: &str) -> Result<CouponKey, ApiError> {
     let key = reader.deps.stack.ids.coupon(id).ok();
     key.filter(|key| key.member == reader.principal.member).ok_or_else(|| Code::CouponNotFound.into())
 }
 
+/// A coupon under the terms that the member was shown.
 pub(crate) async fn view(reader: &Reader<'_>, coupon: &Coupon) -> Result<CouponView, ApiError> {
     let terms = reader.deps.catalog.read_terms(coupon.key.campaign, coupon.terms_version).await?;
     Ok(CouponView::new(&reader.deps.stack, coupon, &terms, reader.now))

@@ -1,4 +1,5 @@
-//! What a member sees: the wallet in one call (一点看全), coupons, campaigns, and who the member is.
+//! What a member sees: the wallet in one call (一点看全), coupons, campaigns, and the member's own profile.
+//! Nothing is changed here.
 
 #![warn(clippy::wildcard_enum_match_arm)]
 
@@ -14,23 +15,23 @@ mealticket_store::handles! {
     pub struct Handles { members: Members, catalog: Catalog, stock: Stock }
 }
 
-/// What the function is given.
+/// What the function is given: its tables, the stack's keys and settings, and the clock.
 pub type Deps = mealticket_api::Deps<Handles>;
 
 /// What a member can ask.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ask {
-    /// Who am I?
+    /// The member's own profile.
     ReadMember,
     /// Everything at a glance.
     ReadWallet,
-    /// My coupons, by page.
+    /// The member's coupons, by page.
     ListCoupons,
-    /// One coupon.
+    /// One of the member's coupons.
     ReadCoupon,
-    /// The campaigns.
+    /// The public campaigns.
     ListCampaigns,
-    /// One campaign.
+    /// One public campaign.
     ReadCampaign,
 }
 
@@ -44,14 +45,14 @@ pub const ROUTES: &[Route<Ask>] = &[
     Route::new("GET /v1/campaigns/{campaign_id}", Ask::ReadCampaign, Who::Member),
 ];
 
-/// A member at a moment.
+/// A member who reads, at one moment. The statuses of coupons in one answer are of this moment.
 struct Reader<'a> {
     deps: &'a Deps,
     principal: MemberPrincipal,
     now: Timestamp,
 }
 
-/// Answers one request of a member's app.
+/// Answers one request of a member's app. Every route refuses with `unauthenticated` before anything else.
 pub async fn handle(deps: Deps, request: Request) -> Result<Response, ApiError> {
     let asked = request.route(ROUTES)?;
     let reader = Reader { deps: &deps, principal: deps.member(&request)?, now: deps.now() };
@@ -67,6 +68,7 @@ pub async fn handle(deps: Deps, request: Request) -> Result<Response, ApiError> 
     }
 }
 
+/// The member's own profile. Refused with `member_not_found` when the token's member has no profile.
 async fn read_member(reader: &Reader<'_>) -> Result<Response, ApiError> {
     let profile = reader.deps.members.read_profile(reader.principal.member).await?;
     let profile = profile.ok_or_else(|| ApiError::from(Code::MemberNotFound))?;

@@ -1,4 +1,4 @@
-//! `GET /v1/wallet`: held, claimable, redeemable with points, in one call.
+//! `GET /v1/wallet`: coupons held, campaigns to claim, campaigns to redeem with points, in one call.
 
 use crate::{Reader, campaigns, coupons};
 use mealticket_api::{
@@ -9,13 +9,15 @@ use mealticket_domain::{Campaign, CampaignNo, Coupon, CouponKey, Price};
 use serde::Serialize;
 use std::collections::HashMap;
 
-/// Usable coupons shown at once (API.md).
+/// Usable coupons that are shown at once (API.md).
 const COUPONS_MAX: usize = 200;
-/// Coupons read in one query: 200 of about 500 bytes are 100 KB, 12.5 read units.
+/// Coupons that one query reads. 200 of about 500 bytes are 100 KB, 12.5 read units.
 const PAGE: u16 = 200;
-/// Pages read at most: a member with more than 2 000 coupons, most of them used up, pages on with `coupons_next`.
+/// Pages that are read at most. A member with more than 2 000 coupons, most of them used up,
+/// goes on with `coupons_next`.
 const PAGES_MAX: usize = 10;
 
+/// The wallet. Nothing can be redeemed with points yet.
 #[derive(Serialize)]
 struct WalletView {
     coupons: Vec<CouponView>,
@@ -26,14 +28,17 @@ struct WalletView {
     points: u64,
 }
 
-/// A member's coupons as far as one wallet goes.
+/// A member's coupons, as far as one wallet goes.
 struct Held {
     usable: Vec<Coupon>,
     counts: HashMap<CampaignNo, u8>,
     next: Option<CouponKey>,
 }
 
-/// Everything at a glance.
+/// Everything at a glance: at most 200 usable coupons, and the campaigns that the member could claim.
+///
+/// Refused with `malformed_request`: any parameter. It is eventually consistent, and the units left are hints. A
+/// claim decides by itself.
 pub(crate) async fn read_wallet(reader: &Reader<'_>, request: &Request) -> Result<Response, ApiError> {
     request.only_query(&[])?;
     let held = held(reader).await?;
@@ -50,6 +55,7 @@ pub(crate) async fn read_wallet(reader: &Reader<'_>, request: &Request) -> Resul
     })
 }
 
+/// Reads the member's coupons until 200 are usable, or ten pages are read, or all are.
 async fn held(reader: &Reader<'_>) -> Result<Held, ApiError> {
     let mut held = Held { usable: Vec::new(), counts: HashMap::new(), next: None };
     for _ in 0..PAGES_MAX {
@@ -72,7 +78,7 @@ async fn held(reader: &Reader<'_>) -> Result<Held, ApiError> {
     Ok(held)
 }
 
-/// Campaigns that are open, free, not used up by this member, and not known to be sold out.
+/// Campaigns that are open and free, that this member has not used up, and that are not known to be sold out.
 async fn claimable(reader: &Reader<'_>, counts: &HashMap<CampaignNo, u8>) -> Result<Vec<CampaignView>, ApiError> {
     let mut views = Vec::new();
     for campaign in reader.deps.catalog.list_campaigns().await?.iter() {
@@ -84,6 +90,7 @@ async fn claimable(reader: &Reader<'_>, counts: &HashMap<CampaignNo, u8>) -> Res
     Ok(views)
 }
 
+/// Whether the campaign is open, free, and not used up by this member. The campaign's rule is not asked.
 fn is_claimable(campaign: &Campaign, mine: u8, now: mealticket_domain::Timestamp) -> bool {
     campaign.open_for_claims(now).is_ok()
         && campaign.terms.price == Price::Free

@@ -1,8 +1,9 @@
-//! 重建账本: the books made anew from the coupons alone, and held to the journal, entry by entry, to the fen (S3).
+//! 重建账本: makes the books anew from the coupons alone, and compares them with the journal, entry
+//! by entry, to the fen (S3).
 //!
-//! It changes nothing and is invoked by hand, or by whoever audits. Both sides are read as they stand: the coupons first, so
-//! that the journal has had the longer time. What happened in the last quarter of an hour may still be on its way through the
-//! stream, and is not held against it.
+//! It changes nothing, and is invoked by hand, or by whoever audits. It reads both sides as they stand: the coupons
+//! first, so that the journal has had the longer time. What happened in the last quarter of an hour may still be on its
+//! way through the stream, and does not count as a difference.
 
 #![warn(clippy::wildcard_enum_match_arm)]
 
@@ -22,9 +23,9 @@ mealticket_store::handles! {
     pub struct Handles { members: Members, catalog: Catalog, ledger: Ledger }
 }
 
-/// Parts of the members' table that are read at once: a megabyte each is under way.
+/// Parts of the members' table that are read at once. A megabyte of each is under way.
 const SEGMENTS: u16 = 8;
-/// Pages that are read at once: twenty of a thousand entries are some ten megabytes.
+/// Pages that are read at once. Twenty pages of a thousand entries are some ten megabytes.
 const PAGES: usize = 20;
 /// Seconds in which what happened may still be on its way to the journal.
 const UNDER_WAY_SECONDS: i64 = 900;
@@ -34,56 +35,58 @@ const UNDER_WAY_SECONDS: i64 = 900;
 pub struct Rebuilt {
     /// Coupons that were read.
     pub coupons: u64,
-    /// Entries that they come to.
+    /// Entries that the coupons come to.
     pub entries: u64,
-    /// Entries of the journal.
+    /// Entries of the journal, without adjustments, which have no redemption.
     pub journal_entries: u64,
     /// Pages that hold them.
     pub pages: u64,
-    /// Records that were put aside and are not posted.
+    /// Records that were set aside and are not posted.
     pub set_aside: u64,
     /// Fen by account: the journal's less the coupons'. Empty when they agree.
     pub difference_fen: BTreeMap<String, i64>,
     /// The differences, one by one; at most a thousand.
     pub differences: Vec<Told>,
-    /// All of them.
+    /// How many differences there are, also those beyond the thousand.
     pub differences_in_all: u64,
-    /// Differences of what happened a moment ago, which may still be on its way.
+    /// Differences of what happened in the last quarter of an hour, which may still be on its way.
     pub under_way: u64,
-    /// Claims and lapses of a campaign, channel and day in which the two differ.
+    /// How many counts differ: claims and lapses of a campaign, channel and day.
     pub counts_that_differ: u64,
-    /// Whether nothing was posted in the last quarter of an hour: only then do counts have to agree.
+    /// Whether nothing was posted in the last quarter of an hour. Only then do counts have to agree.
     pub is_quiet: bool,
     /// Coupons that cannot be read, by their keys, and coupons without sound settlement terms; at most a thousand.
     pub unreadable: Vec<String>,
-    /// All of them.
+    /// How many of them there are, also those beyond the thousand.
     pub unreadable_in_all: u64,
 }
 
-/// A difference, told.
+/// One difference, as the answer shows it.
 #[derive(Debug, Serialize)]
 pub struct Told {
-    /// `missing`, `unfounded`, `different` or `repeated`.
+    /// `missing` (the journal lacks it), `unfounded` (no coupon has it), `different` or `repeated`.
     pub kind: &'static str,
-    /// Which redemption: member, campaign, ordinal, redemption from 0, and whether it is its reversal.
+    /// Which redemption: member, campaign, ordinal, redemption from 0. ` reversed` follows when it is its reversal.
     pub event: String,
-    /// When that was.
+    /// When the redemption or reversal was.
     pub at: String,
-    /// Whose.
+    /// The merchant whose books differ.
     pub merchant_id: String,
-    /// On which order.
+    /// The merchant's order.
     pub order_no: String,
     /// Fen by account that the journal should have and has not.
     pub missing_fen: BTreeMap<String, i64>,
 }
 
 impl Rebuilt {
-    /// Whether the books are what the coupons say.
+    /// Whether the books are what the coupons say: no difference, nothing unreadable, and equal counts
+    /// when the journal is quiet.
     pub fn agrees(&self) -> bool {
         let counts_agree = self.counts_that_differ == 0 || !self.is_quiet;
         self.differences_in_all == 0 && counts_agree && self.unreadable_in_all == 0
     }
 
+    /// Notes a coupon that cannot be compared.
     fn unreadable(&mut self, what: String) {
         self.unreadable_in_all += 1;
         if self.unreadable.len() < TOLD_MAX {
@@ -93,6 +96,12 @@ impl Rebuilt {
 }
 
 /// Reads every coupon and every page, and compares them.
+///
+/// It reads both sides once, and once more for each group of members in which they differ. It writes nothing, so it may
+/// be repeated. Cost: 1 R for each 4 KB of `members` and of the journal, each time.
+///
+/// Errors: a `StoreError` ends it without an answer. A coupon that cannot be read is counted; a page that
+/// cannot be read is `Corrupt`.
 pub async fn rebuild(tables: &Handles) -> Result<Rebuilt, StoreError> {
     let now = tables.ledger.clock().now();
     let mut rebuilt = Rebuilt { is_quiet: true, ..Rebuilt::default() };
@@ -161,11 +170,13 @@ async fn compare(
     Ok(())
 }
 
-/// Whether an entry is of a redemption. What an operator accepted is not; the decision stands beside the discrepancy.
+/// Whether an entry is of a redemption. An adjustment that an operator accepted is not; its decision
+/// stands beside the discrepancy.
 fn has_coupon(entry: &&Entry) -> bool {
     entry.event.kind != EntryKind::Adjustment
 }
 
+/// Hands over the entries and counts of every coupon, from eight parts of the table at once.
 async fn for_every_coupon(
     tables: &Handles,
     rebuilt: &mut Rebuilt,
@@ -195,6 +206,7 @@ async fn for_every_coupon(
     Ok(())
 }
 
+/// Hands over the entries and counts of every page, shard by shard. `rebuilt` gets the page's own figures.
 async fn for_every_page(
     tables: &Handles,
     mut rebuilt: Option<&mut Rebuilt>,
@@ -228,16 +240,19 @@ fn differing(one: &Counts, two: &Counts) -> u64 {
     keys.into_iter().filter(|key| one.get(*key) != two.get(*key)).count() as u64
 }
 
+/// One side's postings without the other's.
 fn less(postings: &Postings, other: &Postings) -> Postings {
     let mut difference = postings.clone();
     difference.post(&other.reversed());
     difference
 }
 
+/// Fen by account.
 fn amounts(postings: &Postings) -> BTreeMap<String, i64> {
     postings.amounts().map(|(account, fen)| (account.to_string(), fen)).collect()
 }
 
+/// A difference as the answer shows it.
 fn told(difference: &Difference) -> Told {
     let (kind, entry, missing) = match difference {
         Difference::Missing(entry) => ("missing", entry, entry.postings.clone()),

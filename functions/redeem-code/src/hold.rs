@@ -1,4 +1,4 @@
-//! `POST /v1/holds` and `DELETE /v1/holds/{hold_id}`: a coupon is kept for an order while it is being paid.
+//! `POST /v1/holds` and `DELETE /v1/holds/{hold_id}`: the coupon is kept for an order while it is being paid.
 
 use crate::{
     redeem::asked,
@@ -9,7 +9,11 @@ use mealticket_api::{ApiError, Code, Request, Response, Success, locate::Located
 use mealticket_domain::{Fingerprint, HoldRequest};
 use mealticket_store::members::HoldOutcome;
 
-/// Holds a code for an order. The same order gets the same hold again.
+/// Holds a code for an order, for 1 to 3 600 seconds. The same order gets the same hold again, under any key.
+///
+/// Refusals: those of a redemption in their order, without `hold_lapsed`. When it answers 201, the hold is durable, and
+/// no other order can use the coupon until its deadline. A repeat with the same key gets the same bytes, as long as the
+/// hold is the coupon's newest.
 pub(crate) async fn hold_code(till: &Till<'_>, request: &Request) -> Result<Response, ApiError> {
     let (presented, seconds) = Presented::read_hold(request.body()?)?;
     let request_key = request.idempotency_key()?.hash(till.principal(), "hold");
@@ -33,7 +37,10 @@ pub(crate) async fn hold_code(till: &Till<'_>, request: &Request) -> Result<Resp
     }
 }
 
-/// Gives a held coupon free before the deadline. To release twice is to release.
+/// Gives a held coupon free before the deadline.
+///
+/// Refused with `hold_not_found`: no such hold of this merchant, or a later one of another order stands. When it
+/// answers 204, the hold has ended. A repeat gets the same answer.
 pub(crate) async fn release_hold(till: &Till<'_>, id: &str) -> Result<Response, ApiError> {
     let missing = || ApiError::from(Code::HoldNotFound);
     let (key, tag) = till.deps.stack.ids.hold(id).map_err(|_| missing())?;

@@ -1,7 +1,8 @@
-//! 核销: a merchant's till validates a code, holds it for an order, redeems it, undoes a redemption, and asks what became of one.
+//! 核销: a merchant's till validates a code, holds it for an order, redeems it, undoes a redemption, and
+//! asks what became of one.
 //!
-//! A code says where its coupon is, so redeeming is one write and no read. The rule itself is
-//! [`mealticket_domain::redemption`]; the write that makes it true is [`mealticket_store::Members::redeem`].
+//! A code names its coupon, so redeeming is one write and no read. The rule is [`mealticket_domain::redemption`]. The
+//! write that makes it true is [`mealticket_store::Members::redeem`].
 
 #![warn(clippy::wildcard_enum_match_arm)]
 
@@ -20,15 +21,15 @@ mealticket_store::handles! {
     pub struct Handles { members: Members, catalog: Catalog }
 }
 
-/// What the function is given.
+/// What the function is given: its tables, the stack's keys and settings, and the clock.
 pub type Deps = mealticket_api::Deps<Handles>;
 
 /// What a till can ask.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ask {
-    /// Would it work? Nothing changes.
+    /// Would a redemption succeed? Nothing changes.
     Validate,
-    /// Keep it for an order.
+    /// Keep the coupon for an order.
     Hold,
     /// Keep it no longer.
     Release,
@@ -38,7 +39,7 @@ pub enum Ask {
     FindRedemption,
     /// What is this redemption?
     ReadRedemption,
-    /// Undo it.
+    /// Undo a redemption.
     Reverse,
 }
 
@@ -53,7 +54,7 @@ pub const ROUTES: &[Route<Ask>] = &[
     Route::new("POST /v1/redemptions/{redemption_id}/reversals", Ask::Reverse, Who::Merchant),
 ];
 
-/// Answers one request of a merchant's server.
+/// Answers one request of a merchant's server. Every route refuses with `unauthenticated` before anything else.
 pub async fn handle(deps: Deps, request: Request) -> Result<Response, ApiError> {
     let asked = request.route(ROUTES)?;
     let merchant = deps.merchant(&request).await?;

@@ -1,4 +1,4 @@
-//! `POST /v1/redemptions`.
+//! `POST /v1/redemptions`: the till spends one unit of use.
 
 use crate::{
     till::{Presented, Till},
@@ -8,7 +8,15 @@ use mealticket_api::{ApiError, Code, Request, Response, Success, locate::Located
 use mealticket_domain::{CouponKey, Fingerprint, KeyHash, RedeemRequest, Store, coupon::RedemptionSource};
 use mealticket_store::members::RedeemOutcome;
 
-/// Redeems one unit of use, once, however often the same request comes.
+/// Redeems one unit of use, exactly once for each idempotency key.
+///
+/// Refusals, in order: `body_too_large`, `malformed_request`, `idempotency_key_missing`, `store_not_found`,
+/// `other_province`, `code_not_found`, `idempotency_key_reused`, then the rule's: `code_deactivated`, `code_expired`,
+/// `not_yet_valid`, `code_already_redeemed`, `redemption_limit`, `code_held`, `hold_lapsed`, `outside_hours`,
+/// `store_not_in_scope`, `minimum_spend_not_met`.
+///
+/// When it answers 201, the redemption is durable. A repeat gets the same bytes, marked as a replay. So does the first
+/// request for an order that the merchant has reported. After 503 the same key finds out what happened.
 pub(crate) async fn redeem_code(till: &Till<'_>, request: &Request) -> Result<Response, ApiError> {
     let presented = Presented::read(request.body()?)?;
     let request_key = request.idempotency_key()?.hash(till.principal(), "redeem");
@@ -25,7 +33,7 @@ pub(crate) async fn redeem_code(till: &Till<'_>, request: &Request) -> Result<Re
     }
 }
 
-/// What the till asks, with the fingerprint of all that it asked.
+/// The redemption that the till asks for, with the fingerprint of all that it asked.
 pub(crate) fn asked(
     till: &Till<'_>,
     presented: Presented,

@@ -14,14 +14,15 @@ use mealticket_store::catalog::MerchantRecord;
 use serde::Deserialize;
 use std::sync::Arc;
 
-/// Who asks, and when.
+/// The merchant that asks, and when.
 pub(crate) struct Till<'a> {
     pub(crate) deps: &'a Deps,
     pub(crate) merchant: &'a MerchantRecord,
     pub(crate) now: mealticket_domain::Timestamp,
 }
 
-/// A code, a store and an order, as sent. The store is named by our id or by the merchant's own number.
+/// A code, a store and an order, as sent. The store is named by our id or by the merchant's own
+/// number, and not by both.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RedeemCodeRequest {
@@ -48,6 +49,7 @@ pub(crate) struct HoldCodeRequest {
 /// For how long a till holds that does not say: ten minutes.
 const HOLD_SECONDS: i64 = 600;
 
+/// The merchant's order, with its amount in fen, above 0.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct OrderRequest {
@@ -56,7 +58,7 @@ struct OrderRequest {
     amount_fen: u64,
 }
 
-/// The same, checked.
+/// The same, with its fields checked.
 pub(crate) struct Presented {
     pub(crate) typed: String,
     pub(crate) store: StoreName,
@@ -67,17 +69,20 @@ pub(crate) struct Presented {
 
 /// A store as the till names it.
 pub(crate) enum StoreName {
+    /// By our id.
     Ours(String),
+    /// By the merchant's own number.
     Merchants(String),
 }
 
 impl Presented {
-    /// Reads a till's body. Only its form is judged here: a code that is no code is not found, it is not malformed.
+    /// Reads a till's body, or refuses it with `malformed_request`. Only its form is judged here: a code that is no
+    /// code is not found, and not malformed.
     pub(crate) fn read(body: &[u8]) -> Result<Self, ApiError> {
         Self::check(json::read(body)?)
     }
 
-    /// Reads the body of a hold, and for how many seconds it is.
+    /// Reads the body of a hold, and for how many seconds it is: 1 to 3 600.
     pub(crate) fn read_hold(body: &[u8]) -> Result<(Self, i64), ApiError> {
         let HoldCodeRequest { code, store_id, store_no, order, hold_seconds } = json::read(body)?;
         let seconds = hold_seconds.unwrap_or(HOLD_SECONDS);
@@ -89,6 +94,7 @@ impl Presented {
         Ok((presented, seconds))
     }
 
+    /// Checks the fields, in the order in which they are refused.
     fn check(raw: RedeemCodeRequest) -> Result<Self, ApiError> {
         let store = match (raw.store_id, raw.store_no) {
             (Some(id), None) => StoreName::Ours(id),
@@ -111,7 +117,7 @@ impl Presented {
 }
 
 impl Till<'_> {
-    /// The merchant's store by either name.
+    /// The merchant's store by either name, or `store_not_found`.
     pub(crate) fn store(&self, name: &StoreName) -> Result<&Store, ApiError> {
         let merchant = &self.merchant.merchant;
         let store = match name {
@@ -121,7 +127,10 @@ impl Till<'_> {
         store.ok_or_else(|| Code::StoreNotFound.into())
     }
 
-    /// Where a typed code leads, without asking the coupon table. Malformed, unknown and another merchant's are all alike.
+    /// The coupon that a typed code names, without a call to the table of coupons.
+    ///
+    /// Another province's code is `other_province`. Malformed, unknown and another merchant's codes
+    /// are all `code_not_found`.
     pub(crate) async fn locate(&self, typed: &str) -> Result<Located, ApiError> {
         let code: CouponCode = typed.parse().map_err(|_| ApiError::from(Code::CodeNotFound))?;
         let codes = &self.deps.stack.codes;
@@ -132,7 +141,7 @@ impl Till<'_> {
         located.ok_or_else(|| Code::CodeNotFound.into())
     }
 
-    /// The hold that an id names, of the coupon that the code leads to.
+    /// The hold that an id names, if it is one of the coupon that the code names.
     pub(crate) fn named(&self, hold: &HoldId, key: CouponKey) -> NamedHold {
         match self.deps.stack.ids.hold(hold.as_str()) {
             Ok((of, tag)) if of == key => NamedHold::OfThisCoupon(tag),
@@ -151,7 +160,7 @@ impl Till<'_> {
         self.deps.stack.vault.proof(subject, shown)
     }
 
-    /// The principal of this merchant, in the scope of an idempotency key.
+    /// The principal in the scope of an idempotency key. Two merchants' keys never meet.
     pub(crate) fn principal(&self) -> &str {
         self.merchant.merchant.id.as_str()
     }

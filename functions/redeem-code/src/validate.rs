@@ -9,6 +9,7 @@ use mealticket_domain::{Benefit, Coupon, KeyHash, RedeemDecision, Redemption, pr
 use serde::Serialize;
 use serde_json::json;
 
+/// A redemption that would succeed now. `proof` shows later that the code was presented for this order.
 #[derive(Serialize)]
 struct ValidView {
     valid: bool,
@@ -19,7 +20,11 @@ struct ValidView {
     proof: String,
 }
 
-/// Answers 200 either way: a refusal is the answer to the question, not a failure to answer it.
+/// What redeeming would come to. It answers 200 either way: a refusal is the answer to the question,
+/// not a failure to answer it.
+///
+/// Refused itself: `body_too_large` and `malformed_request`. It promises nothing: another till may
+/// redeem right after. Cost: 1 R.
 pub(crate) async fn validate_code(till: &Till<'_>, request: &Request) -> Result<Response, ApiError> {
     let presented = Presented::read(request.body()?)?;
     match would_redeem(till, presented).await {
@@ -32,6 +37,7 @@ pub(crate) async fn validate_code(till: &Till<'_>, request: &Request) -> Result<
     }
 }
 
+/// What a redemption would come to: the view, or its refusal.
 async fn would_redeem(till: &Till<'_>, presented: Presented) -> Result<ValidView, ApiError> {
     let store = till.store(&presented.store)?;
     let Located { key, key_version, campaign: _ } = till.locate(&presented.typed).await?;
@@ -39,7 +45,7 @@ async fn would_redeem(till: &Till<'_>, presented: Presented) -> Result<ValidView
     let asked = asked(till, presented, store, key, KeyHash([0; 16]));
     match till.deps.members.would_redeem(&till.deps.catalog, key, key_version, &asked).await? {
         Some((coupon, RedeemDecision::Redeem(redemption))) => view(till, &coupon, &redemption).await,
-        // The merchant's own system has reported this order: a till that asks for it makes that redemption its own.
+        // The merchant's own system has reported this order. A till that asks for it makes that redemption its own.
         Some((coupon, RedeemDecision::Adopt { index })) => match coupon.redemptions.get(index) {
             Some(redemption) => view(till, &coupon, redemption).await,
             None => Err(ApiError::internal("a redemption is not there")),
@@ -52,6 +58,7 @@ async fn would_redeem(till: &Till<'_>, presented: Presented) -> Result<ValidView
     }
 }
 
+/// The answer for a redemption that would succeed, under the terms that the coupon carries.
 async fn view(till: &Till<'_>, coupon: &Coupon, redemption: &Redemption) -> Result<ValidView, ApiError> {
     let terms = till.deps.catalog.read_terms(coupon.key.campaign, coupon.terms_version).await?;
     let shown = Presentation { key_version: coupon.key_version, at: till.now, held_until: None };

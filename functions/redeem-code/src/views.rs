@@ -5,7 +5,7 @@ use mealticket_api::{ApiError, Response, Success};
 use mealticket_domain::{Coupon, HoldTag, OrderNo, presentation::Presentation};
 use serde::Serialize;
 
-/// A redemption as its answer shows it.
+/// A redemption as its answer shows it. `uses_left` is as it was right after it.
 #[derive(Debug, Serialize)]
 pub(crate) struct RedemptionView {
     redemption_id: String,
@@ -16,7 +16,7 @@ pub(crate) struct RedemptionView {
     uses_left: u8,
 }
 
-/// A hold as its answer shows it.
+/// A hold as its answer shows it. `proof` shows later that the code was presented for this order.
 #[derive(Debug, Serialize)]
 pub(crate) struct HoldView {
     hold_id: String,
@@ -24,7 +24,7 @@ pub(crate) struct HoldView {
     proof: String,
 }
 
-/// A reversal as its answer shows it.
+/// A reversal as its answer shows it. `coupon_status` is as it was right after it.
 #[derive(Debug, Serialize)]
 pub(crate) struct ReversalView {
     reversal_id: String,
@@ -32,7 +32,7 @@ pub(crate) struct ReversalView {
     reversed_at: String,
 }
 
-/// A redemption as it is looked up later.
+/// A redemption as it is looked up later, with its reversal when it was undone.
 #[derive(Debug, Serialize)]
 pub(crate) struct RecordView {
     #[serde(flatten)]
@@ -43,6 +43,7 @@ pub(crate) struct RecordView {
     reversal: Option<ReversalView>,
 }
 
+/// The merchant's order.
 #[derive(Debug, Serialize)]
 struct OrderView {
     order_no: String,
@@ -117,7 +118,7 @@ impl ReversalView {
 }
 
 impl RecordView {
-    /// Redemption `index` with all that the merchant told us of it.
+    /// Redemption `index` with all that the merchant has sent about it.
     pub(crate) fn new(till: &Till<'_>, coupon: &Coupon, index: usize) -> Option<Self> {
         let redemption = coupon.redemptions.get(index)?;
         Some(RecordView {

@@ -11,31 +11,38 @@ use serde::{Deserialize, Serialize};
 
 /// A code's life (NIST SP 800-63B asks for at most ten minutes, OWASP ASVS 6.5.5 likewise).
 const LIFE_SECONDS: i64 = 5 * 60;
-/// Messages to one phone in a day of the province, and the seconds between two.
+/// Messages to one phone in a day of the province.
 const PHONE_PER_DAY: u32 = 10;
-/// See [`PHONE_PER_DAY`].
+/// Seconds between two messages to one phone.
 const PHONE_GAP_SECONDS: i64 = 60;
-/// The stack's budget has one shard for each 3 600 messages an hour. That is one message a second for a shard, far below the 1 000 writes a
-/// second that an item takes.
+/// The stack's budget has one shard for each 3 600 messages an hour. That is one message a second for a shard, far
+/// below the 1 000 writes a second that an item takes.
 const SHARD_PER_HOUR: u32 = 3_600;
-/// Shards of the stack's budget. Each has its part of it, so that the stack refuses from about 95 % of its budget on.
+/// Shards of the stack's budget. Each has its part of the budget, so the stack refuses from
+/// about 95 % of its budget on.
 const SHARDS_MAX: u32 = 16;
-/// Of the stack's budget: above four fifths the log says so, and an alarm is raised (`infra/template.yaml`).
+/// From four fifths of the stack's budget on, a warning is logged, and an alarm is raised (`infra/template.yaml`).
 const NEARLY_USED: (u32, u32) = (4, 5);
 
+/// A mainland mobile number in E.164.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct SendChallengeRequest {
     phone: String,
 }
 
+/// The name under which the code is presented, and until when.
 #[derive(Serialize)]
 struct ChallengeView {
     challenge_id: String,
     expires_at: String,
 }
 
-/// Sends a one-time code and answers with the name to present it under.
+/// Sends a one-time code, and answers with the name under which to present it. The code counts for five minutes.
+///
+/// Refusals, in order: `body_too_large`, `malformed_request`, `too_many_messages` with the time to ask again. When it
+/// answers 201, the challenge is durable and the code was handed to the gateway. A repeat is another challenge with
+/// another code, and takes another place in the quotas.
 pub(crate) async fn send_challenge(deps: &Deps, request: &Request) -> Result<Response, ApiError> {
     let raw: SendChallengeRequest = json::read(request.body()?)?;
     let phone: Phone = json::parsed("phone", &raw.phone)?;
@@ -62,7 +69,7 @@ pub(crate) async fn send_challenge(deps: &Deps, request: &Request) -> Result<Res
     Response::created(&ChallengeView { challenge_id: challenge.id, expires_at: challenge.expires_at.to_string() })
 }
 
-/// Takes a place in every quota, or refuses: 429.
+/// Takes a place in every quota, or refuses with 429.
 async fn within_limits(
     deps: &Deps,
     limits: MessageLimits,
@@ -90,8 +97,8 @@ async fn within_limits(
     let shard = u32::from(phone.first().copied().unwrap_or(0)) % shards;
     let part = limits.per_stack_hour.div_ceil(shards);
     let stack = [u8::try_from(shard).unwrap_or(0); 32];
-    // The source's first: who has used up an address's messages must not use up other people's phones as well. The stack's last: who is
-    // refused anyway must not use up its budget.
+    // The source's quota comes first: an address that has used up its messages must not use up other people's phones as
+    // well. The stack's comes last: a request that is refused anyway must not use up its budget.
     let refused = |retry_at| Err(ApiError::from(Code::TooManyMessages).retry_at(retry_at, now));
     for (quota, hash) in [(hourly(QuotaScope::Source, limits.per_source_hour), source), (by_phone, phone)] {
         if let Quotum::Exhausted { retry_at } = deps.identities.take_quota(quota, hash, message, now).await? {
@@ -107,13 +114,14 @@ async fn within_limits(
         }
         Quotum::Exhausted { retry_at } => {
             tracing::error!(of = part, "the budget of one-time codes is used up");
-            // The phone was sent nothing: its day must not be used up by our refusals.
+            // Nothing was sent to the phone: our refusals must not use up its day.
             deps.identities.return_quota(by_phone, phone, message).await?;
             refused(retry_at)
         }
     }
 }
 
+/// Whether a shard's part of the budget is nearly used.
 fn is_nearly_used(messages: u32, of: u32) -> bool {
     let (part, whole) = NEARLY_USED;
     u64::from(messages) * u64::from(whole) >= u64::from(of) * u64::from(part)

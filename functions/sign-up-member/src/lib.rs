@@ -1,4 +1,6 @@
 //! Sign-up and sign-in: a phone proves itself by a one-time code, and gets a session that survives lost answers.
+//!
+//! Known and unknown phones get the same answers until the code is right.
 
 #![warn(clippy::wildcard_enum_match_arm)]
 
@@ -14,17 +16,17 @@ mealticket_store::handles! {
     pub struct Handles { members: Members, identities: Identities, stock: Stock }
 }
 
-/// What the function is given.
+/// What the function is given: its tables, the stack's keys and settings, and the clock.
 pub type Deps = mealticket_api::Deps<Handles>;
 
-/// What anyone can ask.
+/// What anyone can ask. Only signing out needs a token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ask {
     /// Send a one-time code to a phone.
     Challenge,
     /// Become a member.
     SignUp,
-    /// Sign in, or go on with a session.
+    /// Sign in, or continue a session.
     BeginSession,
     /// Sign out.
     EndSession,

@@ -1,4 +1,4 @@
-//! A proof that a phone is in somebody's hand.
+//! A proof that somebody holds a phone.
 
 use crate::Deps;
 use mealticket_api::{ApiError, Code};
@@ -10,19 +10,27 @@ use serde::Deserialize;
 #[derive(Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
 pub(crate) enum ProofRequest {
+    /// Six digits that were sent to the phone, and the challenge that they answer.
     SmsOtp { challenge_id: String, otp: String },
 }
 
-/// What a good proof proves, and the session that it begins: the same proof begins the same session, until that is used.
+/// What a good proof proves, and the session that it begins. The same proof begins the same
+/// session, until that is used.
 pub(crate) struct Proven {
+    /// The phone of the challenge.
     pub(crate) phone: Phone,
+    /// The session family: a keyed hash of the challenge.
     pub(crate) family_id: [u8; 16],
 }
 
 /// Characters of a challenge id: 128 bits in base64url.
 const CHALLENGE_ID_BYTES: usize = 22;
 
-/// Checks a proof. The guess is counted before it is judged.
+/// Checks a proof. The guess is counted before it is judged, so a wrong one is durable when it is refused.
+///
+/// Refusals, in order: `malformed_request` for what is not six digits, `otp_expired`, `otp_wrong` with `tries_left`.
+/// The right code may be sent again, as long as the challenge counts. A right guess ends the memory of failed
+/// challenges; a wrong one makes its challenge a failed one.
 pub(crate) async fn check(deps: &Deps, proof: &ProofRequest) -> Result<Proven, ApiError> {
     let ProofRequest::SmsOtp { challenge_id, otp } = proof;
     if otp.len() != 6 || !otp.bytes().all(|byte| byte.is_ascii_digit()) {

@@ -1,4 +1,4 @@
-//! `POST` and `DELETE /v1/sessions`.
+//! `POST` and `DELETE /v1/sessions`: signing in, continuing a session, and signing out.
 
 use crate::{
     Deps,
@@ -16,6 +16,7 @@ use mealticket_domain::{MemberAttributes, MemberNo, session::Family};
 use mealticket_store::{identities::Presented, members::Profile};
 use serde::{Deserialize, Serialize};
 
+/// Exactly one of the two.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct BeginSessionRequest {
@@ -23,7 +24,8 @@ struct BeginSessionRequest {
     proof: Option<ProofRequest>,
 }
 
-/// A session as its holder sees it.
+/// A session as its holder sees it. The access token counts for `expires_in` seconds; the refresh
+/// token continues the session.
 #[derive(Serialize)]
 pub(crate) struct SessionView {
     access_token: String,
@@ -31,7 +33,11 @@ pub(crate) struct SessionView {
     expires_in: i64,
 }
 
-/// Goes on with a session, or signs a member in by a proof.
+/// Continues a session, or signs a member in by a proof.
+///
+/// Refusals, in order: `body_too_large`, `malformed_request`, `session_revoked`, `otp_expired`, `otp_wrong`,
+/// `member_not_found`. When it answers 201, the family is durable. A client that lost the answer may repeat: a proof
+/// until its session is used, a refresh token until 60 seconds after its successor was first used.
 pub(crate) async fn begin_session(deps: &Deps, request: &Request) -> Result<Response, ApiError> {
     let raw: BeginSessionRequest = json::read(request.body()?)?;
     let session = match (raw.refresh_token, raw.proof) {
@@ -43,8 +49,10 @@ pub(crate) async fn begin_session(deps: &Deps, request: &Request) -> Result<Resp
     Response::created(&session)
 }
 
-/// Signs out: the family of the token that asks is gone, and with `?all=true` every family of the member. Access tokens that were given
-/// out end by themselves, within 15 minutes. Signing out twice is no error.
+/// Signs out: it ends the family of the token that asks, and with `?all=true` every family of the member.
+///
+/// Refusals, in order: `unauthenticated`, `malformed_request`. When it answers 204, that is durable. Access tokens that
+/// were given out end by themselves, within 15 minutes. Signing out twice is no error.
 pub(crate) async fn end_session(deps: &Deps, request: &Request) -> Result<Response, ApiError> {
     let principal = deps.member(request)?;
     request.only_query(&["all"])?;
@@ -60,6 +68,7 @@ pub(crate) async fn end_session(deps: &Deps, request: &Request) -> Result<Respon
     Ok(Response::no_content())
 }
 
+/// Continues a session. `session_revoked` for every token that does not: a stranger learns nothing more.
 async fn refresh(deps: &Deps, text: &str) -> Result<SessionView, ApiError> {
     let revoked = || ApiError::from(Code::SessionRevoked);
     let token = RefreshToken::read(text, &deps.stack.vault).ok_or_else(revoked)?;
@@ -75,6 +84,7 @@ async fn refresh(deps: &Deps, text: &str) -> Result<SessionView, ApiError> {
     }
 }
 
+/// Signs a member in. The phone is proven before `member_not_found` is answered.
 async fn sign_in(deps: &Deps, proof: &ProofRequest) -> Result<SessionView, ApiError> {
     let proven = proof::check(deps, proof).await?;
     let member = deps.identities.find_member_of_phone(&deps.stack.vault.phone_hash(&proven.phone)).await?;
@@ -83,8 +93,8 @@ async fn sign_in(deps: &Deps, proof: &ProofRequest) -> Result<SessionView, ApiEr
     first(deps, &profile, proven.family_id).await
 }
 
-/// The first session of a family. A proof that is presented again finds the family it began; once that was used, the proof
-/// is spent.
+/// The first session of a family. A proof that is presented again finds the family that it began. Once that family was
+/// used, the proof is spent: `otp_expired`.
 pub(crate) async fn first(deps: &Deps, profile: &Profile, family_id: [u8; 16]) -> Result<SessionView, ApiError> {
     let valid_from = profile.sessions_valid_from;
     let began_at = Family::begins_at(deps.now(), valid_from);
@@ -94,6 +104,7 @@ pub(crate) async fn first(deps: &Deps, profile: &Profile, family_id: [u8; 16]) -
     view(deps, profile.member, profile.attributes.clone(), RefreshToken { family_id, generation: 0 })
 }
 
+/// The tokens of a session. The access token carries the member's attributes, sealed.
 fn view(
     deps: &Deps,
     member: MemberNo,

@@ -10,6 +10,7 @@ use mealticket_domain::{Channel, IdCipher, MemberNo, text::visible_ascii};
 use mealticket_store::{AttributePath, identities::SignedUp, members::Profile};
 use serde::{Deserialize, Serialize};
 
+/// The body of a sign-up. `inviter` may be absent; any other field is refused.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct SignUpMemberRequest {
@@ -19,6 +20,7 @@ struct SignUpMemberRequest {
     consent: ConsentRequest,
 }
 
+/// The versions that the member agreed to.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct ConsentRequest {
@@ -26,16 +28,22 @@ struct ConsentRequest {
     privacy_version: String,
 }
 
+/// The member, and its first session.
 #[derive(Serialize)]
 struct SignUpView {
     member: MemberView,
     session: SessionView,
 }
 
-/// Bytes of a version agreed to.
+/// Bytes of a version that a member agrees to.
 const VERSION_BYTES_MAX: usize = 32;
 
-/// 201 for a new member, 200 for one who was there; the proof is spent on the session either way.
+/// Makes a proven phone a member: 201 for a new one, 200 for one who was there. The proof is spent
+/// on the session either way.
+///
+/// Refusals, in order: `body_too_large`, `malformed_request`, `otp_expired`, `otp_wrong`. When it answers, the phone's
+/// index, the profile and the session are durable. A repeat with the same proof gets the same member and session,
+/// until the session is used.
 pub(crate) async fn sign_up_member(deps: &Deps, request: &Request) -> Result<Response, ApiError> {
     let raw: SignUpMemberRequest = json::read(request.body()?)?;
     let channel: Channel = json::parsed("channel", &raw.channel)?;
@@ -69,17 +77,20 @@ pub(crate) async fn sign_up_member(deps: &Deps, request: &Request) -> Result<Res
     }
 }
 
+/// The member as it stands, with the session that the proof begins.
 async fn view(deps: &Deps, profile: &Profile, family_id: [u8; 16]) -> Result<SignUpView, ApiError> {
     let session = session::first(deps, profile, family_id).await?;
     Ok(SignUpView { member: MemberView::new(&deps.stack, profile)?, session })
 }
 
+/// Refuses a version that is not 1 to 32 visible ASCII characters.
 fn version(field: &str, text: &str) -> Result<(), ApiError> {
     visible_ascii(text, VERSION_BYTES_MAX).map_err(|error| ApiError::malformed(field).because(error.to_string()))
 }
 
-/// An inviter is checked for its form alone: whether such a member exists is nobody's business here. An id that is well formed and none of
-/// ours invites nobody: nobody is kept from signing up by a torn link.
+/// The inviter, whose id is checked for its form alone. Whether there is such a member is not asked.
+///
+/// An id that is well formed and none of ours invites nobody: a torn link keeps nobody from signing up.
 fn inviter(deps: &Deps, id: &str) -> Result<Option<MemberNo>, ApiError> {
     if !IdCipher::is_member_id(id) {
         return Err(ApiError::malformed("inviter"));

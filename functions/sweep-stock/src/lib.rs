@@ -1,8 +1,9 @@
-//! 扫库存: leased units of environments that ended without a word go back to stock.
+//! 扫库存: units go back to stock that were leased by environments which ended without returning them.
 //!
-//! A lease is settled only after its fence, when nothing that spends it can be accepted any more, and only with proof of
-//! how many of its units are coupons: each coupon carries its lease, the journal counts them, and every shard of the stream
-//! has been read from its mark to the tip. Without proof a lease waits: its units stay spent.
+//! A lease is settled only after its fence, when nothing that spends it can be accepted any more. It is settled
+//! only with proof of how many of its units are coupons. Each coupon carries its lease, the journal counts
+//! them, and the sweep reads every shard of the stream from its mark to the tip. Without proof a lease waits,
+//! and its units stay spent.
 
 #![warn(clippy::wildcard_enum_match_arm)]
 
@@ -21,8 +22,8 @@ mealticket_store::handles! {
     pub struct Handles { catalog: Catalog, stock: Stock, ledger: Ledger }
 }
 
-/// Seconds after which a lease's claims may have left the stream, which keeps them for 24 hours: four hours less, because
-/// the sweep itself takes time and clocks differ. What is older waits for the rebuild from the coupons.
+/// Seconds after which a lease's claims may have left the stream, which keeps them for 24 hours. Four hours less,
+/// because the sweep itself takes time and clocks differ. Older leases wait for the rebuild from the coupons.
 const PROVABLE_SECONDS: i64 = 20 * 3600;
 
 /// What a sweep did.
@@ -30,15 +31,16 @@ const PROVABLE_SECONDS: i64 = 20 * 3600;
 pub struct Swept {
     /// Leases that were settled.
     pub leases: u64,
-    /// Units that came back.
+    /// Units that came back to stock.
     pub units: u64,
-    /// Leases that are too old for proof from the stream.
+    /// Leases that are too old for proof from the stream. They stay open, and are logged as an error.
     pub too_old: u64,
-    /// Leases of which the journal has more claims than units: something is very wrong, and nothing is touched.
+    /// Leases of which the journal has more claims than units. Something is very wrong: the sweep logs an error and
+    /// touches nothing of them.
     pub disputed: u64,
 }
 
-/// Why a sweep ended early. What was settled before stays settled; the next sweep goes on.
+/// Why a sweep ended early. What was settled before stays settled, and the next sweep goes on.
 #[derive(Debug, thiserror::Error)]
 pub enum SweepError {
     /// The tables did not answer.
@@ -55,7 +57,13 @@ pub fn streams(sdk: &SdkConfig) -> Client {
     Client::from_conf(config.retry_config(RetryConfig::standard()).build())
 }
 
-/// Settles every lease that is fenced by the tables' clock.
+/// Settles every lease that is fenced by the tables' clock, when there is proof.
+///
+/// Each lease is settled once, also beside another sweep, and the stock never becomes larger than it was laid out.
+/// Without a fenced lease it reads neither the journal nor the stream.
+///
+/// Errors: [`SweepError`]. One record that may be a claim and cannot be read is enough for `NoProof`;
+/// then nothing is settled.
 pub async fn sweep(tables: &Handles, stream: &Stream) -> Result<Swept, SweepError> {
     let now = tables.stock.clock().now();
     let mut swept = Swept::default();
@@ -67,7 +75,8 @@ pub async fn sweep(tables: &Handles, stream: &Stream) -> Result<Swept, SweepErro
     swept.too_old = fenced.iter().filter(|lease| !provable(lease)).count() as u64;
     fenced.retain(provable);
     if let Some(oldest) = fenced.iter().map(|lease| lease.lease.from).min() {
-        // An environment's clock may be as wrong as a signature may be old, and no more: nothing else would be accepted.
+        // An environment's clock may be as wrong as a signature may be old, and no more: the table
+        // would accept nothing else.
         let proof = Proof::since(&tables.ledger, stream, oldest.plus_seconds(-FENCE_SECONDS)).await?;
         for lease in &fenced {
             let spent = proof.claims_of(lease.campaign, lease.id);

@@ -10,7 +10,7 @@ use mealticket_store::{
     members::{ShardOfStream, Stream, StreamError, Tailed},
 };
 
-/// Why there is no proof.
+/// Why there is no proof. The leases wait for the next sweep.
 #[derive(Debug, thiserror::Error)]
 pub enum NoProof {
     /// The journal did not answer.
@@ -19,21 +19,23 @@ pub enum NoProof {
     /// The stream did not answer, or no longer has what is not in the journal.
     #[error(transparent)]
     Stream(#[from] StreamError),
-    /// A record that could not be read may be a claim.
+    /// A record that was set aside, or that the stream has in an unreadable form, may be a claim.
+    /// Finance must have it posted.
     #[error("shard {0} has records that were put aside")]
     SetAside(StreamShard),
 }
 
-/// The claims since some time, complete.
+/// The claims since some time. None is missing.
 pub(crate) struct Proof(Tally);
 
 impl Proof {
-    /// Counts every claim written at `since` or later: from the journal up to each shard's mark, from the stream after it.
+    /// Counts every claim written at `since` or later: from the journal up to each shard's mark, and
+    /// from the stream after it.
     pub(crate) async fn since(ledger: &Ledger, stream: &Stream, since: Timestamp) -> Result<Self, NoProof> {
         let mut tally = Tally::default();
         for of_stream in stream.shards().await? {
             let shard = &of_stream.shard;
-            // The mark belongs to these pages: one of a later question would hide what was posted in between.
+            // The mark belongs to these pages. A mark of a later query would hide what was posted in between.
             let journal = ledger.read_tallies(shard, since).await?;
             let asides = journal.pages.iter().flat_map(|page| page.asides(shard));
             for (id, _) in asides.filter(|(_, aside)| aside.may_be_a_claim()) {
@@ -48,6 +50,7 @@ impl Proof {
         Ok(Proof(tally))
     }
 
+    /// How many coupons carry this lease.
     pub(crate) fn claims_of(&self, campaign: CampaignNo, lease: LeaseId) -> u64 {
         self.0.claims_of(campaign, lease)
     }
