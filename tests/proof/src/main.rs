@@ -127,7 +127,9 @@ fn of_short(cli: &Cli, short: &Short) -> ExitCode {
         report::write("docs/PROOF.md", &told);
     }
     if cli.check && !report::is_standing("docs/PROOF.md", &told) {
-        eprintln!("docs/PROOF.md shows otherwise: see what changed with `cargo stack prove --short --write` and git diff");
+        eprintln!(
+            "docs/PROOF.md shows otherwise: see what changed with `cargo stack prove --short --write` and git diff"
+        );
         return ExitCode::FAILURE;
     }
     exit(short.holds())

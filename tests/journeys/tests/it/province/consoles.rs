@@ -66,8 +66,13 @@ fn a_line_of_dots_stands_for_any_lines_and_dots_in_a_line_for_any_text() {
     assert!(fits(&shown("a\n…\nz"), &["a", "z"]));
     assert!(!fits(&shown("a\n…\nz"), &["a", "b"]));
     assert!(!fits(&shown("a"), &["a", "b"]));
-    assert!(line_fits("… passed, 0 failed", "442 passed, 0 failed") && !line_fits("… passed, 0 failed", "1 passed, 2 failed"));
-    assert!(line_fits("{\"a\":…,\"z\":1}", "{\"a\":2,\"z\":1}") && !line_fits("{\"a\":…,\"z\":1}", "{\"a\":2,\"z\":1,"));
+    assert!(
+        line_fits("… passed, 0 failed", "442 passed, 0 failed")
+            && !line_fits("… passed, 0 failed", "1 passed, 2 failed")
+    );
+    assert!(
+        line_fits("{\"a\":…,\"z\":1}", "{\"a\":2,\"z\":1}") && !line_fits("{\"a\":…,\"z\":1}", "{\"a\":2,\"z\":1,")
+    );
 }
 
 /// Documents with a console; those of other documents would be run by nobody.
