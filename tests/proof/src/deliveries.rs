@@ -47,7 +47,7 @@ impl Delivered {
 
 /// What was measured about deliveries.
 #[derive(Debug, Clone, Copy)]
-pub struct Told {
+pub struct Throughputs {
     /// One worker, over loopback, in real time.
     pub throughput: Delivered,
     /// Ninety-nine endpoints of a hundred, in virtual time, while the hundredth answers.
@@ -56,11 +56,11 @@ pub struct Told {
     pub disturbed: Delivered,
 }
 
-impl Told {
+impl Throughputs {
     /// Measures all three.
     pub fn measure() -> Self {
         let (undisturbed, disturbed) = beside_one_that_hangs(40);
-        Told { throughput: throughput(40), undisturbed, disturbed }
+        Throughputs { throughput: throughput(40), undisturbed, disturbed }
     }
 
     /// The part of their throughput that the other endpoints keep.

@@ -99,9 +99,9 @@ fn attempt(name: &str, plan: BTreeMap<usize, Fate>) -> (Vec<Passed>, Vec<String>
                     _ => 201,
                 };
                 let reply = run.ask(last_call(name, &run, &before)).await;
-                let told =
+                let got =
                     reply.as_ref().map_or("nothing".to_owned(), |reply| format!("{} {}", reply.status, reply.text));
-                reply.is_none_or(|reply| reply.status != success).then(|| format!("the client heard {told}"))
+                reply.is_none_or(|reply| reply.status != success).then(|| format!("the client got {got}"))
             }
         };
         let calls = run.passed();

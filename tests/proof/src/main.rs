@@ -10,7 +10,7 @@
 
 use clap::Parser;
 use mealticket_proof::{
-    deliveries::Told,
+    deliveries::Throughputs,
     ledger::{self, Plan},
     models,
     report::{self, Figures, Short, Simulated},
@@ -91,9 +91,9 @@ fn main() -> ExitCode {
         return exit(books.holds());
     }
     if cli.only_webhooks {
-        let told = Told::measure();
-        println!("{}", report::webhooks(&told));
-        return exit(told.holds());
+        let throughputs = Throughputs::measure();
+        println!("{}", report::webhooks(&throughputs));
+        return exit(throughputs.holds());
     }
     if cli.only_models {
         let reports = models::check_all(false);
@@ -111,22 +111,22 @@ fn main() -> ExitCode {
         return of_short(&cli, &short);
     }
     let figures = Figures::measure(short, cli.rounds, month, |what| eprintln!("{what}"));
-    let told = report::record(&figures, &command(), &commit());
-    println!("{told}");
+    let text = report::record(&figures, &command(), &commit());
+    println!("{text}");
     if cli.write {
-        report::write("docs/PROOF-RECORD.md", &told);
+        report::write("docs/PROOF-RECORD.md", &text);
     }
     exit(figures.holds())
 }
 
 /// Prints the short form, writes it, or compares it with the one that is there.
 fn of_short(cli: &Cli, short: &Short) -> ExitCode {
-    let told = report::short(short);
-    println!("{told}");
+    let text = report::short(short);
+    println!("{text}");
     if cli.write {
-        report::write("docs/PROOF.md", &told);
+        report::write("docs/PROOF.md", &text);
     }
-    if cli.check && !report::is_standing("docs/PROOF.md", &told) {
+    if cli.check && !report::is_standing("docs/PROOF.md", &text) {
         eprintln!(
             "docs/PROOF.md shows otherwise: see what changed with `cargo stack prove --short --write` and git diff"
         );

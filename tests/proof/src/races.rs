@@ -58,7 +58,7 @@ impl Field {
     }
 
     fn redeem(&self, coupon: &Coupon, till: u64) -> tokio::task::JoinHandle<RedeemOutcome> {
-        let (tables, campaign, place) =
+        let (tables, campaign, coupon_key) =
             (self.stores[till as usize % 4].clone(), Arc::clone(&self.campaign), coupon.key);
         let mut key = [0; 16];
         key[..8].copy_from_slice(&till.to_be_bytes());
@@ -73,9 +73,9 @@ impl Field {
             hold: None,
             cashier: None,
         };
-        tokio::spawn(
-            async move { tables.members.redeem(&tables.catalog, &campaign, place, 1, &request).await.unwrap() },
-        )
+        tokio::spawn(async move {
+            tables.members.redeem(&tables.catalog, &campaign, coupon_key, 1, &request).await.unwrap()
+        })
     }
 }
 

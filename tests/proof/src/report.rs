@@ -2,7 +2,7 @@
 //! `docs/PROOF-RECORD.md` has what was run once and takes long, with the commit that it was made of.
 
 use crate::{
-    deliveries::Told,
+    deliveries::Throughputs,
     faults::{self, Operation},
     hot::{self, Sold},
     ledger::{self, Ledgered, Plan},
@@ -26,7 +26,7 @@ pub struct Simulated {
     /// Calls to the tables.
     pub calls: u64,
     /// Replies that clients got, counted by what they were.
-    pub heard: BTreeMap<String, u64>,
+    pub replies: BTreeMap<String, u64>,
     /// Faults that calls met, counted by kind.
     pub faults: BTreeMap<Fate, u64>,
     /// Seeds in which a promise was broken.
@@ -41,10 +41,10 @@ impl Simulated {
         for passed in outcome.passed.iter().filter(|passed| passed.fate != Fate::Pass) {
             *self.faults.entry(passed.fate).or_default() += 1;
         }
-        for line in &outcome.heard {
+        for line in &outcome.exchanges {
             let what = line.split_whitespace().next().unwrap_or_default();
             let answer = line.split_once(": ").map_or("", |(_, answer)| answer);
-            *self.heard.entry(format!("{what}: {answer}")).or_default() += 1;
+            *self.replies.entry(format!("{what}: {answer}")).or_default() += 1;
         }
         if !outcome.violations.is_empty() {
             self.broken.push(outcome.seed);
@@ -77,7 +77,7 @@ pub struct Figures {
     counter: Sold,
     month: Ledgered,
     busy: Ledgered,
-    told: Told,
+    throughputs: Throughputs,
     rule: Duration,
 }
 
@@ -110,9 +110,9 @@ impl Figures {
         say("books at a hundred redemptions a second");
         let busy = ledger::measure(Plan::busy(100), &say);
         say("webhooks through one worker");
-        let told = Told::measure();
+        let throughputs = Throughputs::measure();
         let rule = rules::evaluate(20_000);
-        Figures { short, claims, redemptions, leases, counter, month, busy, told, rule }
+        Figures { short, claims, redemptions, leases, counter, month, busy, throughputs, rule }
     }
 
     /// Whether every promise and every bound holds.
@@ -126,7 +126,7 @@ impl Figures {
             && self.busy.holds()
             && self.busy.folding_writes <= 0.05
             && self.busy.folding_reads <= 0.1
-            && self.told.holds()
+            && self.throughputs.holds()
             && self.rule <= RULE_MAX
     }
 }
@@ -145,8 +145,8 @@ pub fn simulated(found: &Simulated) -> String {
     for (fate, times) in &found.faults {
         let _ = writeln!(text, "| {} | {times} |", words(*fate));
     }
-    let _ = writeln!(text, "\n| what clients heard | times |\n|---|--:|");
-    for (answer, times) in &found.heard {
+    let _ = writeln!(text, "\n| replies that clients got | times |\n|---|--:|");
+    for (answer, times) in &found.replies {
         let _ = writeln!(text, "| {} | {times} |", answer.trim());
     }
     text
@@ -181,8 +181,8 @@ pub fn short(found: &Short) -> String {
 pub fn record(figures: &Figures, command: &str, commit: &str) -> String {
     let mut text = format!("{RECORD}    {command} --write\n\nMade of commit {commit}.\n\n");
     let _ = writeln!(text, "## The simulator\n\n{}", simulated(&figures.short.simulated));
-    let _ = writeln!(text, "## Races on real threads\n\n{}", told_races(figures));
-    let _ = writeln!(text, "## A hot campaign\n\n{}", told_hot(figures));
+    let _ = writeln!(text, "## Races on real threads\n\n{}", races_text(figures));
+    let _ = writeln!(text, "## A hot campaign\n\n{}", hot_text(figures));
     let _ = writeln!(text, "## The books at size\n\n{BOOKS}\n### A month\n\n{}", books(&figures.month));
     let _ = writeln!(
         text,
@@ -190,7 +190,7 @@ pub fn record(figures: &Figures, command: &str, commit: &str) -> String {
          redemption: 0.05 write units and 0.1 read units.\n",
         books(&figures.busy)
     );
-    let _ = writeln!(text, "## Messages\n\n{}\nBounds: 300 a second, and 95 % kept.\n", webhooks(&figures.told));
+    let _ = writeln!(text, "## Messages\n\n{}\nBounds: 300 a second, and 95 % kept.\n", webhooks(&figures.throughputs));
     let _ = write!(
         text,
         "## Rules\n\nA rule of ten clauses takes {:.1} µs, warm, in this build (bound: 20 µs).\n",
@@ -230,12 +230,15 @@ fn single_faults(operations: &[Operation]) -> String {
 }
 
 /// The section on messages to merchants.
-pub fn webhooks(told: &Told) -> String {
+pub fn webhooks(throughputs: &Throughputs) -> String {
     let rows = [
-        ("deliveries a second, one worker on one thread, here", format!("{:.0}", told.throughput.per_second())),
-        ("deliveries a virtual second of 99 endpoints, none hangs", format!("{:.0}", told.undisturbed.per_second())),
-        ("the same, the hundredth hangs", format!("{:.0}", told.disturbed.per_second())),
-        ("kept", format!("{:.1} %", 100.0 * told.kept())),
+        ("deliveries a second, one worker on one thread, here", format!("{:.0}", throughputs.throughput.per_second())),
+        (
+            "deliveries a virtual second of 99 endpoints, none hangs",
+            format!("{:.0}", throughputs.undisturbed.per_second()),
+        ),
+        ("the same, the hundredth hangs", format!("{:.0}", throughputs.disturbed.per_second())),
+        ("kept", format!("{:.1} %", 100.0 * throughputs.kept())),
     ];
     rows.iter().fold("| webhooks | |\n|---|--:|\n".to_owned(), |text, (what, figure)| {
         text + &format!("| {what} | {figure} |\n")
@@ -295,7 +298,7 @@ pub fn models_table(reports: &[Report]) -> String {
     text
 }
 
-fn told_races(figures: &Figures) -> String {
+fn races_text(figures: &Figures) -> String {
     let exact = |each: &[u64], wanted: u64| each.iter().filter(|count| **count == wanted).count();
     format!(
         "- {} members at once on {} units: exactly {} coupons in {} of {} rounds.\n- {} tills at once on one coupon: \
@@ -311,7 +314,7 @@ fn told_races(figures: &Figures) -> String {
     )
 }
 
-fn told_hot(figures: &Figures) -> String {
+fn hot_text(figures: &Figures) -> String {
     let row = |name: &str, sold: &Sold| {
         format!(
             "| {name} | {} | {:.0} | {:.4} | {} |\n",
@@ -364,67 +367,78 @@ The program wrote this page; do not edit it. It has what takes too long for CI, 
 
 ";
 
-const SIMULATOR: &str = "The real handlers with the real SDK client, on one thread whose time is virtual, over the embedded
-tables. A seed draws a campaign, three to five members with their tills, two or three environments, one to three faults
-at calls to the tables, and accidents: processes killed, shut down or frozen, clocks set wrong, the network cut. Every call has a
-delay of its own, so that calls overtake each other. Clients ask up to six times with one key, some of it twice at once.
-Meanwhile the table's stream is posted to the journal in batches of any size, with batches that come again, overlap what
-is new, or come late. When everything has come to rest, a quarter of an hour passes and the stock is swept, at first under
-faults, at times twice at once. Then the books are examined: no lease is open; issued + remaining = stock; the journal's
-pages have no gap and say what the coupons say, event for event; limits in all, per day and member, per day; one effect per key;
-uses left + standing redemptions = uses; every acknowledged answer again, byte for byte; another payload under the same
-key is 422 and changes nothing; no `sold_out` while units are left; a newcomer can claim what is free.
+const SIMULATOR: &str = "The real handlers and the real SDK client run on one thread over the embedded tables. Their time is virtual.
 
-Meanwhile the books are folded now and then, and whatever stops a fold, the next goes on. Every third run goes on to close two
-months, with something that is posted too late for the first, under faults and by two at once: the sheets and the bills must say
-what the pages say, debits must be credits in every cell, each statement must open with what the one before closed with, what was
-told must stay as it was when everything comes by again, and the rebuild from the coupons must agree, entry by entry.
+A seed draws a campaign, three to five members with their tills, and two or three environments. It also draws one to three
+faults at calls to the tables, and accidents: processes killed, shut down or frozen, clocks set wrong, the network cut. Every
+call has a delay of its own, so calls overtake each other. Clients ask up to six times with one key, some of it twice at once.
+Meanwhile the table's stream is posted to the journal in batches of any size. Some batches come again, come late, or overlap
+what is new.
 
-Every twelfth run goes on to tell the merchant's system what happened: the stream is queued twice and in pieces, and worked by two at
-once, under faults, over three days, to an endpoint that takes some messages at once, some at the third attempt and some never. Each
-must arrive or be listed, with the same bytes at every attempt; and what was given up is sent again, asked for twice, and arrives.
+When everything has come to rest, a quarter of an hour passes and the stock is swept. The first sweeps meet faults, and some run
+twice at once. Then the books are examined:
 
-In every fourth run the merchant's own system reports as well: one redemption under one id and under two, two orders at once, what a
-till is just asking for, a reversal before what it undoes. What was not heard is sent again; then each report that was acknowledged
-must have its effect or stand as a discrepancy, and not both; an order has one redemption, whether a till, a report or both spoke of
-it; what is undone and there is undone; and everything that comes again changes nothing.
+- No lease is open, and issued + remaining = stock.
+- The journal's pages have no gap, and agree with the coupons, event for event.
+- Limits hold in all, per day and member, and per day.
+- A key has one effect, and uses left + standing redemptions = uses.
+- Every answer of success comes again, byte for byte. Another payload under the same key is refused with 422 and changes nothing.
+- Nobody got `sold_out` while units were left, and a newcomer can claim what is free.
 
-A failing seed prints itself; `cargo stack prove --replay SEED` shows all that happened in it.
+**Books.** They are folded now and then. Whatever stops a fold, the next one goes on. Every third run closes two months, under faults
+and by two at once, with something that is posted too late for the first month. Then:
+
+- Sheets and bills agree with the pages, and debits equal credits in every cell.
+- Each statement opens with what the one before closed with.
+- What was published does not change when every record comes again.
+- The rebuild from the coupons agrees, entry by entry.
+
+**Messages.** Every twelfth run also sends messages to the merchant's system. The stream is queued twice and in pieces, and worked by
+two at once, under faults, over three days. The endpoint accepts some messages at once, some at the third attempt and some never. Each
+message must arrive or be listed, with the same bytes at every attempt. What was given up is sent again, asked for twice, and arrives.
+
+**Reports.** In every fourth run the merchant's own system reports too. It sends one redemption under one id and under two, two orders at
+once, what a till is just asking for, and a reversal before what it undoes. A report without an answer is sent again. Then:
+
+- Each acknowledged report has its effect or stands as a discrepancy, and not both.
+- An order has one redemption, whether a till, a report or both sent it.
+- What was reversed is reversed, and everything that comes again changes nothing.
+
+A failing seed prints itself. `cargo stack prove --replay SEED` shows all that happened in it.
 ";
 
 const FAULTS: &str =
-    "Each operation that changes something, with one fault at one of the calls that it makes when all goes well: every one of these
-calls, every fault. The client asks again with the same key, until it is answered; a batch of the stream is delivered again, and a sweep or a fold
-runs again, until it comes to its end. Then the books are examined as above. Calls in a row that are alike are one line.
+    "Each operation that changes something meets every fault once, at every call that it makes when all goes well. The client asks again
+with the same key until it is answered. A batch of the stream is delivered again, and a sweep or a fold runs again, until it
+finishes. Then the books are examined as above. Calls in a row that are alike share one line.
 ";
 
-const MODELS: &str =
-    "The same decisions as the code's (`mealticket_domain`), in models whose every state within bounds is
-visited (crate `stateright`). Each model is also broken on purpose, one way at a time, to show that it would have
-noticed.
+const MODELS: &str = "The models make the same decisions as the code, by calling `mealticket_domain`. The crate `stateright` visits
+every state within the bounds. Each model is also broken on purpose, one way at a time, to show that it would have noticed.
 ";
 
-const BOOKS: &str = "A month is made up, coupon by coupon: who is owed what follows from the plainest arithmetic. Its claims, redemptions
-and reversals come through sixteen shards in any order between them, in batches of any size, some again and late, into two
-environments that post and one that folds; the month is closed, and everything is made anew from the coupons in the table. One
-thread, the real functions and the real SDK client, the embedded tables in the same process.
+const BOOKS: &str = "A month is made up, coupon by coupon; plain arithmetic says who is owed what. Its claims, redemptions and
+reversals come through sixteen shards, in any order between them. They come in batches of any size, some again and late. Two
+environments post and one folds. The month is closed, and everything is made anew from the coupons in the table. It runs on one
+thread, with the real functions, the real SDK client, and the embedded tables in the same process.
 ";
 
 const HOT: &str =
-    "Eight environments with eight requests each, four milliseconds a call, through a layer that gives each
-partition key a tenth of DynamoDB's limits (100 write and 300 read units a second here), on a virtual clock. The counter
-is what is usually built: one item for a campaign, decremented on condition, then the coupon's put.
+    "Eight environments make eight requests each, at four milliseconds a call. A layer gives each partition key a tenth
+of DynamoDB's limits: 100 write and 300 read units a second. The clock is virtual. The counter is what is usually
+built: one item for a campaign, decremented on condition, then the coupon's put.
 ";
 
 const NOT_PROVED: &str = "## What is not proved
 
 - DynamoDB itself: that a conditional write is atomic and a consistent read is one. The embedded engine stands for it.
-- How far the tip of a DynamoDB stream is, and that a record is in it a quarter of an hour after its write; the sweep counts
-  on both. The engine has one shard a stream: the sweep is not tried with more. Posting and folding are, in the tests and below.
+- How far the tip of a DynamoDB stream is, and that a record is in it a quarter of an hour after its write. The sweep counts
+  on both. The engine has one shard a stream: the sweep is not tried with more. Posting and folding are, in the tests and in the
+  record.
 - A steady clock that stops in a freeze: in the simulator it goes on, and the wall clock with it. The clocks of a lease are
-  tried one by one in the store's tests; the models have one life of a lease for all of them.
-- Faults in combination beyond what the seeds draw; more than three environments or five members at once, but for the
-  races.
+  tried one by one in the store's tests. The models have one life of a lease for all of them.
+- Faults in combination beyond what the seeds draw, and more than three environments or five members at once, except in
+  the races.
 - That AWS refuses a request whose signature is more than fifteen minutes old; leases count on it.
 - The kinds of failure in which memory or disk lies.
 - Sign-up and sessions are under single faults in the tests (`outages.rs`), not in the simulator.

@@ -13,7 +13,7 @@ pub(crate) mod scenario;
 pub(crate) mod webhooks;
 
 use crate::wire::{Fate, Network, Passed};
-use clients::Heard;
+use clients::Exchange;
 use dynoxide::Database;
 use environment::{Call, Environment, Environments, Reply};
 use mapping::Mapping;
@@ -80,7 +80,7 @@ pub struct Outcome {
     /// Every call to the tables, with its fate.
     pub passed: Vec<Passed>,
     /// The replies that clients got, in order.
-    pub heard: Vec<String>,
+    pub exchanges: Vec<String>,
 }
 
 /// How long everything may take to come to rest when the faults are over. The latest write lands after 45 s. A lease is
@@ -103,16 +103,16 @@ async fn simulate(province: &'static Province, seed: u64) -> Outcome {
     let accidents = tokio::spawn(scenario::accidents(run.scenario.accidents.clone(), run.environments.clone()));
     let mut mapping = run.mapping();
     let mut second_reader = Mapping::new(&run.network, &run.environments, !seed);
-    let heard = tokio::select! {
+    let exchanges = tokio::select! {
         // Without this, no seed decides who goes first when two tasks wake at one instant.
         biased;
-        heard = people::run(&run.scenario, &run.campaign, &run.environments) => heard,
+        exchanges = people::run(&run.scenario, &run.campaign, &run.environments) => exchanges,
         () = mapping.run(), if !run.scenario.is_stuck() => Vec::new(),
         () = second_reader.queue(), if run.scenario.reports() => Vec::new(),
     };
     accidents.abort();
     run.calm().await;
-    run.heard.lock().unwrap().extend(heard);
+    run.exchanges.lock().unwrap().extend(exchanges);
     let mut violations = Vec::new();
     if run.scenario.reports() {
         violations.extend(run.hear_reports_out(&mut second_reader).await);
@@ -128,8 +128,8 @@ async fn simulate(province: &'static Province, seed: u64) -> Outcome {
     if run.scenario.tells_merchants() {
         violations.extend(run.tell(&mut mapping).await);
     }
-    let heard = run.heard.lock().unwrap().iter().map(Heard::line).collect();
-    Outcome { seed, scenario: format!("{:?}", run.scenario), violations, passed: run.network.passed(), heard }
+    let exchanges = run.exchanges.lock().unwrap().iter().map(Exchange::line).collect();
+    Outcome { seed, scenario: format!("{:?}", run.scenario), violations, passed: run.network.passed(), exchanges }
 }
 
 /// A province in which a scenario happens.
@@ -139,7 +139,7 @@ pub(crate) struct Run {
     network: Network,
     observer: Environment,
     environments: Environments,
-    heard: Mutex<Vec<Heard>>,
+    exchanges: Mutex<Vec<Exchange>>,
     ticking: tokio::task::AbortHandle,
 }
 
@@ -162,7 +162,7 @@ impl Run {
         let campaign = scenario.lay_out(&observer).await;
         let environments = Environments::start(province, &network, &true_time, scenario.environments);
         let ticking = tokio::spawn(environments.clone().tick(true_time)).abort_handle();
-        Run { scenario, campaign, network, observer, environments, heard: Mutex::default(), ticking }
+        Run { scenario, campaign, network, observer, environments, exchanges: Mutex::default(), ticking }
     }
 
     /// Sends a request as a client does, again and again. Remembers the last reply.
@@ -175,7 +175,7 @@ impl Run {
             }
             sleep(Duration::from_millis(500)).await;
         }
-        self.heard.lock().unwrap().push(Heard { call, reply: last.clone() });
+        self.exchanges.lock().unwrap().push(Exchange { call, reply: last.clone() });
         last
     }
 
@@ -270,8 +270,9 @@ impl Run {
             swept => broken.push(format!("the last sweep said {swept:?}")),
         }
         self.ticking.abort();
-        let heard = self.heard.lock().unwrap().clone();
-        broken.extend(books::examine(&self.scenario, &self.campaign, &self.observer, mapping.shard(), &heard).await);
+        let exchanges = self.exchanges.lock().unwrap().clone();
+        broken
+            .extend(books::examine(&self.scenario, &self.campaign, &self.observer, mapping.shard(), &exchanges).await);
         broken
     }
 }

@@ -11,7 +11,7 @@ use super::{
 use mealticket_domain::{ProvinceDay, books::Part};
 use stateright::{Model, Property};
 use std::collections::{BTreeMap, BTreeSet};
-use steps::{send, told};
+use steps::{published, send};
 
 /// One way in which the model is broken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -125,7 +125,7 @@ pub struct State {
     sheets: BTreeMap<i64, Part<u8, i64>>,
     folded: usize,
     /// The entries of each closed day, as they were published.
-    told: BTreeMap<i64, Vec<(u8, i64)>>,
+    published: BTreeMap<i64, Vec<(u8, i64)>>,
     today: i64,
     posters: Vec<Poster>,
     folders: Vec<Folder>,
@@ -175,7 +175,7 @@ impl Model for Ledger {
             folds: Vec::new(),
             sheets: BTreeMap::new(),
             folded: 0,
-            told: BTreeMap::new(),
+            published: BTreeMap::new(),
             today: 1,
             posters: vec![Poster::default(); self.posters],
             folders: vec![Folder::default(); self.folders],
@@ -321,12 +321,12 @@ impl Model for Ledger {
                 let folded = state.pages.iter().take(state.folded).flatten();
                 folded.into_iter().all(|record| times.get(record) == Some(&1))
             }),
-            Property::always("a closed day stays as it was told", |_: &Ledger, state: &State| {
-                state.told.iter().all(|(day, was)| told(state, *day) == *was)
+            Property::always("a closed day stays as it was published", |_: &Ledger, state: &State| {
+                state.published.iter().all(|(day, was)| published(state, *day) == *was)
             }),
             Property::sometimes("everything is folded and every day is closed", |model: &Ledger, state: &State| {
                 let days = model.records.iter().max().copied().unwrap_or(0);
-                Ledger::booked_times(state).len() == model.records.len() && state.told.contains_key(&days)
+                Ledger::booked_times(state).len() == model.records.len() && state.published.contains_key(&days)
             }),
             Property::sometimes(
                 "something comes late and is booked on the first open day",

@@ -237,7 +237,7 @@ impl Model for Stock {
                 let awaited = environment.life == sent.life
                     && environment.doing.as_ref().is_some_and(|doing| doing.waiting && doing.write == sent.write);
                 match way {
-                    Way::Answered if awaited => self.hear(&mut state, sent.from, applied),
+                    Way::Answered if awaited => self.receive(&mut state, sent.from, applied),
                     _ if awaited => unheard(&mut state, sent.from),
                     _ => {}
                 }
@@ -301,7 +301,7 @@ impl Model for Stock {
                     lease_of(*number).is_none_or(|lease| Stock::coupons_of(state, *number) <= lease.units)
                 })
             }),
-            Property::always("who was told has it", |model: &Stock, state: &State| {
+            Property::always("who was answered has it", |model: &Stock, state: &State| {
                 state.acknowledged.iter().all(|request| {
                     let (member, _) = model.requests[*request];
                     state.coupons.get(&member).is_some_and(|(of, _)| of == request)

@@ -91,7 +91,7 @@ struct Seen {
 
 /// The success that a client got.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-enum Told {
+enum Success {
     Redeemed { index: usize, uses_left: u8 },
     Held { until: Timestamp },
     Reversed,
@@ -102,7 +102,7 @@ struct Client {
     doing: Option<Attempting<Write>>,
     asks: u8,
     key: u8,
-    told: Option<Told>,
+    success: Option<Success>,
 }
 
 /// One state of everything.
@@ -217,7 +217,7 @@ impl Model for Till {
         };
         let client = |(number, wish): (usize, &Wish)| {
             let key = if matches!(wish, Wish::Reuse(_)) { 1 } else { number as u8 + 1 };
-            Client { doing: None, asks: 0, key, told: None }
+            Client { doing: None, asks: 0, key, success: None }
         };
         let clients = self.clients.iter().enumerate().map(client).collect();
         vec![State { coupon, clients, network: vec![], hour: 0, broken_by: None, lapsed: false }]
@@ -259,7 +259,7 @@ impl Model for Till {
                 let doing = state.clients[sent.from].doing.as_ref();
                 let awaited = doing.is_some_and(|doing| doing.waiting && doing.write == sent.write);
                 match way {
-                    Way::Answered if awaited => self.hear(&mut state, sent.from, applied),
+                    Way::Answered if awaited => self.receive(&mut state, sent.from, applied),
                     _ if awaited => unheard(&mut state, sent.from),
                     _ => {}
                 }
@@ -306,15 +306,15 @@ impl Model for Till {
                     (1..=2).all(|order| standing(order) <= asked(order).max(1))
                 },
             ),
-            Property::always("who was told has it, and hears it again", |_: &Till, state: &State| {
-                state.clients.iter().all(|client| match &client.told {
-                    Some(Told::Redeemed { index, uses_left }) => {
+            Property::always("who was answered has it, and gets it again", |_: &Till, state: &State| {
+                state.clients.iter().all(|client| match &client.success {
+                    Some(Success::Redeemed { index, uses_left }) => {
                         let redemption = state.coupon.redemptions.get(*index);
                         redemption.is_some_and(|redemption| redemption.key.0[0] % 100 == client.key % 100)
                             && state.coupon.uses_left_after(*index) == *uses_left
                     }
-                    Some(Told::Reversed) => keys(&state.coupon).any(|key| key == hash(client.key)),
-                    Some(Told::Held { .. }) | None => true,
+                    Some(Success::Reversed) => keys(&state.coupon).any(|key| key == hash(client.key)),
+                    Some(Success::Held { .. }) | None => true,
                 })
             }),
             Property::sometimes("every use is spent", |_: &Till, state: &State| state.coupon.uses_left == 0),

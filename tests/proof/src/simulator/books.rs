@@ -1,7 +1,7 @@
 //! What must hold when everything has come to rest, whatever happened before.
 
 use super::{
-    clients::Heard,
+    clients::Exchange,
     environment::{Call, Environment, Who},
     scenario::Scenario,
 };
@@ -19,7 +19,7 @@ pub(crate) async fn examine(
     campaign: &Campaign,
     observer: &Environment,
     stream_shard: &str,
-    heard: &[Heard],
+    exchanges: &[Exchange],
 ) -> Vec<String> {
     let mut broken = Vec::new();
     let mut coupons = Vec::new();
@@ -32,15 +32,17 @@ pub(crate) async fn examine(
     journal(observer, stream_shard, &coupons, &mut broken).await;
     let left = stock(scenario, campaign, observer, &coupons, &mut broken).await;
     coupons.iter().for_each(|coupon| uses(coupon, &mut broken));
-    if left > 0 && heard.iter().any(|heard| heard.reply.as_ref().is_some_and(|reply| reply.refusal() == "sold_out")) {
+    if left > 0
+        && exchanges.iter().any(|exchange| exchange.reply.as_ref().is_some_and(|reply| reply.refusal() == "sold_out"))
+    {
         broken.push(format!("sold_out was said while {left} units remain"));
     }
-    for heard in heard {
-        if let Some(reply) = heard.reply.as_ref().filter(|reply| reply.status >= 500 && reply.status != 503) {
-            broken.push(format!("{}: {}", heard.line(), reply.text));
+    for exchange in exchanges {
+        if let Some(reply) = exchange.reply.as_ref().filter(|reply| reply.status >= 500 && reply.status != 503) {
+            broken.push(format!("{}: {}", exchange.line(), reply.text));
         }
     }
-    answers(observer, heard, &mut broken).await;
+    answers(observer, exchanges, &mut broken).await;
     still_open(scenario, campaign, observer, left, &mut broken).await;
     broken
 }
@@ -78,17 +80,17 @@ async fn journal(observer: &Environment, stream_shard: &str, coupons: &[Coupon],
             broken.push(format!("page {no} of the journal is {page:?}"));
         }
     }
-    let (mut told, mut entries) = (Tally::default(), Vec::new());
+    let (mut expected, mut entries) = (Tally::default(), Vec::new());
     for coupon in coupons {
         let events = events_between(None, coupon).unwrap();
         match observer.tables().catalog.read_entries(coupon, &events).await.unwrap() {
             Priced::Entries(priced) => entries.extend(priced),
             Priced::Unpriced(reason) => panic!("{reason}"),
         }
-        told.count(&Content::Coupon(Box::new(Change::between(None, coupon.clone()).unwrap())));
+        expected.count(&Content::Coupon(Box::new(Change::between(None, coupon.clone()).unwrap())));
     }
-    if posted != told {
-        broken.push(format!("the journal says {posted:?} and the coupons say {told:?}"));
+    if posted != expected {
+        broken.push(format!("the journal says {posted:?} and the coupons say {expected:?}"));
     }
     // The rebuild from the coupons alone gives the same entries, to the fen, each once.
     let mut journal: Vec<_> = pages.iter().flat_map(|page| page.entries.iter().cloned()).collect();
@@ -154,20 +156,20 @@ fn uses(coupon: &Coupon, broken: &mut Vec<String>) {
 
 /// Checks that a client which got a success gets the same again, byte for byte. The same key with another payload is
 /// refused, and changes nothing.
-async fn answers(observer: &Environment, heard: &[Heard], broken: &mut Vec<String>) {
+async fn answers(observer: &Environment, exchanges: &[Exchange], broken: &mut Vec<String>) {
     // Reports are examined elsewhere, and a validation changes nothing.
-    let asked = |heard: &&Heard| {
-        let call = &heard.call;
+    let asked = |exchange: &&Exchange| {
+        let call = &exchange.call;
         call.method == "POST" && !matches!(call.who, Who::System) && call.path != "/v1/validations"
     };
-    for heard in heard.iter().filter(|heard| heard.is_success()).filter(asked) {
+    for exchange in exchanges.iter().filter(|exchange| exchange.is_success()).filter(asked) {
         // A hold's key counts only while its hold is the coupon's newest. Here each coupon has one holder.
-        let first = heard.reply.as_ref().map(|reply| reply.text.clone()).unwrap_or_default();
-        let again = observer.send(&heard.call).await;
+        let first = exchange.reply.as_ref().map(|reply| reply.text.clone()).unwrap_or_default();
+        let again = observer.send(&exchange.call).await;
         if again.status != 201 || again.text != first || !again.replayed {
-            broken.push(format!("{} is now {} {}", heard.line(), again.status, again.text));
+            broken.push(format!("{} is now {} {}", exchange.line(), again.status, again.text));
         }
-        let mut other = heard.call.clone();
+        let mut other = exchange.call.clone();
         match other.body.get("order").is_some() {
             true => other.body["order"]["amount_fen"] = 2_600.into(),
             false if other.body.get("reason").is_some() => other.body["reason"] = "another".into(),
@@ -175,11 +177,11 @@ async fn answers(observer: &Environment, heard: &[Heard], broken: &mut Vec<Strin
         }
         let reused = observer.send(&other).await;
         if reused.refusal() != "idempotency_key_reused" {
-            broken.push(format!("{} with another payload: {}", heard.line(), reused.text));
+            broken.push(format!("{} with another payload: {}", exchange.line(), reused.text));
         }
-        let still = observer.send(&heard.call).await;
+        let still = observer.send(&exchange.call).await;
         if still.text != first {
-            broken.push(format!("{} changed by another payload", heard.line()));
+            broken.push(format!("{} changed by another payload", exchange.line()));
         }
     }
 }
@@ -213,6 +215,6 @@ async fn still_open(
         _ => reply.status == 201,
     };
     if !expected {
-        broken.push(format!("with {remaining} of {left} units free a newcomer hears {}", reply.text));
+        broken.push(format!("with {remaining} of {left} units free a newcomer gets {}", reply.text));
     }
 }

@@ -9,12 +9,12 @@ use tokio::time::sleep;
 
 /// A client's request and its last reply. There is no reply when the client gave up.
 #[derive(Debug, Clone)]
-pub(crate) struct Heard {
+pub(crate) struct Exchange {
     pub(crate) call: Call,
     pub(crate) reply: Option<Reply>,
 }
 
-impl Heard {
+impl Exchange {
     pub(crate) fn is_success(&self) -> bool {
         self.reply.as_ref().is_some_and(|reply| reply.status < 300)
     }
@@ -23,13 +23,13 @@ impl Heard {
     /// between the keys of two processes.
     pub(crate) fn line(&self) -> String {
         let what = self.call.path.rsplit('/').next().unwrap_or_default();
-        let heard = match &self.reply {
+        let got = match &self.reply {
             Some(reply) => {
                 format!("{} {}{}", reply.status, reply.refusal(), if reply.replayed { " again" } else { "" })
             }
             None => "nothing".to_owned(),
         };
-        format!("{what} {}: {heard}", self.call.key)
+        format!("{what} {}: {got}", self.call.key)
     }
 }
 
@@ -39,7 +39,7 @@ pub(crate) const ASKS: usize = 6;
 #[derive(Clone)]
 pub(super) struct Client {
     environments: Environments,
-    heard: Arc<Mutex<Vec<Heard>>>,
+    exchanges: Arc<Mutex<Vec<Exchange>>>,
     pub(super) random: fastrand::Rng,
 }
 
@@ -51,8 +51,12 @@ pub(super) fn at_the_till(path: &str, key: &str, body: serde_json::Value) -> Cal
 
 impl Client {
     /// A client that writes down the replies that it gets.
-    pub(super) fn new(environments: &Environments, heard: &Arc<Mutex<Vec<Heard>>>, random: fastrand::Rng) -> Self {
-        Client { environments: environments.clone(), heard: Arc::clone(heard), random }
+    pub(super) fn new(
+        environments: &Environments,
+        exchanges: &Arc<Mutex<Vec<Exchange>>>,
+        random: fastrand::Rng,
+    ) -> Self {
+        Client { environments: environments.clone(), exchanges: Arc::clone(exchanges), random }
     }
 
     /// Sends a request until the reply is not "try again", or until patience ends.
@@ -67,7 +71,7 @@ impl Client {
             }
             sleep(Duration::from_millis(self.random.u64(50..2_500))).await;
         }
-        self.heard.lock().unwrap().push(Heard { call, reply: last.clone() });
+        self.exchanges.lock().unwrap().push(Exchange { call, reply: last.clone() });
         last
     }
 }

@@ -22,7 +22,7 @@ fn merchant() -> MerchantId {
 
 /// What was published about a month.
 #[derive(Debug, PartialEq)]
-struct Told {
+struct Published {
     statement: Option<StatementHead>,
     bills: BTreeMap<ProvinceDay, Vec<Entry>>,
 }
@@ -75,24 +75,24 @@ impl Run {
         let late = self.undo_something().await;
         self.come_to_the_end_of(month).await;
         self.fold_in_trouble(&mut broken).await;
-        let told = told(tables, month).await;
+        let published = load_published(tables, month).await;
         mapping.deliver().await;
         mapping.deliver_all_again().await;
         self.fold_in_trouble(&mut broken).await;
-        let told_now = self::told(tables, month).await;
-        if told != told_now {
-            broken.push(format!("what was told of {month} is now {told_now:?} and was {told:?}"));
+        let published_now = load_published(tables, month).await;
+        if published != published_now {
+            broken.push(format!("what was published of {month} is now {published_now:?} and was {published:?}"));
         }
         self.come_to_the_end_of(month.next()).await;
         self.fold_in_trouble(&mut broken).await;
-        let next = self::told(tables, month.next()).await;
+        let next = load_published(tables, month.next()).await;
         let late_lines: usize =
             next.bills.values().flatten().filter(|entry| entry.event.kind == EntryKind::Reversal).count();
         if late && late_lines == 0 {
             broken.push("a reversal that came late is on no bill of the next month".to_owned());
         }
         self.agree(mapping, &mut broken).await;
-        self.statements_add_up(mapping, month, [told_now, next], &mut broken).await;
+        self.statements_add_up(mapping, month, [published_now, next], &mut broken).await;
         let rebuilt = rebuild_ledger::rebuild(&tables.narrowed()).await.unwrap();
         if !rebuilt.agrees() || rebuilt.under_way > 0 {
             broken.push(format!("the rebuild says {rebuilt:?}"));
@@ -165,16 +165,16 @@ impl Run {
         &self,
         mapping: &Mapping,
         month: ProvinceMonth,
-        months: [Told; 2],
+        months: [Published; 2],
         broken: &mut Vec<String>,
     ) {
         let before = self.observer.tables().ledger.read_statement_before(&merchant(), month).await.unwrap();
         let (mut number, mut owed) = before.map_or((0, 0), |before| (before.statement.no, before.closing));
-        for told in &months {
-            let of_bills: i64 = told.bills.values().flatten().map(|entry| due(&entry.postings)).sum();
-            let Some(head) = &told.statement else {
-                if !told.bills.is_empty() || owed != 0 {
-                    broken.push(format!("no statement was made of {told:?}"));
+        for published in &months {
+            let of_bills: i64 = published.bills.values().flatten().map(|entry| due(&entry.postings)).sum();
+            let Some(head) = &published.statement else {
+                if !published.bills.is_empty() || owed != 0 {
+                    broken.push(format!("no statement was made of {published:?}"));
                 }
                 continue;
             };
@@ -220,7 +220,7 @@ async fn bill(tables: &Tables, day: ProvinceDay) -> Vec<Entry> {
     }
 }
 
-async fn told(tables: &Tables, month: ProvinceMonth) -> Told {
+async fn load_published(tables: &Tables, month: ProvinceMonth) -> Published {
     let statement = tables.ledger.read_statement(&StatementId { merchant: merchant(), month }).await.unwrap();
     let mut bills = BTreeMap::new();
     for day in tables.ledger.read_sheets(&merchant(), month.first_day(), month.last_day()).await.unwrap().into_keys() {
@@ -229,5 +229,5 @@ async fn told(tables: &Tables, month: ProvinceMonth) -> Told {
             bills.insert(day, lines);
         }
     }
-    Told { statement, bills }
+    Published { statement, bills }
 }

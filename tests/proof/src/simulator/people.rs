@@ -1,7 +1,7 @@
 //! People with coupons. They claim, redeem at tills, hold and undo. Some of it they do twice at once.
 
 use super::{
-    clients::{Client, Heard, at_the_till},
+    clients::{Client, Exchange, at_the_till},
     environment::{Call, Environments, Who},
     reports,
     scenario::Scenario,
@@ -15,12 +15,12 @@ use std::{
 use tokio::time::sleep;
 
 /// Runs everybody in the scenario. Returns the replies that their clients got.
-pub(crate) async fn run(scenario: &Scenario, campaign: &Arc<Campaign>, environments: &Environments) -> Vec<Heard> {
-    let heard = Arc::new(Mutex::new(Vec::new()));
+pub(crate) async fn run(scenario: &Scenario, campaign: &Arc<Campaign>, environments: &Environments) -> Vec<Exchange> {
+    let exchanges = Arc::new(Mutex::new(Vec::new()));
     let tasks: Vec<_> = (0..scenario.members)
         .map(|index| {
             let random = fastrand::Rng::with_seed(scenario.seed.wrapping_mul(31).wrapping_add(index as u64));
-            let client = Client::new(environments, &heard, random);
+            let client = Client::new(environments, &exchanges, random);
             let member = scenario.member(index);
             let person = Person { campaign: Arc::clone(campaign), member, index, reports: scenario.reports() };
             tokio::spawn(person.live(client))
@@ -29,7 +29,7 @@ pub(crate) async fn run(scenario: &Scenario, campaign: &Arc<Campaign>, environme
     for task in tasks {
         task.await.unwrap();
     }
-    std::mem::take(&mut *heard.lock().unwrap())
+    std::mem::take(&mut *exchanges.lock().unwrap())
 }
 
 struct Person {

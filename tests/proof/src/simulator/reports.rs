@@ -3,7 +3,7 @@
 
 use super::{
     Run,
-    clients::{Client, Heard, at_the_till},
+    clients::{Client, Exchange, at_the_till},
     environment::{Call, MERCHANT, Who},
     mapping::Mapping,
 };
@@ -112,16 +112,16 @@ async fn both(client: &mut Client, one: Call, other: Call) {
     tokio::join!(first.ask(one), second.ask(other));
 }
 
-fn is_report(heard: &Heard) -> bool {
-    matches!(heard.call.who, Who::System)
+fn is_report(exchange: &Exchange) -> bool {
+    matches!(exchange.call.who, Who::System)
 }
 
-fn is_reversal(report: &Heard) -> bool {
+fn is_reversal(report: &Exchange) -> bool {
     report.call.body["type"] == REVERSED
 }
 
-fn is_taken(heard: &Heard) -> bool {
-    heard.reply.as_ref().is_some_and(|reply| reply.status == 202)
+fn is_taken(exchange: &Exchange) -> bool {
+    exchange.reply.as_ref().is_some_and(|reply| reply.status == 202)
 }
 
 impl Run {
@@ -129,14 +129,14 @@ impl Run {
     /// reader meets faults, and waiting reversals meet their redemptions.
     pub(crate) async fn hear_reports_out(&self, second_reader: &mut Mapping) -> Vec<String> {
         let mut broken = Vec::new();
-        let mut heard = std::mem::take(&mut *self.heard.lock().unwrap());
-        for report in heard.iter_mut().filter(|heard| is_report(heard) && !is_taken(heard)) {
+        let mut exchanges = std::mem::take(&mut *self.exchanges.lock().unwrap());
+        for report in exchanges.iter_mut().filter(|exchange| is_report(exchange) && !is_taken(exchange)) {
             report.reply = self.environments.send(0, &report.call).await;
             if !is_taken(report) {
                 broken.push(format!("a report is not taken: {} {:?}", report.line(), report.reply));
             }
         }
-        *self.heard.lock().unwrap() = heard;
+        *self.exchanges.lock().unwrap() = exchanges;
         let records = second_reader.rest();
         self.network.plan_next(&self.scenario.fold_plan);
         let half = records.len() / 2;
@@ -161,8 +161,8 @@ impl Run {
         for (order, redemptions) in by_order.iter().filter(|(_, redemptions)| redemptions.len() > 1) {
             broken.push(format!("order {order} was redeemed more than once: {redemptions:?}"));
         }
-        let heard = self.heard.lock().unwrap().clone();
-        let reports: Vec<&Heard> = heard.iter().filter(|heard| is_report(heard)).collect();
+        let exchanges = self.exchanges.lock().unwrap().clone();
+        let reports: Vec<&Exchange> = exchanges.iter().filter(|exchange| is_report(exchange)).collect();
         // Two writes may land late. A report was refused in the end, and its write lands when no rule stands against it
         // any more. Or it was given up, and its discrepancy lands when the report is done.
         let lands_late = self.network.passed().iter().any(|passed| {
@@ -172,13 +172,13 @@ impl Run {
         });
         for report in &reports {
             let redeemed = by_order.get(order_of(&report.call)).and_then(|redemptions| redemptions.first()).copied();
-            let is_told_twice = reports.iter().any(|other| {
+            let is_sent_twice = reports.iter().any(|other| {
                 let call = &other.call;
                 call.key != report.call.key && call.body["type"] == REDEEMED && order_of(call) == order_of(&report.call)
             });
             let discrepancy = found.get(report.call.key.as_str()).copied();
             // The report under the other id came when no rule stood against it any more.
-            if !is_accounted_for(report, redeemed, discrepancy, lands_late || (is_told_twice && !is_reversal(report))) {
+            if !is_accounted_for(report, redeemed, discrepancy, lands_late || (is_sent_twice && !is_reversal(report))) {
                 broken.push(format!("{}: {redeemed:?} and {discrepancy:?}", report.line()));
             }
         }
@@ -233,7 +233,7 @@ fn order_of(report: &Call) -> &str {
 
 /// Whether an acknowledged report has had its effect, or a discrepancy stands for it, and not both.
 fn is_accounted_for(
-    report: &Heard,
+    report: &Exchange,
     redeemed: Option<&Redemption>,
     discrepancy: Option<&Discrepancy>,
     may_be_both: bool,

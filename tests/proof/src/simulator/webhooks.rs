@@ -172,7 +172,7 @@ impl Run {
         for posted in receiver.courier.posted() {
             let delivery = deliveries.get(&posted.id);
             if !expected.contains(&posted.id) || delivery.is_none_or(|delivery| delivery.message.body != posted.body) {
-                broken.push(format!("the endpoint was told {posted:?}"));
+                broken.push(format!("the endpoint got {posted:?}"));
             }
         }
         broken
@@ -186,7 +186,7 @@ impl Run {
         letters: &BTreeSet<String>,
         receiver: &Receiver,
     ) -> Option<String> {
-        let Some(delivery) = delivery else { return Some(format!("nobody was told {body}")) };
+        let Some(delivery) = delivery else { return Some(format!("nobody got {body}")) };
         let id = delivery.message.id.as_str();
         let is_taken = receiver.taken.lock().unwrap().contains(id);
         let is_right = match delivery.outcome {

@@ -97,8 +97,8 @@ impl Ledger {
                     fold.done = true;
                 }
                 for day in 1..=closes.unwrap_or(0) {
-                    let sheet = told(state, day);
-                    state.told.entry(day).or_insert(sheet);
+                    let sheet = published(state, day);
+                    state.published.entry(day).or_insert(sheet);
                 }
                 true
             }
@@ -106,7 +106,7 @@ impl Ledger {
     }
 
     /// A process gets the answer to its write.
-    pub(super) fn hear(&self, state: &mut State, process: usize, applied: bool) {
+    pub(super) fn receive(&self, state: &mut State, process: usize, applied: bool) {
         let Some(doing) = self.doing(state, process).take() else { return };
         let Some(folder) = process.checked_sub(self.posters) else {
             let poster = &mut state.posters[process];
@@ -202,7 +202,7 @@ impl Ledger {
             state.faults += 1;
         }
         match way {
-            Way::Answered if awaited => self.hear(state, sent.from, applied),
+            Way::Answered if awaited => self.receive(state, sent.from, applied),
             _ if awaited => self.doing(state, sent.from).as_mut()?.waiting = false,
             _ => {}
         }
@@ -214,7 +214,7 @@ impl Ledger {
 pub(super) const MARK: i64 = i64::MAX - 1;
 pub(super) const END: i64 = i64::MAX;
 
-pub(super) fn told(state: &State, day: i64) -> Vec<(u8, i64)> {
+pub(super) fn published(state: &State, day: i64) -> Vec<(u8, i64)> {
     state.sheets.get(&day).map(|sheet| sheet.cells.clone().into_iter().collect()).unwrap_or_default()
 }
 

@@ -50,7 +50,7 @@ impl Stock {
     }
 
     /// An environment gets the answer to its write.
-    pub(super) fn hear(&self, state: &mut State, from: usize, applied: bool) {
+    pub(super) fn receive(&self, state: &mut State, from: usize, applied: bool) {
         let Some(doing) = state.environments[from].doing.take() else { return };
         match doing.write {
             Write::Swap { lease, is_lease: true, .. } => {

@@ -107,7 +107,7 @@ impl Till {
             }
             Wish::Reverse => match self.decide_reverse(&state.coupon, key, state.hour) {
                 ReverseDecision::Reverse { reversal, .. } => Write::Reverse { reversal, seen, key },
-                ReverseDecision::Replay => return tell(state, number, Told::Reversed),
+                ReverseDecision::Replay => return acknowledge(state, number, Success::Reversed),
                 ReverseDecision::KeyReused | ReverseDecision::Refused(_) => return,
             },
         };
@@ -127,7 +127,7 @@ impl Till {
 
     pub(super) fn tell_hold(&self, state: &mut State, number: usize) {
         if let Some(hold) = state.coupon.hold.clone() {
-            tell(state, number, Told::Held { until: hold.until });
+            acknowledge(state, number, Success::Held { until: hold.until });
         }
     }
 
@@ -141,7 +141,7 @@ impl Till {
     }
 
     /// The server gets the answer to its write, with the coupon as it stands.
-    pub(super) fn hear(&self, state: &mut State, number: usize, applied: bool) {
+    pub(super) fn receive(&self, state: &mut State, number: usize, applied: bool) {
         let Some(doing) = state.clients[number].doing.take() else { return };
         match doing.write {
             Write::Redeem { order, key, at, .. } | Write::Adopt { order, key, at, .. } if !applied => {
@@ -149,17 +149,17 @@ impl Till {
             }
             Write::Adopt { index, .. } => {
                 let uses_left = state.coupon.uses_left_after(index);
-                tell(state, number, Told::Redeemed { index, uses_left });
+                acknowledge(state, number, Success::Redeemed { index, uses_left });
             }
             // The response to a report says only that it was received, and nothing about the coupon.
             Write::Report { .. } => {}
             Write::Redeem { .. } => {
                 let index = state.coupon.redemptions.len() - 1;
                 let uses_left = state.coupon.uses_left_after(index);
-                tell(state, number, Told::Redeemed { index, uses_left });
+                acknowledge(state, number, Success::Redeemed { index, uses_left });
             }
             Write::Hold { .. } if applied => self.tell_hold(state, number),
-            Write::Reverse { .. } if applied => tell(state, number, Told::Reversed),
+            Write::Reverse { .. } if applied => acknowledge(state, number, Success::Reversed),
             // The server was refused. It reads the coupon again, as often as it may ask.
             Write::Hold { .. } | Write::Reverse { .. } => {}
         }
@@ -173,7 +173,7 @@ impl Till {
             && !rule_first
         {
             let uses_left = state.coupon.uses_left_after(index);
-            tell(state, number, Told::Redeemed { index, uses_left });
+            acknowledge(state, number, Success::Redeemed { index, uses_left });
         } else if let RedeemDecision::Adopt { index } = decision {
             self.begin(state, number, Write::Adopt { index, order, key, at, seen: seen(&state.coupon) });
         } else if let RedeemDecision::Redeem(_) = decision {
@@ -186,12 +186,12 @@ impl Till {
 }
 
 /// Returns a success to a client. A repeat with the same key must get the same success.
-pub(super) fn tell(state: &mut State, number: usize, told: Told) {
+pub(super) fn acknowledge(state: &mut State, number: usize, success: Success) {
     let client = &mut state.clients[number];
     // A hold's key counts only while its hold is the newest.
-    let is_hold = matches!(told, Told::Held { .. });
-    if client.told.as_ref().is_some_and(|first| *first != told) && !is_hold {
-        state.broken_by = Some("one key heard two answers");
+    let is_hold = matches!(success, Success::Held { .. });
+    if client.success.as_ref().is_some_and(|first| *first != success) && !is_hold {
+        state.broken_by = Some("one key got two answers");
     }
-    client.told = Some(told);
+    client.success = Some(success);
 }
