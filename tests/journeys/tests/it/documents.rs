@@ -106,3 +106,101 @@ fn texts(folder: &Path, files: &mut Vec<(PathBuf, String)>) {
         }
     }
 }
+
+/// The paths in backticks that name a file, such as `docs/ERRORS.md`. Those below `.stack/` are made by a command.
+fn files_named(line: &str) -> impl Iterator<Item = &str> {
+    line.split('`').skip(1).step_by(2).filter(|text| {
+        let extension =
+            text.rsplit_once('.').filter(|(name, _)| !name.is_empty()).map_or("", |(_, extension)| extension);
+        let is_path = text.chars().all(|c| c.is_ascii_alphanumeric() || "./_-".contains(c));
+        let known = ["rs", "md", "yaml", "toml", "json", "py", "sh", "ts"];
+        is_path && known.contains(&extension) && !text.starts_with(".stack/")
+    })
+}
+
+/// The targets of the links of a line, without their anchors. Links to other sites, and within the page, are left out.
+fn links(line: &str) -> impl Iterator<Item = &str> {
+    let targets = line.split("](").skip(1).filter_map(|rest| rest.split_once(')')).map(|(target, _)| target);
+    targets
+        .filter(|target| !target.contains("://") && !target.starts_with('#'))
+        .map(|target| target.split('#').next().unwrap_or(target))
+}
+
+/// A comment may name a file by the end of its path; a link must lead there.
+#[test]
+fn every_file_that_a_document_or_a_comment_names_exists() {
+    let root = workspace::root();
+    let mut files = Vec::new();
+    for folder in ["shared", "functions", "tests", "infra", "docs", "events", ".cargo", ".ci", ".github"] {
+        paths(&root.join(folder), &mut files);
+    }
+    let top = fs::read_dir(&root).unwrap().flatten().map(|entry| entry.path());
+    files.extend(top.filter(|path| path.is_file()));
+    let known: Vec<&str> = files.iter().filter_map(|path| path.strip_prefix(&root).unwrap().to_str()).collect();
+    let exists = |name: &str| {
+        known.iter().any(|path| path.strip_suffix(name).is_some_and(|head| head.is_empty() || head.ends_with('/')))
+    };
+    let (mut named, mut missing) = (0, Vec::new());
+    for path in &files {
+        let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
+        // The record of what was broken names the files of its own commit.
+        if !["md", "rs", "yaml", "toml", "py"].contains(&extension) || path.ends_with("docs/MUTATIONS.md") {
+            continue;
+        }
+        let text = fs::read_to_string(path).unwrap();
+        for line in text.lines().map(str::trim_start) {
+            let is_prose = match extension {
+                "md" => true,
+                "rs" => line.starts_with("//"),
+                _ => line.starts_with('#'),
+            };
+            let files = files_named(line).filter(|_| is_prose);
+            missing
+                .extend(files.inspect(|_| named += 1).filter(|name| !exists(name)).map(|name| (path, name.to_owned())));
+            let leads = |target: &&str| path.parent().is_some_and(|folder| folder.join(target).exists());
+            let links = links(line).filter(|_| extension == "md");
+            missing.extend(
+                links.inspect(|_| named += 1).filter(|target| !leads(target)).map(|target| (path, target.to_owned())),
+            );
+        }
+    }
+    assert!(named > 200, "{named}");
+    assert!(missing.is_empty(), "{missing:#?}");
+}
+
+fn paths(folder: &Path, files: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).unwrap().flatten() {
+        let path = entry.path();
+        if path.is_dir() {
+            if !path.ends_with("node_modules") {
+                paths(&path, files);
+            }
+        } else {
+            files.push(path);
+        }
+    }
+}
+
+/// The tools that a document gives with their versions, as `name==version` of pip's and `name@version` of npm's.
+fn pinned(text: &str) -> BTreeSet<(&str, &str)> {
+    let words = text.split_whitespace();
+    let pairs = words.filter_map(|word| {
+        word.split_once("==").or_else(|| word.rsplit_once('@').filter(|(name, _)| !name.is_empty()))
+    });
+    pairs.filter(|(_, version)| version.starts_with(|c: char| c.is_ascii_digit())).collect()
+}
+
+/// The page for whoever generates a client names the versions of the generators that the test runs.
+#[test]
+fn the_generators_of_clients_that_a_document_names_are_those_that_are_tested() {
+    let read = |path: &str| fs::read_to_string(workspace::root().join(path)).unwrap();
+    let (page, pip) = (read("infra/README.md"), read("tests/journeys/clients/requirements.txt"));
+    let npm: serde_json::Value = serde_json::from_str(&read("tests/journeys/clients/package.json")).unwrap();
+    let section = page.split("## Generating a client").nth(1).unwrap().split("\n## ").next().unwrap();
+    let named = pinned(section);
+    assert_eq!(named.len(), 4, "{named:?}");
+    for (name, version) in named {
+        let is_tested = pinned(&pip).contains(&(name, version)) || npm["dependencies"][name] == *version;
+        assert!(is_tested, "{name} {version}");
+    }
+}

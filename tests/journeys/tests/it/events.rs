@@ -18,8 +18,8 @@ use std::{
     sync::Arc,
 };
 
-/// The status and the code that a sample's name promises. `409-code_held--why.json` is a refusal 409 with the code
-/// `code_held`; `201-claims.json` is a success 201.
+/// The status and the code that a sample's name promises. `409-code_held.json` is a refusal 409 with the code
+/// `code_held`; `201-claims-a-coupon.json` is a success 201.
 fn expected(file: &Path) -> (u16, Option<String>) {
     let name = file.file_stem().unwrap().to_str().unwrap();
     let (status, what) = name.split_once('-').unwrap();

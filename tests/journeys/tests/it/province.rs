@@ -38,9 +38,9 @@ const TEA: &str = "mch_luckytea";
 async fn the_demo_tells_its_whole_story() {
     let output = run(stack().args(["demo", "--no-build"])).await;
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let told = String::from_utf8_lossy(&output.stdout);
-    assert!(told.contains("23. ") && told.ends_with("Every step was as it should be.\n"), "{told}");
-    assert!(!told.contains("WRONG"), "{told}");
+    let printed = String::from_utf8_lossy(&output.stdout);
+    assert!(printed.contains("23. ") && printed.ends_with("Every step was as it should be.\n"), "{printed}");
+    assert!(!printed.contains("WRONG"), "{printed}");
 }
 
 #[tokio::test]
@@ -53,8 +53,8 @@ async fn the_demo_tells_the_story_of_webhooks() {
     }
     let output = run(command.args(["demo", "--no-build", "--story", "webhooks"])).await;
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let told = String::from_utf8_lossy(&output.stdout);
-    assert!(told.contains("19. ") && told.ends_with("Every step was as it should be.\n"), "{told}");
+    let printed = String::from_utf8_lossy(&output.stdout);
+    assert!(printed.contains("19. ") && printed.ends_with("Every step was as it should be.\n"), "{printed}");
 }
 
 #[tokio::test]
@@ -224,14 +224,17 @@ async fn killing_the_whole_stack_loses_nothing_that_was_acknowledged() {
     // stream.
     let later = Clock::system().now().plus_seconds(LEASE_SECONDS + FENCE_SECONDS + 60).to_string();
     let ticked = run(stack().args(["tick", "--data", &data_text, "--at", &later])).await;
-    let told = String::from_utf8_lossy(&ticked.stdout).into_owned();
-    let swept = told.lines().find_map(|line| line.strip_prefix("sweep-stock ")).unwrap_or_default();
+    let printed = String::from_utf8_lossy(&ticked.stdout).into_owned();
+    let swept = printed.lines().find_map(|line| line.strip_prefix("sweep-stock ")).unwrap_or_default();
     let swept: Value = serde_json::from_str(swept).unwrap_or_default();
-    assert!(swept["leases"].as_u64().is_some_and(|leases| leases > 0) && swept["disputed"] == 0, "{told} {ticked:?}");
+    assert!(
+        swept["leases"].as_u64().is_some_and(|leases| leases > 0) && swept["disputed"] == 0,
+        "{printed} {ticked:?}"
+    );
     // The books and the coupons agree, whatever was under way when the processes were killed.
     let rebuilt = run(stack().args(["rebuild-ledger", "--data", &data_text])).await;
-    let told = String::from_utf8_lossy(&rebuilt.stdout).into_owned();
-    assert!(rebuilt.status.success() && told.contains("agree"), "{told} {rebuilt:?}");
+    let printed = String::from_utf8_lossy(&rebuilt.stdout).into_owned();
+    assert!(rebuilt.status.success() && printed.contains("agree"), "{printed} {rebuilt:?}");
     let back = run(stack().args(["tick", "--data", &data_text, "--at", "2026-01-01T00:00:00Z"])).await;
     assert!(String::from_utf8_lossy(&back.stderr).contains("does not go back"), "{back:?}");
     let mut province = province;
@@ -448,17 +451,32 @@ async fn a_demo_that_is_interrupted_leaves_nothing_behind() {
     }
 }
 
-/// Sends every filled sample through `cargo stack invoke` to `cargo stack watch`. Both are plain cargo-lambda.
+/// A command `cargo stack …` as a document writes it.
+fn as_written(line: &str) -> tokio::process::Command {
+    let mut command = stack();
+    command.args(line.strip_prefix("cargo stack ").unwrap().split(' '));
+    command
+}
+
+/// Runs the three commands of events/README.md, with free ports. Then sends every filled sample through `cargo stack invoke` to
+/// `cargo stack watch`; both are plain cargo-lambda.
 #[tokio::test]
 #[ignore = "needs the functions' binaries: run `cargo stack test`"]
 async fn plain_cargo_lambda_serves_every_sample() {
-    let tables = Program::start(stack().args(["tables", "--port", "0"]), "tokens are good").await;
+    let page = std::fs::read_to_string(workspace::root().join("events/README.md")).unwrap();
+    let block = page.split("```sh\n").nth(1).unwrap().split("```").next().unwrap();
+    let commands: Vec<&str> = block.lines().filter(|line| line.starts_with("cargo")).collect();
+    let [tables, watch, invoke] = commands[..] else { panic!("{commands:?}") };
+    let tables = Program::start(as_written(tables).args(["--port", "0"]), "tokens are good").await;
     let port = process::free_port().to_string();
     let watch = {
-        let mut command = stack();
-        command.args(["watch", "--ignore-changes", "-P", &port]);
+        let mut command = as_written(watch);
+        command.args(["--ignore-changes", "-P", &port]);
         Program::start_listening(command, &port).await
     };
+    let invoked = run(as_written(invoke).args(["--invoke-port", &port])).await;
+    let reply: Value = serde_json::from_slice(&invoked.stdout).unwrap();
+    assert_eq!(reply["statusCode"], 201, "{invoke}: {invoked:?}");
     let unknown = run(stack().args(["invoke", "redeem-code", "no-such-sample"])).await;
     assert!(String::from_utf8_lossy(&unknown.stderr).contains("`cargo stack tables` fills the samples"), "{unknown:?}");
     let (mut invoked, mut as_named) = (0, 0);
