@@ -16,7 +16,7 @@ SIGNATURES_MAX = 8
 
 
 class Refused(Exception):
-    """The message is not to be trusted. The text is for your log; do not tell it to the sender."""
+    """The message is not to be trusted. The text is for your log; do not send it to the sender."""
 
 
 def decode(text):
@@ -68,7 +68,7 @@ def verify(secrets, id, timestamp, signatures, body, now):
     for key in keys:
         expected = b"v1," + base64.b64encode(hmac.new(key, message, hashlib.sha256).digest())
         for signature in given:
-            # Constant time: `==` stops at the first byte that differs, and how long it took tells where that was.
+            # Constant time: `==` stops at the first byte that differs, and the time it took shows where.
             # Signatures of another version, such as v1a, never equal ours, which begins with "v1,".
             found |= hmac.compare_digest(signature.encode("utf-8", "replace"), expected)
     if not found:

@@ -59,7 +59,7 @@ pub(crate) async fn make(tables: &Handles, month: ProvinceMonth, cut: u64, until
 async fn make_one(tables: &Handles, id: StatementId, cut: u64) -> Result<bool, StoreError> {
     if let Some(standing) = tables.ledger.read_statement_head(&id).await? {
         // The run that made it may have been cut off before it queued the message. Queued twice it is one message.
-        tell(tables, &standing.statement, standing.closing).await?;
+        queue_statement_closed(tables, &standing.statement, standing.closing).await?;
         return Ok(false);
     }
     let before = tables.ledger.read_statement_before(&id.merchant, id.month).await?;
@@ -77,13 +77,13 @@ async fn make_one(tables: &Handles, id: StatementId, cut: u64) -> Result<bool, S
     tables.ledger.put_statement(&statement).await?;
     // The statement that stands, and not the one that this run meant: another run may have been first.
     if let Some(standing) = tables.ledger.read_statement_head(&statement.id).await? {
-        tell(tables, &standing.statement, standing.closing).await?;
+        queue_statement_closed(tables, &standing.statement, standing.closing).await?;
     }
     Ok(true)
 }
 
 /// Queues the message that a statement is closed, for the merchant's endpoints that subscribe to it.
-async fn tell(tables: &Handles, statement: &Statement, closing: i64) -> Result<(), StoreError> {
+async fn queue_statement_closed(tables: &Handles, statement: &Statement, closing: i64) -> Result<(), StoreError> {
     let message = statement_closed(&statement.id, statement.no, closing, statement.closed_at);
     tables.messages.queue_messages(&tables.catalog, &statement.id.merchant, &[message]).await.map(drop)
 }

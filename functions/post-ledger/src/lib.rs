@@ -42,7 +42,7 @@ pub async fn handle(tables: &Handles, batch: Batch) -> Result<TimeWindowEventRes
         Ok(pages) => {
             // Logged once, by the call that posted the page: a record that is delivered again is in no new page.
             for (id, aside) in pages.iter().flat_map(|page| page.asides(&shard)) {
-                tracing::error!(%shard, id, reason = aside.reason, "put aside");
+                tracing::error!(%shard, id, reason = aside.reason, "set aside");
             }
             let (records, pages) = (pages.iter().map(|page| page.records).sum::<u32>(), pages.len());
             tracing::info!(%shard, received = batch.records.len(), records, pages, "posted");

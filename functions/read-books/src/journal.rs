@@ -65,7 +65,7 @@ pub(crate) async fn post_set_aside(
     json::read_empty(request.body()?)?;
     match deps.ledger.post_aside(&deps.catalog, id, &operator.subject, deps.now()).await? {
         PostedAside::Posted(record) => {
-            tell(deps, &record).await?;
+            queue_its_messages(deps, &record).await?;
             Response::ok(&PostedView { event_id: id, posted: true })
         }
         PostedAside::NotFound => Err(Code::RecordNotFound.into()),
@@ -75,7 +75,7 @@ pub(crate) async fn post_set_aside(
 
 /// Queues the messages that the record gives rise to, for the merchant's endpoints. Nothing could
 /// when the record came by.
-async fn tell(deps: &Deps, record: &Value) -> Result<(), ApiError> {
+async fn queue_its_messages(deps: &Deps, record: &Value) -> Result<(), ApiError> {
     if let Some((merchant, messages)) = deps.catalog.read_messages(record, &deps.stack.ids).await? {
         deps.messages.queue_messages(&deps.catalog, &merchant, &messages).await?;
     }

@@ -46,7 +46,7 @@ pub struct Rebuilt {
     /// Fen by account: the journal's less the coupons'. Empty when they agree.
     pub difference_fen: BTreeMap<String, i64>,
     /// The differences, one by one; at most a thousand.
-    pub differences: Vec<Told>,
+    pub differences: Vec<ListedDifference>,
     /// How many differences there are, also those beyond the thousand.
     pub differences_in_all: u64,
     /// Differences of what happened in the last quarter of an hour, which may still be on its way.
@@ -63,7 +63,7 @@ pub struct Rebuilt {
 
 /// One difference, as the answer shows it.
 #[derive(Debug, Serialize)]
-pub struct Told {
+pub struct ListedDifference {
     /// `missing` (the journal lacks it), `unfounded` (no coupon has it), `different` or `repeated`.
     pub kind: &'static str,
     /// Which redemption: member, campaign, ordinal, redemption from 0. ` reversed` follows when it is its reversal.
@@ -152,7 +152,7 @@ async fn compare(
     })
     .await?;
     for difference in comparison.differences() {
-        let told = told(&difference);
+        let listed = listed(&difference);
         let is_new = |entry: &Entry| now.seconds_since(entry.at) < UNDER_WAY_SECONDS;
         match &difference {
             Difference::Missing(entry) | Difference::Unfounded(entry) if is_new(entry) => rebuilt.under_way += 1,
@@ -162,7 +162,7 @@ async fn compare(
             | Difference::Different { .. } => {
                 rebuilt.differences_in_all += 1;
                 if rebuilt.differences.len() < TOLD_MAX {
-                    rebuilt.differences.push(told);
+                    rebuilt.differences.push(listed);
                 }
             }
         }
@@ -253,7 +253,7 @@ fn amounts(postings: &Postings) -> BTreeMap<String, i64> {
 }
 
 /// A difference as the answer shows it.
-fn told(difference: &Difference) -> Told {
+fn listed(difference: &Difference) -> ListedDifference {
     let (kind, entry, missing) = match difference {
         Difference::Missing(entry) => ("missing", entry, entry.postings.clone()),
         Difference::Unfounded(entry) => ("unfounded", entry, entry.postings.reversed()),
@@ -264,7 +264,7 @@ fn told(difference: &Difference) -> Told {
     };
     let (event, coupon) = (entry.event, entry.event.coupon);
     let reversal = if event.kind == EntryKind::Reversal { " reversed" } else { "" };
-    Told {
+    ListedDifference {
         kind,
         event: format!(
             "{}/{}/{}/{}{reversal}",

@@ -21,7 +21,7 @@ pub enum NoProof {
     Stream(#[from] StreamError),
     /// A record that was set aside, or that the stream has in an unreadable form, may be a claim.
     /// Finance must have it posted.
-    #[error("shard {0} has records that were put aside")]
+    #[error("shard {0} has records that were set aside")]
     SetAside(StreamShard),
 }
 

@@ -119,7 +119,7 @@ async fn tables_until_signal(port: u16) -> Result<()> {
     let mut interrupt = signal(SignalKind::interrupt()).map_err(|error| StackError::caused("signals", error))?;
     let tables = tables::serve(port).await?;
     print(&format!(
-        "Tables are at {}; {} tells plain cargo lambda so. In another terminal:\n\n  cargo stack watch\n\n\
+        "Tables are at {}; {} says so to plain cargo lambda. In another terminal:\n\n  cargo stack watch\n\n\
          The samples, with their placeholders filled, are in {}; their tokens are good for four minutes.\nCtrl-C ends it.\n",
         tables.url,
         tables.env_file.display(),
@@ -192,9 +192,9 @@ async fn tell_demo(demo: Demo) -> Result<()> {
     let options = Options { release: demo.release, no_build: demo.no_build, temporary: true, ..Options::default() };
     until_interrupted(async {
         let mut stack = Stack::start(&options, &say).await?;
-        let told = demo::tell(&mut stack, demo.story).await;
+        let ran = demo::run_story(&mut stack, demo.story).await;
         stack.stop().await;
-        told
+        ran
     })
     .await?;
     print("Every step was as it should be.\n");
@@ -253,7 +253,7 @@ fn prove(arguments: &[String]) -> Result<()> {
     let status = Command::new(program).args(arguments).current_dir(workspace::root()).status();
     match status.map_err(|error| StackError::caused("prove", error))? {
         status if status.success() => Ok(()),
-        _ => Err(StackError("a promise is broken; what was found is told above".to_owned())),
+        _ => Err(StackError("a promise is broken; what was found is printed above".to_owned())),
     }
 }
 

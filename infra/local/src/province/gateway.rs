@@ -308,15 +308,15 @@ mod tests {
             let request = http.request(Method::OPTIONS, format!("{url}/v1/wallet")).header(ORIGIN, origin);
             request.header("access-control-request-method", "GET").send()
         };
-        let told = asks("https://h5.operator.example").await.unwrap();
-        assert_eq!(told.status(), 204);
-        let says = |name: &str| told.headers()[name].to_str().unwrap().to_owned();
+        let reply = asks("https://h5.operator.example").await.unwrap();
+        assert_eq!(reply.status(), 204);
+        let says = |name: &str| reply.headers()[name].to_str().unwrap().to_owned();
         assert_eq!(says("access-control-allow-origin"), "https://h5.operator.example");
         assert!(says("access-control-allow-headers").contains("authorization"));
         assert!(says("access-control-allow-headers").contains("idempotency-key"));
         assert!(says("access-control-allow-methods").contains("DELETE"));
         assert_eq!(says("access-control-max-age"), "600");
-        assert!(!told.headers().contains_key("access-control-allow-credentials"), "no cookie is taken");
+        assert!(!reply.headers().contains_key("access-control-allow-credentials"), "no cookie is taken");
         assert_eq!(asks("https://evil.example").await.unwrap().status(), 403);
     }
 }

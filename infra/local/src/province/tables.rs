@@ -53,8 +53,8 @@ pub async fn serve(port: u16) -> Result<Served> {
     }
 
     let first = functions.first().ok_or_else(|| failed("the template has no function"))?;
-    let told = local_variables(first, &local).into_iter();
-    let lines: Vec<String> = told.map(|(name, value)| format!("{name}={value}\n")).collect();
+    let variables = local_variables(first, &local).into_iter();
+    let lines: Vec<String> = variables.map(|(name, value)| format!("{name}={value}\n")).collect();
     let env_file = workspace::private().join("watch.env");
     fs::write(&env_file, lines.concat()).map_err(failed)?;
     Ok(Served { url: engine.url(), env_file, folder, _engine: engine })

@@ -35,7 +35,7 @@ pub enum Tale {
 }
 
 /// Runs a story against the stack. Fails at the first step that is wrong, and names it.
-pub async fn tell(stack: &mut Stack, tale: Tale) -> Result<()> {
+pub async fn run_story(stack: &mut Stack, tale: Tale) -> Result<()> {
     let client = Client::new(&stack.ready.api)?;
     let mut story = Story { stack, client, member: String::new(), step: 0 };
     let member_id = story.sign_up().await?;
@@ -119,7 +119,7 @@ impl Story<'_> {
             |reply: &Reply| reply.number_at("/discount_fen") == 500 && reply.number_at("/payable_fen") == 1_850;
         let redeemed = self.step("The cashier redeems it: five yuan off.", call, 201, five_off).await?;
         let same = |reply: &Reply| reply.is_replayed() && reply.text == redeemed.text;
-        self.step("The till did not hear the answer and repeats: nothing is spent twice.", again, 201, same).await?;
+        self.step("The till did not get the answer and repeats: nothing is spent twice.", again, 201, same).await?;
 
         let call =
             self.client.post("/v1/redemptions", &order("T-1002", 3_000)).bearer(&token).key("till-2-order-T-1002");
@@ -135,7 +135,7 @@ impl Story<'_> {
                                 "order": { "order_no": "T-1003", "amount_fen": 3_000 } });
         let call = self.client.post("/v1/redemptions", &elsewhere).bearer(&token).key("till-1-order-T-1003");
         let hunan = |reply: &Reply| reply.text_at("/province") == "43";
-        self.step("A code of another province is told where to go.", call, 409, hunan).await.map(drop)
+        self.step("A code of another province is refused, with the address to go to.", call, 409, hunan).await.map(drop)
     }
 
     async fn report(&mut self) -> Result<()> {

@@ -216,7 +216,7 @@ mod tests {
         for member in [3, 3, 4] {
             comparison.of_journal(entry(member, 500));
         }
-        let told: Vec<_> = comparison
+        let listed: Vec<_> = comparison
             .differences()
             .into_iter()
             .map(|difference| match difference {
@@ -226,6 +226,6 @@ mod tests {
                 Difference::Repeated(entry) => ("repeated", entry.event.coupon.member.get()),
             })
             .collect();
-        assert_eq!(told, [("repeated", 3), ("missing", 1), ("different", 2), ("unfounded", 4)]);
+        assert_eq!(listed, [("repeated", 3), ("missing", 1), ("different", 2), ("unfounded", 4)]);
     }
 }

@@ -195,7 +195,7 @@ impl IdCipher {
 
     /// The id of a member: `mem_` and sixteen symbols in small letters.
     pub fn member_id(&self, member: MemberNo) -> String {
-        format!("mem_{}", self.member.encipher(member_place(member)).to_ascii_lowercase())
+        format!("mem_{}", self.member.encipher(member_key(member)).to_ascii_lowercase())
     }
 
     /// Whether a text has the form of a member's id: `mem_` and sixteen of Crockford's symbols in small
@@ -211,7 +211,7 @@ impl IdCipher {
     /// The member that a `mem_…` names. [`IdError`] when this province did not make the id.
     pub fn member(&self, id: &str) -> Result<MemberNo, IdError> {
         let key = read(&self.member, "mem_", id)?;
-        if key == member_place(key.member) { Ok(key.member) } else { Err(IdError) }
+        if key == member_key(key.member) { Ok(key.member) } else { Err(IdError) }
     }
 
     /// The id of a coupon: `cpn_` and sixteen symbols in small letters. Merchants are sent it, and it redeems
@@ -277,7 +277,7 @@ fn numbered(cipher: &LocatorCipher, prefix: &str, coupon: CouponKey, index: usiz
 
 /// The key that a member's id enciphers: the first ordinal of campaign 0. Any other key behind a `mem_` is
 /// refused.
-fn member_place(member: MemberNo) -> CouponKey {
+fn member_key(member: MemberNo) -> CouponKey {
     let campaign = CampaignNo::try_from(0).unwrap_or_else(|_| unreachable!("zero is in range"));
     CouponKey { member, campaign, ordinal: Ordinal::FIRST }
 }

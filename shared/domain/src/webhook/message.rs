@@ -233,7 +233,7 @@ pub fn messages_between(
     let coupon_id = ids.coupon_id(after.key);
     let mut sequence = before.map_or(0, happened);
     let mut messages = Vec::new();
-    let mut tell = |kind: MessageKind, index: usize, what: What<'_>| {
+    let mut add = |kind: MessageKind, index: usize, what: What<'_>| {
         sequence += 1;
         let campaign_id = after.key.campaign.to_string();
         let data = CouponData { coupon_id: &coupon_id, campaign_id, sequence, uses_left: after.uses_left, what };
@@ -244,7 +244,7 @@ pub fn messages_between(
         match event {
             CouponEvent::Claimed => {
                 let (valid_from, valid_until) = (after.valid_from, after.valid_until);
-                tell(
+                add(
                     MessageKind::CouponIssued,
                     0,
                     What::Issued { claimed_at: after.claimed_at, valid_from, valid_until },
@@ -254,21 +254,21 @@ pub fn messages_between(
                 let Some(redemption) = after.redemptions.get(index) else { continue };
                 let (redemption_id, order) = (ids.redemption_id(after.key, index), OrderData::of(redemption));
                 let what = What::Redeemed { redemption_id, redeemed_at: redemption.at, order };
-                tell(MessageKind::CouponRedeemed, index, what);
+                add(MessageKind::CouponRedeemed, index, what);
             }
             CouponEvent::Reversed(index) => {
                 let Some(redemption) = after.redemptions.get(index) else { continue };
                 let Some(reversal) = &redemption.reversal else { continue };
                 let (redemption_id, order) = (ids.redemption_id(after.key, index), OrderData::of(redemption));
                 let what = What::Reversed { redemption_id, reversed_at: reversal.at, order };
-                tell(MessageKind::CouponReversed, index, what);
+                add(MessageKind::CouponReversed, index, what);
             }
         }
     }
     if let Some(deactivated_at) = after.deactivated_at
         && before.is_none_or(|before| before.deactivated_at.is_none())
     {
-        tell(MessageKind::CouponDeactivated, 0, What::Deactivated { deactivated_at });
+        add(MessageKind::CouponDeactivated, 0, What::Deactivated { deactivated_at });
     }
     Ok(messages)
 }

@@ -48,10 +48,10 @@ impl Catalog {
     /// The same without those that cannot be read. Each of them is logged as an error, and the
     /// others get their messages.
     pub(crate) async fn list_readable_endpoints(&self, merchant: &MerchantId) -> Result<Vec<Endpoint>, StoreError> {
-        let told =
-            |error: &StoreError| tracing::error!(%merchant, %error, "an endpoint cannot be read, and is not told");
+        let log =
+            |error: &StoreError| tracing::error!(%merchant, %error, "an endpoint cannot be read, and gets no messages");
         let items = self.query_endpoint_items(merchant).await?;
-        Ok(items.iter().filter_map(|item| read_endpoint(item).inspect_err(told).ok()).collect())
+        Ok(items.iter().filter_map(|item| read_endpoint(item).inspect_err(log).ok()).collect())
     }
 
     async fn query_endpoint_items(&self, merchant: &MerchantId) -> Result<Vec<Item>, StoreError> {

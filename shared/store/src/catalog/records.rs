@@ -14,7 +14,7 @@ use serde_json::Value;
 pub enum ReadError {
     /// No record of the batch has a sequence number, so nothing says how far the batch goes.
     #[error("no record of the batch has a sequence number")]
-    NoPlace,
+    NoSequenceNumber,
     /// The catalog did not answer.
     #[error("the batch cannot be read now")]
     Catalog(#[from] StoreError),
@@ -43,22 +43,22 @@ impl Catalog {
     /// A record that cannot be read is set aside as it came, with a reason. A record without a sequence number takes
     /// that of its neighbour. One without a time counts as the latest, so that a search by time does not miss it.
     ///
-    /// Cost: mostly cached reads of campaigns and settlement terms. Errors: [`ReadError::NoPlace`] when no record has a
+    /// Cost: mostly cached reads of campaigns and settlement terms. Errors: [`ReadError::NoSequenceNumber`] when no record has a
     /// sequence number, and [`ReadError::Catalog`] when the catalog does not answer.
     pub async fn read_batch(&self, batch: &[Value]) -> Result<Vec<Record>, ReadError> {
-        let places: Vec<Option<SequenceNumber>> = batch.iter().map(stream::sequence_number).collect();
-        let Some(first) = places.iter().flatten().next() else {
-            return if batch.is_empty() { Ok(Vec::new()) } else { Err(ReadError::NoPlace) };
+        let numbers: Vec<Option<SequenceNumber>> = batch.iter().map(stream::sequence_number).collect();
+        let Some(first) = numbers.iter().flatten().next() else {
+            return if batch.is_empty() { Ok(Vec::new()) } else { Err(ReadError::NoSequenceNumber) };
         };
         let mut seq = first.clone();
         let mut records = Vec::with_capacity(batch.len());
-        for (raw, place) in batch.iter().zip(places) {
+        for (raw, number) in batch.iter().zip(numbers) {
             let at = stream::time(raw).unwrap_or(Timestamp::MAX);
-            let read = match &place {
+            let read = match &number {
                 Some(_) => self.read_record(raw).await?,
                 None => Read::Unreadable("no sequence number".to_owned()),
             };
-            seq = place.unwrap_or(seq);
+            seq = number.unwrap_or(seq);
             let (content, entries) = match read {
                 Read::Sound(content, entries) => (content, entries),
                 Read::Unreadable(reason) => {

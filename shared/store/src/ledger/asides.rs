@@ -107,7 +107,9 @@ impl Ledger {
         let raw = [serde_json::from_str(&aside.raw).unwrap_or_default()];
         let records = match catalog.read_batch(&raw).await {
             Ok(records) => records,
-            Err(ReadError::NoPlace) => return Ok(PostedAside::StillUnreadable("no sequence number".to_owned())),
+            Err(ReadError::NoSequenceNumber) => {
+                return Ok(PostedAside::StillUnreadable("no sequence number".to_owned()));
+            }
             Err(ReadError::Catalog(error)) => return Err(error),
         };
         if let Some(Content::Unreadable(aside)) = records.first().map(|record| &record.content) {

@@ -119,7 +119,7 @@ fn read_claims(bytes: &[u8]) -> Option<BTreeMap<LeaseId, u32>> {
 }
 
 fn read_aside(map: &Item) -> Result<SetAside, StoreError> {
-    let read = Reader::new(map, "record put aside");
+    let read = Reader::new(map, "record set aside");
     Ok(SetAside {
         event_id: read.optional("event_id", |read, name| read.str(name).map(str::to_owned))?,
         reason: read.str("reason")?.to_owned(),

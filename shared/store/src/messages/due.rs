@@ -74,7 +74,7 @@ impl Due {
         Due { merchant, endpoint, attempt, begins_anew: false, messages: vec![message] }
     }
 
-    /// What tells it from other entries of its endpoint, second and attempt: its first message, and a hash (FNV-1a).
+    /// What distinguishes it from other entries of its endpoint, second and attempt: its first message, and a hash (FNV-1a).
     /// The hash covers all its messages and `begins_anew`. `None` without a message.
     fn name(&self) -> Option<String> {
         let first = self.messages.first()?;
@@ -178,8 +178,8 @@ impl Messages {
         let page = self.table.query(call).await?;
         let entry = |item: &Item| {
             let sk = Reader::new(item, "due entry").str("sk")?.to_owned();
-            let told = |error: &StoreError| tracing::error!(%endpoint, %error, "a due entry cannot be read");
-            Ok((DueKey { shard, sk }, read_due(item).inspect_err(told).ok()))
+            let log = |error: &StoreError| tracing::error!(%endpoint, %error, "a due entry cannot be read");
+            Ok((DueKey { shard, sk }, read_due(item).inspect_err(log).ok()))
         };
         page.items.iter().map(entry).collect()
     }

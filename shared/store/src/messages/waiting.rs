@@ -66,8 +66,8 @@ impl Messages {
     pub async fn list_waiting(&self, key: CouponKey) -> Result<Vec<Waiting>, StoreError> {
         let call = self.table.query_partition(keys::waiting_partition(key)).consistent_read(true);
         let items = self.table.query_all(call).await?;
-        let told = |error: &StoreError| tracing::error!(%error, "a waiting reversal cannot be read");
-        Ok(items.iter().filter_map(|item| read_waiting(item).inspect_err(told).ok()).collect())
+        let log = |error: &StoreError| tracing::error!(%error, "a waiting reversal cannot be read");
+        Ok(items.iter().filter_map(|item| read_waiting(item).inspect_err(log).ok()).collect())
     }
 
     /// Removes a reversal that waits no longer. Safe to repeat.

@@ -1,6 +1,6 @@
 //! The calls that we make, and what follows when one of them gets no answer.
 //!
-//! A write whose answer is lost may have happened, may still happen, or may never happen. A read cannot tell, because a
+//! A write whose answer is lost may have happened, may still happen, or may never happen. A read does not show which, because a
 //! late write can land after the read. So [`Table`] repeats a guarded write, identical, until the table either does it
 //! or refuses it. The refusal carries the item (`ALL_OLD`), which shows whether our own write stands there.
 //!

@@ -80,20 +80,20 @@ async fn claims(world: &World, bill: &mut Bill) -> CouponKey {
     CouponKey { member, campaign: one.no, ordinal: 0u8.try_into().unwrap() }
 }
 
-async fn redemptions(world: &World, place: CouponKey, bill: &mut Bill) {
-    let campaign = world.tables().catalog.read_campaign(place.campaign).await.unwrap().unwrap();
+async fn redemptions(world: &World, coupon_key: CouponKey, bill: &mut Bill) {
+    let campaign = world.tables().catalog.read_campaign(coupon_key.campaign).await.unwrap().unwrap();
     let tables = world.tables().for_one_request();
-    tables.members.would_redeem(&tables.catalog, place, 1, &world.redemption(1)).await.unwrap();
+    tables.members.would_redeem(&tables.catalog, coupon_key, 1, &world.redemption(1)).await.unwrap();
     bill.add("validate", &tables);
     for (operation, key) in [("redeem", 1), ("redeem, replay", 1), ("redeem, already redeemed", 2)] {
         let tables = world.tables().for_one_request();
-        tables.members.redeem(&tables.catalog, &campaign, place, 1, &world.redemption(key)).await.unwrap();
+        tables.members.redeem(&tables.catalog, &campaign, coupon_key, 1, &world.redemption(key)).await.unwrap();
         bill.add(operation, &tables);
     }
     let tables = world.tables().for_one_request();
     let mut small = world.redemption(3);
     small.order.amount = 1u64.try_into().unwrap();
-    tables.members.redeem(&tables.catalog, &campaign, place, 1, &small).await.unwrap();
+    tables.members.redeem(&tables.catalog, &campaign, coupon_key, 1, &small).await.unwrap();
     bill.add("redeem, refused by the terms alone", &tables);
     orders_that_are_known(world, bill).await;
     let reason: Reason = "r".parse().unwrap();
@@ -105,7 +105,7 @@ async fn redemptions(world: &World, place: CouponKey, bill: &mut Bill) {
             now: world.now(),
         };
         let tables = world.tables().for_one_request();
-        tables.members.reverse(&tables.catalog, place, 0, &request).await.unwrap();
+        tables.members.reverse(&tables.catalog, coupon_key, 0, &request).await.unwrap();
         bill.add(operation, &tables);
     }
 }
@@ -242,10 +242,10 @@ async fn callbacks(world: &World, bill: &mut Bill) {
     let tables = world.tables().for_one_request();
     tables.messages.receive(&receipt).await.unwrap();
     tables.messages.finish_receipt(&merchant, "msg_1").await.unwrap();
-    bill.add("callback: receipt, before and after its effect", &tables);
+    bill.add("report: receipt, before and after its effect", &tables);
     let tables = world.tables().for_one_request();
     tables.messages.settle_discrepancy(&merchant, "msg_1", world.now()).await.unwrap();
-    bill.add("callback: done, and no discrepancy to settle", &tables);
+    bill.add("report: done, and no discrepancy to settle", &tables);
     let found = Discrepancy {
         webhook_id: "msg_1".into(),
         event_type: "coupon.redeemed".into(),
@@ -261,21 +261,21 @@ async fn callbacks(world: &World, bill: &mut Bill) {
     };
     let tables = world.tables().for_one_request();
     tables.messages.put_discrepancy(&merchant, &found).await.unwrap();
-    bill.add("callback: a discrepancy", &tables);
+    bill.add("report: a discrepancy", &tables);
 }
 
 #[tokio::test]
 async fn capacity_is_what_the_data_model_says() {
     let world = World::new().await;
     let mut bill = Bill { rows: Vec::new() };
-    let place = claims(&world, &mut bill).await;
-    redemptions(&world, place, &mut bill).await;
-    members(&world, place.member, &mut bill).await;
+    let coupon_key = claims(&world, &mut bill).await;
+    redemptions(&world, coupon_key, &mut bill).await;
+    members(&world, coupon_key.member, &mut bill).await;
     callbacks(&world, &mut bill).await;
     quotas(&world, &mut bill).await;
     catalog(&world, &mut bill).await;
     let tables = world.tables().for_one_request();
-    assert!(tables.members.rotate_code(place, 1, 2).await.unwrap());
+    assert!(tables.members.rotate_code(coupon_key, 1, 2).await.unwrap());
     bill.add("raise the version of a code's key", &tables);
     let tables = world.tables().for_one_request();
     tables.identities.revoke_session(&[1; 16]).await.unwrap();

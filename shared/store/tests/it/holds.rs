@@ -31,7 +31,7 @@ const EVENTS: [&str; 6] =
 struct Scene {
     world: World,
     campaign: Arc<Campaign>,
-    place: CouponKey,
+    coupon_key: CouponKey,
 }
 
 /// A redemption for an order. Requests of this order have the order number `MINE`, and requests of another order
@@ -50,7 +50,7 @@ fn tag(order_no: &str) -> HoldTag {
 impl Scene {
     async fn hold(&self, key: u64, order_no: &str) -> HoldOutcome {
         let request = HoldRequest { redemption: redemption(&self.world, key, order_no), seconds: 600 };
-        self.world.tables().members.hold(&self.world.tables().catalog, self.place, 1, &request).await.unwrap()
+        self.world.tables().members.hold(&self.world.tables().catalog, self.coupon_key, 1, &request).await.unwrap()
     }
 
     async fn redeem(&self, key: u64, hold: Option<NamedHold>) -> RedeemOutcome {
@@ -58,7 +58,7 @@ impl Scene {
         self.world
             .tables()
             .members
-            .redeem(&self.world.tables().catalog, &self.campaign, self.place, 1, &request)
+            .redeem(&self.world.tables().catalog, &self.campaign, self.coupon_key, 1, &request)
             .await
             .unwrap()
     }
@@ -67,11 +67,11 @@ impl Scene {
         let reason: Reason = "r".parse().unwrap();
         let request =
             ReverseRequest { key: key_hash(90), fingerprint: Fingerprint([9; 16]), reason, now: self.world.now() };
-        self.world.tables().members.reverse(&self.world.tables().catalog, self.place, 0, &request).await.unwrap()
+        self.world.tables().members.reverse(&self.world.tables().catalog, self.coupon_key, 0, &request).await.unwrap()
     }
 
     async fn coupon(&self) -> Coupon {
-        self.world.tables().members.read_coupon(self.place).await.unwrap().unwrap()
+        self.world.tables().members.read_coupon(self.coupon_key).await.unwrap().unwrap()
     }
 
     async fn in_state(state: &str) -> Self {
@@ -85,8 +85,8 @@ impl Scene {
             .await
             .unwrap();
         assert!(matches!(outcome, ClaimOutcome::Claimed(_)));
-        let place = CouponKey { member: claim.member, campaign: campaign.no, ordinal: 0u8.try_into().unwrap() };
-        let scene = Scene { world, campaign, place };
+        let coupon_key = CouponKey { member: claim.member, campaign: campaign.no, ordinal: 0u8.try_into().unwrap() };
+        let scene = Scene { world, campaign, coupon_key };
         if let Some(order_no) = match state {
             "never held" => None,
             "held by another order" | "another order's hold lapsed" => Some("OTHER"),
@@ -97,7 +97,9 @@ impl Scene {
         match state {
             "this order's hold lapsed" | "another order's hold lapsed" => scene.world.pass_seconds(600),
             "this order's hold released" => {
-                assert!(scene.world.tables().members.release(place, tag("MINE"), scene.world.now()).await.unwrap());
+                assert!(
+                    scene.world.tables().members.release(coupon_key, tag("MINE"), scene.world.now()).await.unwrap()
+                );
             }
             "confirmed by this order" | "confirmed, then reversed" => {
                 let named = Some(NamedHold::OfThisCoupon(tag("MINE")));
@@ -139,7 +141,8 @@ impl Scene {
                 }
             }
             "release" => {
-                match self.world.tables().members.release(self.place, tag("MINE"), self.world.now()).await.unwrap() {
+                match self.world.tables().members.release(self.coupon_key, tag("MINE"), self.world.now()).await.unwrap()
+                {
                     true => "204",
                     false => "`hold_not_found`",
                 }
@@ -192,7 +195,7 @@ async fn of_many_orders_that_hold_at_once_one_holds() {
                 let redemption = redemption(&scene.world, 100 + order, &format!("O-{order}"));
                 tables
                     .members
-                    .hold(&tables.catalog, scene.place, 1, &HoldRequest { redemption, seconds: 60 })
+                    .hold(&tables.catalog, scene.coupon_key, 1, &HoldRequest { redemption, seconds: 60 })
                     .await
                     .unwrap()
             })

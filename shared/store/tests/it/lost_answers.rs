@@ -52,13 +52,14 @@ async fn a_redemption_whose_answer_is_lost_is_redeemed_once() {
         let campaign = world.campaign(1).await;
         let claim = world.claim(world.member(), 1);
         world.tables().members.claim(&world.tables().catalog, &world.tables().stock, &campaign, &claim).await.unwrap();
-        let place = CouponKey { member: claim.member, campaign: campaign.no, ordinal: 0u8.try_into().unwrap() };
+        let coupon_key = CouponKey { member: claim.member, campaign: campaign.no, ordinal: 0u8.try_into().unwrap() };
         let (faults, tables) = through_faults(&world).await;
         faults.next("UpdateItem", fate);
-        let outcome = tables.members.redeem(&tables.catalog, &campaign, place, 1, &world.redemption(1)).await.unwrap();
+        let outcome =
+            tables.members.redeem(&tables.catalog, &campaign, coupon_key, 1, &world.redemption(1)).await.unwrap();
         assert!(matches!(outcome, RedeemOutcome::Redeemed(_, 0) | RedeemOutcome::Replayed(_, 0)), "{fate:?}");
         tokio::time::sleep(Duration::from_millis(400)).await;
-        let coupon = world.tables().members.read_coupon(place).await.unwrap().unwrap();
+        let coupon = world.tables().members.read_coupon(coupon_key).await.unwrap().unwrap();
         assert_eq!(coupon.redemptions.len(), 1, "{fate:?}");
     }
 }
@@ -70,11 +71,11 @@ async fn a_reversal_whose_answer_is_lost_gives_one_unit_back() {
         let campaign = world.campaign(1).await;
         let claim = world.claim(world.member(), 1);
         world.tables().members.claim(&world.tables().catalog, &world.tables().stock, &campaign, &claim).await.unwrap();
-        let place = CouponKey { member: claim.member, campaign: campaign.no, ordinal: 0u8.try_into().unwrap() };
+        let coupon_key = CouponKey { member: claim.member, campaign: campaign.no, ordinal: 0u8.try_into().unwrap() };
         world
             .tables()
             .members
-            .redeem(&world.tables().catalog, &campaign, place, 1, &world.redemption(1))
+            .redeem(&world.tables().catalog, &campaign, coupon_key, 1, &world.redemption(1))
             .await
             .unwrap();
         let (faults, tables) = through_faults(&world).await;
@@ -86,10 +87,10 @@ async fn a_reversal_whose_answer_is_lost_gives_one_unit_back() {
             reason,
             now: world.now(),
         };
-        let outcome = tables.members.reverse(&tables.catalog, place, 0, &request).await.unwrap();
+        let outcome = tables.members.reverse(&tables.catalog, coupon_key, 0, &request).await.unwrap();
         assert!(matches!(outcome, ReverseOutcome::Reversed(_) | ReverseOutcome::Replayed(_)), "{fate:?}");
         tokio::time::sleep(Duration::from_millis(400)).await;
-        assert_eq!(world.tables().members.read_coupon(place).await.unwrap().unwrap().uses_left, 1, "{fate:?}");
+        assert_eq!(world.tables().members.read_coupon(coupon_key).await.unwrap().unwrap().uses_left, 1, "{fate:?}");
     }
 }
 
@@ -208,7 +209,7 @@ async fn a_release_that_lands_late_leaves_a_newer_hold_alone() {
     let campaign = world.campaign(1).await;
     let claim = world.claim(world.member(), 1);
     world.tables().members.claim(&world.tables().catalog, &world.tables().stock, &campaign, &claim).await.unwrap();
-    let place = CouponKey { member: claim.member, campaign: campaign.no, ordinal: 0u8.try_into().unwrap() };
+    let coupon_key = CouponKey { member: claim.member, campaign: campaign.no, ordinal: 0u8.try_into().unwrap() };
     let hold = |key: u64| {
         let mut redemption = world.redemption(key);
         redemption.order.order_no = "MINE".parse().unwrap();
@@ -216,17 +217,17 @@ async fn a_release_that_lands_late_leaves_a_newer_hold_alone() {
     };
     let tag = HoldTag::of(KeyHash::of_order(&"MINE".parse().unwrap()));
     assert!(matches!(
-        world.tables().members.hold(&world.tables().catalog, place, 1, &hold(1)).await.unwrap(),
+        world.tables().members.hold(&world.tables().catalog, coupon_key, 1, &hold(1)).await.unwrap(),
         HoldOutcome::Held(_)
     ));
     let (faults, tables) = through_faults(&world).await;
     faults.next("UpdateItem", Fate::LandLate(Duration::from_millis(300)));
-    assert!(tables.members.release(place, tag, world.now()).await.unwrap());
+    assert!(tables.members.release(coupon_key, tag, world.now()).await.unwrap());
     assert!(matches!(
-        world.tables().members.hold(&world.tables().catalog, place, 1, &hold(2)).await.unwrap(),
+        world.tables().members.hold(&world.tables().catalog, coupon_key, 1, &hold(2)).await.unwrap(),
         HoldOutcome::Held(_)
     ));
     tokio::time::sleep(Duration::from_millis(400)).await;
-    let coupon = world.tables().members.read_coupon(place).await.unwrap().unwrap();
+    let coupon = world.tables().members.read_coupon(coupon_key).await.unwrap().unwrap();
     assert!(coupon.live_hold(world.now()).is_some(), "{:?}", coupon.hold);
 }

@@ -22,13 +22,13 @@ async fn sixty_four_tills_at_once_spend_a_coupon_exactly_once() {
     for round in 0..ROUNDS {
         let claim = world.claim(world.member(), 1);
         world.tables().members.claim(&world.tables().catalog, &world.tables().stock, &campaign, &claim).await.unwrap();
-        let place = CouponKey { member: claim.member, campaign: campaign.no, ordinal: 0u8.try_into().unwrap() };
+        let coupon_key = CouponKey { member: claim.member, campaign: campaign.no, ordinal: 0u8.try_into().unwrap() };
         let mut tasks = Vec::new();
         for till in 0..64 {
             let (tables, campaign) = (environments[till % 4].clone(), campaign.clone());
             let request = world.redemption(u64::try_from(till).unwrap());
             tasks.push(tokio::spawn(async move {
-                tables.members.redeem(&tables.catalog, &campaign, place, 1, &request).await.unwrap()
+                tables.members.redeem(&tables.catalog, &campaign, coupon_key, 1, &request).await.unwrap()
             }));
         }
         let (mut redeemed, mut refused) = (0, 0);
@@ -40,7 +40,7 @@ async fn sixty_four_tills_at_once_spend_a_coupon_exactly_once() {
             }
         }
         assert_eq!((redeemed, refused), (1, 63), "round {round}");
-        let coupon = world.tables().members.read_coupon(place).await.unwrap().unwrap();
+        let coupon = world.tables().members.read_coupon(coupon_key).await.unwrap().unwrap();
         assert_eq!((coupon.redemptions.len(), coupon.uses_left), (1, 0));
     }
 }
@@ -57,22 +57,22 @@ async fn one_redemption_is_undone_once_by_however_many_at_once() {
     for _ in 0..ROUNDS {
         let claim = world.claim(world.member(), 1);
         world.tables().members.claim(&world.tables().catalog, &world.tables().stock, &campaign, &claim).await.unwrap();
-        let place = CouponKey { member: claim.member, campaign: campaign.no, ordinal: 0u8.try_into().unwrap() };
+        let coupon_key = CouponKey { member: claim.member, campaign: campaign.no, ordinal: 0u8.try_into().unwrap() };
         world
             .tables()
             .members
-            .redeem(&world.tables().catalog, &campaign, place, 1, &world.redemption(1))
+            .redeem(&world.tables().catalog, &campaign, coupon_key, 1, &world.redemption(1))
             .await
             .unwrap();
         let tasks = (0..16).map(|clerk| {
             let (tables, request) = (world.another_environment(), reversal(&world, 100 + clerk));
-            tokio::spawn(async move { tables.members.reverse(&tables.catalog, place, 0, &request).await.unwrap() })
+            tokio::spawn(async move { tables.members.reverse(&tables.catalog, coupon_key, 0, &request).await.unwrap() })
         });
         let mut reversed = 0;
         for task in tasks.collect::<Vec<_>>() {
             reversed += usize::from(matches!(task.await.unwrap(), ReverseOutcome::Reversed(_)));
         }
-        let coupon = world.tables().members.read_coupon(place).await.unwrap().unwrap();
+        let coupon = world.tables().members.read_coupon(coupon_key).await.unwrap().unwrap();
         assert_eq!((reversed, coupon.uses_left), (1, 1));
     }
 }
@@ -91,26 +91,26 @@ async fn a_reversal_tells_the_truth_of_its_moment_while_others_redeem() {
     for round in 0..30 {
         let claim = world.claim(world.member(), 1);
         world.tables().members.claim(&world.tables().catalog, &world.tables().stock, &like, &claim).await.unwrap();
-        let place = CouponKey { member: claim.member, campaign: like.no, ordinal: 0u8.try_into().unwrap() };
+        let coupon_key = CouponKey { member: claim.member, campaign: like.no, ordinal: 0u8.try_into().unwrap() };
         let redeemed = world
             .tables()
             .members
-            .redeem(&world.tables().catalog, &like, place, 1, &world.redemption(1))
+            .redeem(&world.tables().catalog, &like, coupon_key, 1, &world.redemption(1))
             .await
             .unwrap();
         assert!(matches!(redeemed, RedeemOutcome::Redeemed(..)), "{redeemed:?}");
         let undone = tokio::spawn({
             let (tables, request) = (world.another_environment(), reversal(&world, 100 + round));
-            async move { tables.members.reverse(&tables.catalog, place, 0, &request).await.unwrap() }
+            async move { tables.members.reverse(&tables.catalog, coupon_key, 0, &request).await.unwrap() }
         });
         let spent = tokio::spawn({
             let (tables, request, like) = (world.another_environment(), world.redemption(2), like.clone());
-            async move { tables.members.redeem(&tables.catalog, &like, place, 1, &request).await.unwrap() }
+            async move { tables.members.redeem(&tables.catalog, &like, coupon_key, 1, &request).await.unwrap() }
         });
         let ReverseOutcome::Reversed(coupon) = undone.await.unwrap() else { panic!("not undone") };
         assert!(matches!(spent.await.unwrap(), RedeemOutcome::Redeemed(..)));
-        let told = coupon.redemptions[0].reversal.as_ref().unwrap().redemptions_before;
-        assert_eq!(told, coupon.redemptions.len());
+        let before = coupon.redemptions[0].reversal.as_ref().unwrap().redemptions_before;
+        assert_eq!(before, coupon.redemptions.len());
     }
 }
 

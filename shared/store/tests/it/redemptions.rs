@@ -118,7 +118,7 @@ async fn a_code_made_with_another_key_finds_nothing() {
         .redeem(&world.tables().catalog, &campaign, coupon.key, 2, &world.redemption(1))
         .await
         .unwrap();
-    assert!(matches!(again, RedeemOutcome::Replayed(..)), "a repeat hears the first answer: {again:?}");
+    assert!(matches!(again, RedeemOutcome::Replayed(..)), "a repeat gets the first answer: {again:?}");
     let absent = mealticket_domain::CouponKey { member: world.member(), ..coupon.key };
     let absent = world
         .tables()

@@ -180,7 +180,7 @@ async fn what_comes_after_the_close_is_booked_on_the_first_open_day_and_a_closed
     assert_eq!(before, after);
     let monday = bill(&tables, sunday.plus_days(1)).await;
     assert_eq!(monday.iter().map(|entry| entry.order_no.to_string()).collect::<Vec<_>>(), ["A-77"]);
-    assert_eq!(monday[0].at.province_day(), sunday, "it tells when it was");
+    assert_eq!(monday[0].at.province_day(), sunday, "it has the time of the redemption");
     assert_eq!(all(&tables).await, journal(&world).await);
 }
 
@@ -239,7 +239,7 @@ async fn of_many_answers_at_once_to_a_statement_the_merchants_word_stands() {
     let decisions = [one.unwrap(), two.unwrap()];
     let recorded = decisions.iter().filter(|(decision, _)| matches!(decision, AnswerDecision::Record(_))).count();
     assert_eq!(recorded, 1);
-    assert_eq!(decisions[0].1, decisions[1].1, "both hear the one that stands");
+    assert_eq!(decisions[0].1, decisions[1].1, "both get the one that stands");
     let confirmed = Answer::Confirmed { at: world.now(), after: None };
     let (decision, standing) = environments[0].ledger.answer_statement(&id, &confirmed).await.unwrap();
     assert_eq!(decision, AnswerDecision::Record(standing.clone()));
@@ -327,14 +327,19 @@ async fn the_rebuild_agrees_with_the_journal_and_names_every_difference() {
     world.pass_seconds(901);
     let rebuilt = rebuild().await;
     assert_eq!((rebuilt.differences_in_all, rebuilt.difference_fen["payable:merchant"]), (1, 500));
-    let told = &rebuilt.differences[0];
-    assert_eq!((told.kind, told.order_no.as_str(), told.missing_fen["payable:merchant"]), ("missing", "A-99", -500));
+    let difference = &rebuilt.differences[0];
+    assert_eq!(
+        (difference.kind, difference.order_no.as_str(), difference.missing_fen["payable:merchant"]),
+        ("missing", "A-99", -500)
+    );
     assert!(rebuilt.counts_that_differ > 0 && !rebuilt.agrees());
     // Posts the records a second time, under another shard's name. Nothing that we run does so.
     post_all(&world).await;
     post(&world.another_environment(), &"shardId-9".parse().unwrap(), &records(&world)[..14]).await;
     let rebuilt = rebuild().await;
-    assert!(rebuilt.differences_in_all > 0 && rebuilt.differences.iter().all(|told| told.kind == "repeated"));
+    assert!(
+        rebuilt.differences_in_all > 0 && rebuilt.differences.iter().all(|difference| difference.kind == "repeated")
+    );
 }
 
 /// There are more pages than one fold takes, in shards to which nobody has posted for days.

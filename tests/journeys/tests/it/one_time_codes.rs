@@ -16,14 +16,14 @@ use std::sync::Arc;
 const PHONE: &str = "+8613800138007";
 
 /// What handlers get in a stack with another configuration.
-fn told(world: &World, change: impl FnOnce(&mut Config)) -> Deps<Tables> {
+fn configured(world: &World, change: impl FnOnce(&mut Config)) -> Deps<Tables> {
     let mut config = world.deps.stack.config.clone();
     change(&mut config);
     Deps { stack: Arc::new(Stack::new(config, &world.keys.stack).unwrap()), ..world.deps.clone() }
 }
 
 fn limited(world: &World, per_source_hour: u32, per_stack_hour: u32) -> Deps<Tables> {
-    told(world, |config| config.message_limits = Some(MessageLimits { per_source_hour, per_stack_hour }))
+    configured(world, |config| config.message_limits = Some(MessageLimits { per_source_hour, per_stack_hour }))
 }
 
 fn phone(number: usize) -> String {
@@ -46,7 +46,7 @@ async fn ten_thousand_sign_ups_behind_one_address_succeed_when_the_stack_is_told
     const MEMBERS: usize = 10_000;
     let world = World::new().await;
     let (sender, mut sent) = tokio::sync::mpsc::unbounded_channel();
-    let deps = told(&world, |config| {
+    let deps = configured(&world, |config| {
         config.message_limits = Some(MessageLimits { per_source_hour: 10_000, per_stack_hour: 1_000_000 });
         config.sms = SmsGateway::HandedTo(sender);
     });
@@ -70,7 +70,7 @@ async fn the_limit_of_a_source_is_the_stacks_to_say_and_counts_what_a_trusted_fr
     let limits = Some(MessageLimits { per_source_hour: 2, per_stack_hour: 1_000_000 });
     let from = |number, address: &str| ask(&phone(number)).header("x-client", address);
     // The front's own address is 203.0.113.7.
-    let trusting = told(&world, |config| {
+    let trusting = configured(&world, |config| {
         (config.message_limits, config.front) = (limits, Some(front("x-client", &["203.0.113.0/24"])));
     });
     for (number, client) in [(0, "198.51.100.1"), (1, "198.51.100.1"), (2, "198.51.100.2")] {
@@ -78,7 +78,7 @@ async fn the_limit_of_a_source_is_the_stacks_to_say_and_counts_what_a_trusted_fr
     }
     from(3, "198.51.100.1").send(&trusting).await.refused(429, "too_many_messages");
     // The front has another address here. So what anybody writes into a header counts for nothing.
-    let elsewhere = told(&world, |config| {
+    let elsewhere = configured(&world, |config| {
         (config.message_limits, config.front) = (limits, Some(front("x-client", &["192.0.2.0/24"])));
     });
     for number in 4..6 {
@@ -162,7 +162,7 @@ async fn tries(world: &World, deps: &Deps<Tables>) -> Value {
 #[tokio::test]
 async fn after_three_failed_challenges_of_a_phone_each_further_one_has_a_single_try() {
     let world = World::new().await;
-    let deps = told(&world, |config| config.message_limits = None);
+    let deps = configured(&world, |config| config.message_limits = None);
     assert_eq!(tries(&world, &deps).await, 4);
     fail(&world, &deps).await;
     assert_eq!(tries(&world, &deps).await, 4, "two have failed");
@@ -185,7 +185,7 @@ async fn after_three_failed_challenges_of_a_phone_each_further_one_has_a_single_
 #[tokio::test]
 async fn a_sign_in_with_the_right_code_ends_the_memory_of_failed_challenges() {
     let world = World::new().await;
-    let deps = told(&world, |config| config.message_limits = None);
+    let deps = configured(&world, |config| config.message_limits = None);
     for _ in 0..4 {
         fail(&world, &deps).await;
     }

@@ -140,8 +140,8 @@ async fn an_operators_token_is_good_for_the_provinces_and_cities_that_it_names()
     }
     // A provider with other names for these claims.
     let keys = KeyFile { operators: Some(provider.key.clone()), ..KeyFile::generate(&[]).unwrap() };
-    let named = Provider::with(keys, provider.issuer.clone(), |told| {
-        (told.province_claim, told.cities_claim) = ("https://operator.example/prov".into(), "branch".into());
+    let named = Provider::with(keys, provider.issuer.clone(), |issuer| {
+        (issuer.province_claim, issuer.cities_claim) = ("https://operator.example/prov".into(), "branch".into());
     });
     assert_eq!(named.ask(&signed(&|_| ())).await, Err("forbidden"));
     let token = signed(&|claims| {
@@ -158,7 +158,7 @@ async fn an_operators_token_is_of_the_type_and_the_strength_that_the_stack_asks_
         let keys = KeyFile { operators: Some(provider.key.clone()), ..KeyFile::generate(&[]).unwrap() };
         Provider::with(keys, provider.issuer.clone(), change)
     };
-    let lenient = any(|told| told.access_tokens_only = false);
+    let lenient = any(|issuer| issuer.access_tokens_only = false);
     for (typ, strict_is_good, lenient_is_good) in [
         ("at+jwt", true, true),
         ("AT+JWT", true, true),
@@ -173,7 +173,7 @@ async fn an_operators_token_is_of_the_type_and_the_strength_that_the_stack_asks_
         assert_eq!(provider.ask(&token).await.is_ok(), strict_is_good, "{typ}");
         assert_eq!(lenient.ask(&token).await.is_ok(), lenient_is_good, "{typ}");
     }
-    let strong = any(|told| told.acr_values = BTreeSet::from(["mfa".to_owned(), "hardware".to_owned()]));
+    let strong = any(|issuer| issuer.acr_values = BTreeSet::from(["mfa".to_owned(), "hardware".to_owned()]));
     for (acr, is_good) in [(json!("mfa"), true), (json!("hardware"), true), (json!("pwd"), false), (Value::Null, false)]
     {
         let mut claims = provider.claims();

@@ -95,8 +95,8 @@ async fn a_reported_reversal_undoes_its_redemption_once_and_confirms_what_was_un
             .key(key)
     };
     undo(&id, "till-1-undo-again-1").send(&world.deps).await.refused(409, "already_reversed");
-    let (place, _) = world.deps.stack.ids.redemption(&id).unwrap();
-    let coupon = world.tables().members.read_coupon(place).await.unwrap().unwrap();
+    let (coupon_key, _) = world.deps.stack.ids.redemption(&id).unwrap();
+    let coupon = world.tables().members.read_coupon(coupon_key).await.unwrap().unwrap();
     assert_eq!((coupon.uses_left, coupon.redemptions[0].reversal.is_some()), (1, true));
     // The other way round: undone by API, and then reported.
     let again = redeem(&world, &code, "N-2").key("till-1-order-N-2-key").send(&world.deps).await.expect(201);
@@ -104,7 +104,7 @@ async fn a_reported_reversal_undoes_its_redemption_once_and_confirms_what_was_un
     undo(&second, "till-1-undo-second-1").send(&world.deps).await.expect(201);
     reversal(&world, &second, |_| {}).send("msg_4").await.expect(202);
     assert!(reasons(&world).await.is_empty());
-    assert_eq!(world.tables().members.read_coupon(place).await.unwrap().unwrap().uses_left, 1);
+    assert_eq!(world.tables().members.read_coupon(coupon_key).await.unwrap().unwrap().uses_left, 1);
 }
 
 #[tokio::test]

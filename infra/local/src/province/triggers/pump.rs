@@ -168,11 +168,11 @@ impl<F: AsyncFn(&Value) -> Option<Value>> Pump<F> {
 /// record of the batch, the whole batch failed (Lambda developer guide, "Reporting batch item failures").
 fn delivered(records: &[&Value], reply: &Value) -> usize {
     let failures = reply.get("batchItemFailures").and_then(Value::as_array);
-    let place = |failure: &Value| {
+    let position = |failure: &Value| {
         let failed = failure.get("itemIdentifier").filter(|id| id.is_string());
         records.iter().position(|record| record.pointer("/dynamodb/SequenceNumber") == failed).unwrap_or(0)
     };
-    failures.into_iter().flatten().map(place).min().unwrap_or(records.len())
+    failures.into_iter().flatten().map(position).min().unwrap_or(records.len())
 }
 
 fn ask<Q: DeserializeOwned, A: serde::Serialize>(

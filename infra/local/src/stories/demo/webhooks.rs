@@ -31,7 +31,8 @@ impl Story<'_> {
     pub(super) async fn webhooks(&mut self) -> Result<()> {
         let endpoint: EndpointId = ENDPOINT.parse().map_err(|_| StackError(format!("{ENDPOINT} is no endpoint")))?;
         let coupon = self.claim("cmp_0001", "demo-claim-0000001").await?;
-        let first = self.arrives(&endpoint, 1, "The merchant's system is told, and verifies the signature.").await?;
+        let first =
+            self.arrives(&endpoint, 1, "The merchant's system gets a message, and verifies the signature.").await?;
         check(first.is_genuine && first.signatures == 1, "the first message is not genuine")?;
 
         self.stack.receiver.behave(&endpoint, Behaviour::Status(500));

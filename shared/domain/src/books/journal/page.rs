@@ -67,8 +67,8 @@ impl Page {
     /// `shard-1.7.0`.
     pub fn asides<'a>(&'a self, shard: &'a StreamShard) -> impl Iterator<Item = (String, &'a SetAside)> {
         self.aside.iter().enumerate().map(move |(index, aside)| {
-            let place = || format!("{shard}.{}.{index}", self.no);
-            (aside.event_id.clone().unwrap_or_else(place), aside)
+            let position = || format!("{shard}.{}.{index}", self.no);
+            (aside.event_id.clone().unwrap_or_else(position), aside)
         })
     }
 

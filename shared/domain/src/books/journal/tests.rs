@@ -93,7 +93,7 @@ fn a_batch_with_much_put_aside_takes_several_pages_and_loses_nothing() {
     let runs = Page::runs(records.clone());
     assert_eq!(runs.iter().map(Vec::len).collect::<Vec<_>>(), [4, 4, 4]);
     assert_eq!(runs.concat(), records);
-    // Two records of one number are never on two pages: the mark could not tell them apart.
+    // Two records of one number are never on two pages: the mark could not distinguish them.
     let crowded: Vec<Record> = (1..=5).map(|bytes| unreadable(1, ASIDE_BYTES_MAX - bytes)).collect();
     assert_eq!(Page::runs(crowded).len(), 1);
 }

@@ -9,7 +9,7 @@ fn terms(json: &str) -> SettlementTerms {
     serde_json::from_str(json).unwrap()
 }
 
-fn told(postings: &Postings) -> Vec<(String, i64)> {
+fn amounts(postings: &Postings) -> Vec<(String, i64)> {
     postings.amounts().map(|(account, fen)| (account.to_string(), fen)).collect()
 }
 
@@ -20,7 +20,7 @@ fn a_joint_subsidy_is_borne_by_share_and_paid_to_the_merchant() {
     let postings = terms.postings(fen(500), Attribution::ToNobody);
     let expected =
         [("subsidy:province".into(), 300), ("receivable:co_funding".into(), 200), ("payable:merchant".into(), -500)];
-    assert_eq!(told(&postings), expected);
+    assert_eq!(amounts(&postings), expected);
     let mut both = postings.clone();
     both.post(&postings.reversed());
     assert!(both.amounts().all(|(_, fen)| fen == 0));
@@ -39,7 +39,7 @@ fn what_the_shares_leave_over_has_an_account_of_its_own() {
         ("rounding".into(), 1),
         ("payable:merchant".into(), -100),
     ];
-    assert_eq!(told(&postings), expected);
+    assert_eq!(amounts(&postings), expected);
 }
 
 #[test]
@@ -55,7 +55,7 @@ fn a_fixed_price_a_supplier_and_a_partner_are_paid_what_was_agreed() {
         ("payable:supplier".into(), -300),
         ("payable:commission".into(), -50),
     ];
-    assert_eq!(told(&terms.postings(fen(999), Attribution::ToPartner)), expected);
+    assert_eq!(amounts(&terms.postings(fen(999), Attribution::ToPartner)), expected);
     let without = terms.postings(fen(999), Attribution::ToNobody);
     assert!(without.amounts().all(|(account, _)| *account != Account::CommissionPayable));
 }

@@ -341,8 +341,8 @@ async fn hold(world: &World, has: &impl Fn(Code) -> bool) -> Attempt {
     if has(Code::IdempotencyKeyReused) {
         let body: Value = serde_json::from_str(&redeem.body).unwrap();
         let located = world.deps.stack.codes.locate(&body["code"].as_str().unwrap().parse().unwrap());
-        if let Some((place, _)) = located.first()
-            && let Some(coupon) = world.tables().members.read_coupon(*place).await.unwrap()
+        if let Some((coupon_key, _)) = located.first()
+            && let Some(coupon) = world.tables().members.read_coupon(*coupon_key).await.unwrap()
         {
             held(world, &coupon, "N-1", KEY.parse::<IdempotencyKey>().unwrap().hash(TEA, "hold").0).await;
         }

@@ -86,11 +86,11 @@ async fn generated_clients_lose_no_type_and_claim_validate_and_redeem() {
     ];
     let ran = run_half("run", &work, &given).await;
     assert!(ran.status.success(), "{}", said(&ran));
-    let told = String::from_utf8(ran.stdout).unwrap();
-    let lines: Vec<&str> = told.lines().collect();
-    let [python, typescript] = lines[..] else { panic!("{told}") };
+    let printed = String::from_utf8(ran.stdout).unwrap();
+    let lines: Vec<&str> = printed.lines().collect();
+    let [python, typescript] = lines[..] else { panic!("{printed}") };
     for (line, client) in [(python, "python: "), (typescript, "typescript: ")] {
-        assert!(line.starts_with(client) && line.contains("redeemed with 500 fen off, and repeated"), "{told}");
+        assert!(line.starts_with(client) && line.contains("redeemed with 500 fen off, and repeated"), "{printed}");
     }
     assert!(province.terminate().await.success());
     std::fs::remove_dir_all(&data).unwrap();

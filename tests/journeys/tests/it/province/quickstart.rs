@@ -102,11 +102,12 @@ async fn the_quickstart_for_merchants_runs_as_it_stands() {
     let otp = province.message().await.otp;
     input.write_all(format!("{otp}\n").as_bytes()).await.unwrap();
     drop(input);
-    let told = session.wait_with_output().await.unwrap();
-    let told = (told.status.success(), String::from_utf8(told.stdout).unwrap());
-    let wallet: Value = serde_json::from_str(told.1.lines().last().unwrap()).unwrap_or_else(|_| panic!("{}", told.1));
-    assert!(told.0 && told.1.contains("\"discount_fen\":500"), "{}", told.1);
-    let code = wallet["coupons"][0]["code"].as_str().unwrap_or_else(|| panic!("{}", told.1)).to_owned();
+    let printed = session.wait_with_output().await.unwrap();
+    let printed = (printed.status.success(), String::from_utf8(printed.stdout).unwrap());
+    let wallet: Value =
+        serde_json::from_str(printed.1.lines().last().unwrap()).unwrap_or_else(|_| panic!("{}", printed.1));
+    assert!(printed.0 && printed.1.contains("\"discount_fen\":500"), "{}", printed.1);
+    let code = wallet["coupons"][0]["code"].as_str().unwrap_or_else(|| panic!("{}", printed.1)).to_owned();
     let mut kinds = Vec::new();
     for _ in 0..3 {
         let line = next(&mut received).await;

@@ -17,7 +17,7 @@ struct Scene {
     samples: Samples,
     code: String,
     coupon_id: String,
-    place: CouponKey,
+    coupon_key: CouponKey,
 }
 
 impl Scene {
@@ -25,12 +25,12 @@ impl Scene {
         let world = World::new().await;
         let samples = samples(&world).await;
         let (code, coupon_id) = (samples.fill("{{active_code}}"), samples.fill("{{active_coupon_id}}"));
-        let place = world.deps.stack.ids.coupon(&coupon_id).unwrap();
-        Scene { world, samples, code, coupon_id, place }
+        let coupon_key = world.deps.stack.ids.coupon(&coupon_id).unwrap();
+        Scene { world, samples, code, coupon_id, coupon_key }
     }
 
     async fn coupon(&self) -> Coupon {
-        self.world.tables().members.read_coupon(self.place).await.unwrap().unwrap()
+        self.world.tables().members.read_coupon(self.coupon_key).await.unwrap().unwrap()
     }
 
     /// A report that names the coupon by its id, with this proof.
@@ -139,22 +139,26 @@ async fn a_proof_of_another_merchant_order_coupon_province_or_time_is_none_and_c
     let scene = Scene::new().await;
     let now = scene.world.now();
     let shown = Presentation { key_version: 1, at: now, held_until: None };
-    let good = scene.proof(TEA, scene.place, "N-1", shown);
-    let other_coupon = CouponKey { ordinal: 5u8.try_into().unwrap(), ..scene.place };
+    let good = scene.proof(TEA, scene.coupon_key, "N-1", shown);
+    let other_coupon = CouponKey { ordinal: 5u8.try_into().unwrap(), ..scene.coupon_key };
     let keys = mealticket_local::key_file::KeyFile::generate(&[]).unwrap();
     let stranger = mealticket_api::vault::Vault::new(&keys.stack).unwrap();
     let (merchant, order_no): (MerchantId, OrderNo) = (TEA.parse().unwrap(), "N-1".parse().unwrap());
-    let subject = Subject { merchant: &merchant, coupon: scene.place, order_no: &order_no };
+    let subject = Subject { merchant: &merchant, coupon: scene.coupon_key, order_no: &order_no };
     // The redemption itself would still count. Only the proof is too old.
     let late = Presentation { at: now.plus_seconds(-72 * 3_600 - 60), ..shown };
     let mut flipped = good.clone().into_bytes();
     flipped[20] = if flipped[20] == b'A' { b'B' } else { b'A' };
     let cases: Vec<(&str, String, Timestamp)> = vec![
-        ("another merchant", scene.proof("mch_yuehui", scene.place, "N-1", shown), now),
-        ("another order", scene.proof(TEA, scene.place, "N-2", shown), now),
+        ("another merchant", scene.proof("mch_yuehui", scene.coupon_key, "N-1", shown), now),
+        ("another order", scene.proof(TEA, scene.coupon_key, "N-2", shown), now),
         ("another coupon", scene.proof(TEA, other_coupon, "N-1", shown), now),
         ("another province", stranger.proof(subject, &shown), now),
-        ("72 hours and a minute ago", scene.proof(TEA, scene.place, "N-1", late), now.plus_seconds(-72 * 3_600 + 60)),
+        (
+            "72 hours and a minute ago",
+            scene.proof(TEA, scene.coupon_key, "N-1", late),
+            now.plus_seconds(-72 * 3_600 + 60),
+        ),
         ("16 minutes from the presentation", good.clone(), now.plus_seconds(-16 * 60)),
         ("cut short", good[..38].to_owned(), now),
         ("longer", format!("{good}A"), now),
@@ -217,7 +221,7 @@ async fn a_report_is_as_late_as_it_was_when_it_arrived_first() {
 async fn a_proof_of_a_code_that_was_withdrawn_redeems_nothing() {
     let scene = Scene::new().await;
     let proof = scene.proof_of(&scene.shown("/v1/validations", "N-1").await.expect(200));
-    assert!(scene.world.tables().members.rotate_code(scene.place, 1, 2).await.unwrap());
+    assert!(scene.world.tables().members.rotate_code(scene.coupon_key, 1, 2).await.unwrap());
     scene.by_id("N-1", Some(&proof), scene.world.now()).send("msg_1").await.expect(202);
     assert_eq!(reasons(&scene.world).await, ["code_not_found"]);
     assert_eq!(scene.coupon().await.redemptions.len(), 0);

@@ -1,8 +1,13 @@
 """What schemathesis needs to know of a running stack: whose token a route takes, and what no schema can say.
 
-A schema cannot say that a store is one of the seed's, that an address is on the public internet, that a cursor was given by the list that
-it goes on with, that an idempotency key is new, how many bytes a text has, that of two parameters one must be there, or how a report is signed. Requests that are meant to
-be good get these here. Requests that are meant to be bad are left as they are.
+A schema cannot say:
+
+- that a store is one of the seed's, and an address is on the public internet;
+- that a cursor was given by the list that it goes on with, and an idempotency key is new;
+- how many bytes a text has, and that of two parameters one must be there;
+- how a report is signed.
+
+Requests that are meant to be good get these here. Requests that are meant to be bad are left as they are.
 """
 
 import itertools

@@ -40,7 +40,7 @@ pub(super) async fn merchants(world: &World, method: &str, path: &str, has: &imp
 pub(super) async fn operators(world: &World, method: &str, path: &str, has: &impl Fn(Code) -> bool) -> Attempt {
     let id = "0123456789abcdef";
     if path.contains("{event_id}") && !has(Code::RecordNotFound) {
-        put_aside(world, id, has(Code::RecordUnreadable)).await;
+        set_aside(world, id, has(Code::RecordUnreadable)).await;
     }
     let path = path.replace("{event_id}", id);
     let attempt = if method == "GET" { Attempt::get(&path) } else { Attempt::post(&path, &json!({})) };
@@ -58,7 +58,7 @@ pub(super) async fn operators(world: &World, method: &str, path: &str, has: &imp
 }
 
 /// Sets a record aside: one that can be read now, or one that still cannot.
-async fn put_aside(world: &World, id: &str, unreadable: bool) {
+async fn set_aside(world: &World, id: &str, unreadable: bool) {
     use mealticket_domain::journal::{Content, Record, SetAside};
     let sk = if unreadable { "VOUCHER#1" } else { "PROFILE" };
     let raw = json!({ "eventID": id, "eventName": "INSERT", "dynamodb": {
