@@ -5,7 +5,7 @@
 use mealticket_proof::{deliveries, faults, hot, ledger, models, races, rules, simulator, wire::Fate};
 use std::process::Command;
 
-/// Seeds in a run of the tests. CI runs ten thousand (`.ci/run`).
+/// Seeds in a run of the tests. CI runs three thousand (`.ci/run`).
 const SEEDS: u64 = 150;
 
 #[test]
