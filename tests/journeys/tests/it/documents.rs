@@ -7,20 +7,41 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Collects the names of all functions in the Rust files below a folder.
-fn functions(folder: &Path, names: &mut BTreeSet<String>) {
+/// The files of the repository, by their paths from its root. What commands make there is left out.
+pub(crate) fn files() -> Vec<PathBuf> {
+    let root = workspace::root();
+    let top = fs::read_dir(&root).unwrap().flatten().map(|entry| entry.path());
+    let mut files: Vec<PathBuf> = top.filter(|path| path.is_file()).collect();
+    for folder in ["shared", "functions", "tests", "infra", "docs", "events", ".cargo", ".ci", ".github"] {
+        collect(&root.join(folder), &mut files);
+    }
+    files.iter().map(|path| path.strip_prefix(&root).unwrap().to_owned()).collect()
+}
+
+fn collect(folder: &Path, files: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(folder).unwrap().flatten() {
         let path = entry.path();
-        if path.is_dir() {
-            functions(&path, names);
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
-            let text = fs::read_to_string(&path).unwrap();
-            let after = text.split("fn ").skip(1);
-            names.extend(
-                after.map(|rest| rest.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect::<String>()),
-            );
+        if !path.is_dir() {
+            files.push(path);
+        } else if !path.ends_with("node_modules") {
+            collect(&path, files);
         }
     }
+}
+
+fn read(path: impl AsRef<Path>) -> String {
+    fs::read_to_string(workspace::root().join(path)).unwrap()
+}
+
+fn has_extension(path: &Path, known: &[&str]) -> bool {
+    path.extension().is_some_and(|extension| known.iter().any(|known| extension == *known))
+}
+
+/// The names of all functions in the Rust files.
+fn functions() -> BTreeSet<String> {
+    let texts = files().into_iter().filter(|path| has_extension(path, &["rs"])).map(read);
+    let name = |rest: &str| rest.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect::<String>();
+    texts.flat_map(|text| text.split("fn ").skip(1).map(name).collect::<Vec<_>>()).collect()
 }
 
 /// Whether a text is the name of a test. Such a name is a sentence of five words or more.
@@ -36,13 +57,9 @@ fn tests_named(text: &str) -> BTreeSet<&str> {
 
 #[test]
 fn every_test_that_a_document_names_exists() {
-    let root = workspace::root();
-    let mut known = BTreeSet::new();
-    for folder in ["shared", "functions", "tests", "infra/local"] {
-        functions(&root.join(folder), &mut known);
-    }
+    let known = functions();
     for (document, tests_min) in [("docs/SECURITY-MODEL.md", 60), ("docs/FEATURES.md", 40)] {
-        let text = fs::read_to_string(root.join(document)).unwrap();
+        let text = read(document);
         let named = tests_named(&text);
         assert!(named.len() > tests_min, "{document}: {}", named.len());
         let missing: Vec<&&str> = named.iter().filter(|name| !known.contains(**name)).collect();
@@ -65,8 +82,7 @@ fn marks(text: &str) -> BTreeSet<&str> {
 
 #[test]
 fn every_mark_of_a_feature_has_a_row_that_says_its_state() {
-    let root = workspace::root();
-    let features = fs::read_to_string(root.join("docs/FEATURES.md")).unwrap();
+    let features = read("docs/FEATURES.md");
     let rows: Vec<Vec<&str>> = features
         .lines()
         .filter(|line| line.starts_with("| ") && !line.starts_with("| Id"))
@@ -80,31 +96,14 @@ fn every_mark_of_a_feature_has_a_row_that_says_its_state() {
     }
     let known: BTreeSet<&str> = rows.iter().map(|row| row[0]).collect();
     assert_eq!(known.len(), rows.len(), "an id stands twice");
-    let mut files = Vec::new();
-    for folder in ["shared", "functions", "tests", "infra", "docs"] {
-        texts(&root.join(folder), &mut files);
-    }
     let mut marked = 0;
-    for (path, text) in &files {
-        for mark in marks(text) {
+    for path in files().iter().filter(|path| has_extension(path, &["rs", "md", "yaml"])) {
+        for mark in marks(&read(path)) {
             assert!(known.contains(mark), "{}: ({mark})", path.display());
             marked += 1;
         }
     }
     assert!(marked > 20, "{marked}");
-}
-
-fn texts(folder: &Path, files: &mut Vec<(PathBuf, String)>) {
-    for entry in fs::read_dir(folder).unwrap().flatten() {
-        let path = entry.path();
-        if path.is_dir() {
-            texts(&path, files);
-        } else if path.extension().is_some_and(|extension| ["rs", "md", "yaml"].iter().any(|known| extension == *known))
-        {
-            let text = fs::read_to_string(&path).unwrap();
-            files.push((path, text));
-        }
-    }
 }
 
 /// The paths in backticks that name a file, such as `docs/ERRORS.md`. Those below `.stack/` are made by a command.
@@ -129,14 +128,8 @@ fn links(line: &str) -> impl Iterator<Item = &str> {
 /// A comment may name a file by the end of its path; a link must lead there.
 #[test]
 fn every_file_that_a_document_or_a_comment_names_exists() {
-    let root = workspace::root();
-    let mut files = Vec::new();
-    for folder in ["shared", "functions", "tests", "infra", "docs", "events", ".cargo", ".ci", ".github"] {
-        paths(&root.join(folder), &mut files);
-    }
-    let top = fs::read_dir(&root).unwrap().flatten().map(|entry| entry.path());
-    files.extend(top.filter(|path| path.is_file()));
-    let known: Vec<&str> = files.iter().filter_map(|path| path.strip_prefix(&root).unwrap().to_str()).collect();
+    let files = files();
+    let known: Vec<&str> = files.iter().filter_map(|path| path.to_str()).collect();
     let exists = |name: &str| {
         known.iter().any(|path| path.strip_suffix(name).is_some_and(|head| head.is_empty() || head.ends_with('/')))
     };
@@ -147,8 +140,7 @@ fn every_file_that_a_document_or_a_comment_names_exists() {
         if !["md", "rs", "yaml", "toml", "py"].contains(&extension) || path.ends_with("docs/MUTATIONS.md") {
             continue;
         }
-        let text = fs::read_to_string(path).unwrap();
-        for line in text.lines().map(str::trim_start) {
+        for line in read(path).lines().map(str::trim_start) {
             let is_prose = match extension {
                 "md" => true,
                 "rs" => line.starts_with("//"),
@@ -157,7 +149,9 @@ fn every_file_that_a_document_or_a_comment_names_exists() {
             let files = files_named(line).filter(|_| is_prose);
             missing
                 .extend(files.inspect(|_| named += 1).filter(|name| !exists(name)).map(|name| (path, name.to_owned())));
-            let leads = |target: &&str| path.parent().is_some_and(|folder| folder.join(target).exists());
+            let leads = |target: &&str| {
+                path.parent().is_some_and(|folder| workspace::root().join(folder).join(target).exists())
+            };
             let links = links(line).filter(|_| extension == "md");
             missing.extend(
                 links.inspect(|_| named += 1).filter(|target| !leads(target)).map(|target| (path, target.to_owned())),
@@ -166,19 +160,6 @@ fn every_file_that_a_document_or_a_comment_names_exists() {
     }
     assert!(named > 200, "{named}");
     assert!(missing.is_empty(), "{missing:#?}");
-}
-
-fn paths(folder: &Path, files: &mut Vec<PathBuf>) {
-    for entry in fs::read_dir(folder).unwrap().flatten() {
-        let path = entry.path();
-        if path.is_dir() {
-            if !path.ends_with("node_modules") {
-                paths(&path, files);
-            }
-        } else {
-            files.push(path);
-        }
-    }
 }
 
 /// The tools that a document gives with their versions, as `name==version` of pip's and `name@version` of npm's.
@@ -193,7 +174,6 @@ fn pinned(text: &str) -> BTreeSet<(&str, &str)> {
 /// The page for whoever generates a client names the versions of the generators that the test runs.
 #[test]
 fn the_generators_of_clients_that_a_document_names_are_those_that_are_tested() {
-    let read = |path: &str| fs::read_to_string(workspace::root().join(path)).unwrap();
     let (page, pip) = (read("infra/README.md"), read("tests/journeys/clients/requirements.txt"));
     let npm: serde_json::Value = serde_json::from_str(&read("tests/journeys/clients/package.json")).unwrap();
     let section = page.split("## Generating a client").nth(1).unwrap().split("\n## ").next().unwrap();

@@ -7,7 +7,7 @@ use crate::{
     attempt::{Attempt, Reply},
     story::{TEA, redeem, samples},
 };
-use mealticket_domain::terms::sha256;
+use mealticket_domain::{Timestamp, terms::sha256};
 use mealticket_local::samples::Samples;
 use mealticket_store::messages::{Discrepancy, Receipt, Received};
 use mealticket_support::World;
@@ -20,6 +20,19 @@ struct Report<'a> {
 }
 
 impl Report<'_> {
+    /// Writes the receipt, as a delivery does that is cut off before the report's effect.
+    async fn arrive(&self, id: &str, received_at: Timestamp) -> Received {
+        let receipt = Receipt {
+            merchant: &TEA.parse().unwrap(),
+            webhook_id: id,
+            event_type: self.kind,
+            body_sha256: sha256(self.body().to_string().as_bytes()),
+            body_sealed: vec![0; 64],
+            received_at,
+        };
+        self.world.tables().messages.receive(&receipt).await.unwrap()
+    }
+
     fn body(&self) -> Value {
         json!({ "type": self.kind, "timestamp": self.world.now().to_string(), "data": self.data })
     }
@@ -229,16 +242,7 @@ async fn a_report_that_comes_again_and_is_done_settles_what_its_first_delivery_w
     let merchant = TEA.parse().unwrap();
     let code = samples.fill("{{active_code}}");
     let again = report(&world, &code, "N-1", |_| {});
-    let body = again.body().to_string();
-    let receipt = Receipt {
-        merchant: &merchant,
-        webhook_id: "msg_1",
-        event_type: "coupon.redeemed",
-        body_sha256: sha256(body.as_bytes()),
-        body_sealed: vec![0; 64],
-        received_at: world.now(),
-    };
-    let received = world.tables().messages.receive(&receipt).await.unwrap();
+    let received = again.arrive("msg_1", world.now()).await;
     assert_eq!(received, Received::EffectIsDue { received_at: world.now() });
     let held = written_down(&world, &samples, "msg_1");
     world.tables().messages.put_discrepancy(&merchant, &held).await.unwrap();

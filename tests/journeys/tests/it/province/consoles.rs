@@ -78,21 +78,13 @@ fn a_line_of_dots_stands_for_any_lines_and_dots_in_a_line_for_any_text() {
 /// Documents with a console; those of other documents would be run by nobody.
 #[test]
 fn every_document_with_a_console_is_run() {
-    let mut documents: Vec<String> = Vec::new();
-    let mut folders = vec![PathBuf::new()];
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(workspace::root().join(&folder)).unwrap().flatten() {
-            let name = entry.file_name().to_string_lossy().into_owned();
-            let path = folder.join(&name);
-            if entry.path().is_dir() && !name.starts_with('.') && name != "target" && name != "node_modules" {
-                folders.push(path);
-            } else if name.ends_with(".md") && fs::read_to_string(entry.path()).unwrap().contains("```console") {
-                documents.push(path.display().to_string());
-            }
-        }
-    }
+    let has_console = |path: &PathBuf| {
+        path.extension().is_some_and(|extension| extension == "md")
+            && fs::read_to_string(workspace::root().join(path)).unwrap().contains("```console")
+    };
+    let mut documents: Vec<PathBuf> = crate::documents::files().into_iter().filter(has_console).collect();
     documents.sort();
-    assert_eq!(documents, ["README.md", "docs/LOCAL-STACK.md"]);
+    assert_eq!(documents, ["README.md", "docs/LOCAL-STACK.md"].map(PathBuf::from));
 }
 
 #[tokio::test]

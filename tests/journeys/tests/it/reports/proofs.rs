@@ -6,9 +6,8 @@ use crate::{
     story::{TEA, redeem, samples},
 };
 use mealticket_api::{Subject, auth::operator::Role};
-use mealticket_domain::{Coupon, CouponKey, MerchantId, OrderNo, Timestamp, presentation::Presentation, terms::sha256};
+use mealticket_domain::{Coupon, CouponKey, MerchantId, OrderNo, Timestamp, presentation::Presentation};
 use mealticket_local::samples::Samples;
-use mealticket_store::messages::Receipt;
 use mealticket_support::World;
 use serde_json::{Value, json};
 
@@ -197,17 +196,7 @@ async fn a_report_is_as_late_as_it_was_when_it_arrived_first() {
     let arrived_at = at.plus_seconds(72 * 3_600 - 1);
     scene.world.pass_seconds(73 * 3_600);
     let report = scene.by_id("N-1", Some(&proof), at);
-    let body = report.body().to_string();
-    let merchant: MerchantId = TEA.parse().unwrap();
-    let receipt = Receipt {
-        merchant: &merchant,
-        webhook_id: "msg_1",
-        event_type: "coupon.redeemed",
-        body_sha256: sha256(body.as_bytes()),
-        body_sealed: vec![0; 64],
-        received_at: arrived_at,
-    };
-    scene.world.tables().messages.receive(&receipt).await.unwrap();
+    report.arrive("msg_1", arrived_at).await;
     report.send("msg_1").await.expect(202);
     assert!(reasons(&scene.world).await.is_empty());
     assert_eq!(scene.coupon().await.redemptions[0].at, at);
