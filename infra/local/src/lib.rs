@@ -12,6 +12,7 @@ pub mod yaml;
 
 pub use command_line::{binaries, cargo_lambda, credentials, ready, tick};
 pub use fixtures::{key_file, samples, seed};
+use province::processes;
 pub use province::{engine, environment, gateway, guard, issuer, receiver, runtime, stack, state, tables, triggers};
 pub use stories::{client, demo, measure};
 

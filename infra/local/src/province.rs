@@ -7,6 +7,7 @@ pub mod environment;
 pub mod gateway;
 pub mod guard;
 pub mod issuer;
+pub(crate) mod processes;
 pub mod receiver;
 pub mod runtime;
 pub mod stack;

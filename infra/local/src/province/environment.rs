@@ -1,11 +1,8 @@
 //! The environment of functions on one machine: the template's variables, the keys in a file, and the tables nearby.
 
-use crate::{Result, StackError, issuer::jwks_url, state::StateDir, template::FunctionSpec};
+use crate::{Result, StackError, issuer::jwks_url, template::FunctionSpec};
 use mealticket_api::config::Config;
-use std::{
-    collections::BTreeMap,
-    path::{Path, PathBuf},
-};
+use std::{collections::BTreeMap, path::Path};
 
 /// How many requests one process serves at once.
 const CONCURRENCY: usize = 16;
@@ -58,37 +55,23 @@ fn sdk_variables(tables_url: &str) -> [(&'static str, String); 5] {
     ]
 }
 
-/// What the environment of a stack's functions is made from.
-pub(crate) struct Environment<'a> {
-    /// The directory with the keys.
-    pub(crate) state: &'a StateDir,
-    /// The URL of the tables.
-    pub(crate) tables_url: String,
-    /// Whether the limits on one-time codes apply.
-    pub(crate) strict: bool,
-    /// The URL of the operator's identity provider.
-    pub(crate) operators: String,
-    /// The file that says by how many seconds the stack's clock is moved.
-    pub(crate) clock_file: PathBuf,
-}
-
-impl Environment<'_> {
-    /// All variables of a function, with those that Lambda itself sets.
-    pub(crate) fn variables(&self, function: &FunctionSpec, runtime_port: u16) -> BTreeMap<String, String> {
-        let secrets = self.state.secrets_file();
-        let local =
-            Local { secrets: &secrets, strict: self.strict, operators: &self.operators, tables: &self.tables_url };
-        let mut variables = local_variables(function, &local);
-        for (name, value) in [
-            ("AWS_LAMBDA_RUNTIME_API", format!("http://127.0.0.1:{runtime_port}/.rt/{}", function.name)),
-            ("AWS_LAMBDA_FUNCTION_NAME", function.name.clone()),
-            ("AWS_LAMBDA_FUNCTION_VERSION", "1".to_owned()),
-            ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "256".to_owned()),
-            ("AWS_LAMBDA_MAX_CONCURRENCY", CONCURRENCY.to_string()),
-            ("CLOCK_FILE", self.clock_file.display().to_string()),
-        ] {
-            variables.insert(name.to_owned(), value);
-        }
-        variables
+/// All variables of a function of a running stack, with those that Lambda itself sets. The function registers with the
+/// emulator at `runtime`, and reads in `clock_file` by how many seconds the stack's clock is moved.
+pub(crate) fn function_variables(
+    function: &FunctionSpec,
+    local: &Local<'_>,
+    (runtime, clock_file): (&str, &Path),
+) -> BTreeMap<String, String> {
+    let mut variables = local_variables(function, local);
+    for (name, value) in [
+        ("AWS_LAMBDA_RUNTIME_API", format!("{runtime}/.rt/{}", function.name)),
+        ("AWS_LAMBDA_FUNCTION_NAME", function.name.clone()),
+        ("AWS_LAMBDA_FUNCTION_VERSION", "1".to_owned()),
+        ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "256".to_owned()),
+        ("AWS_LAMBDA_MAX_CONCURRENCY", CONCURRENCY.to_string()),
+        ("CLOCK_FILE", clock_file.display().to_string()),
+    ] {
+        variables.insert(name.to_owned(), value);
     }
+    variables
 }

@@ -1,19 +1,19 @@
 //! A running province: it starts the processes, waits until they answer, and ends them.
 
 use crate::{
-    Result, StackError, binaries, cargo_lambda,
+    Result, StackError,
     engine::Engine,
-    environment::{Environment, Local, local_config},
+    environment::{Local, local_config},
     gateway::Gateway,
-    guard,
     issuer::Issuer,
     key_file::{Employee, KeyFile},
+    processes::{Processes, Programs},
     ready::{Ready, ready, session_script},
     receiver::Receiver,
-    runtime::{Runtime, http_probe},
+    runtime::Runtime,
     seed::Seed,
     state::{Running, StateDir},
-    template::{FunctionSpec, Template},
+    template::Template,
     tick::{Ticked, tick},
     triggers::{pump::Pump, schedule},
     workspace,
@@ -22,25 +22,10 @@ use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region, retry::Retr
 use mealticket_api::{auth::operator::Role, config::OperatorIssuer};
 use mealticket_domain::Timestamp;
 use mealticket_store::{Clock, Tables};
-use rustix::process::{Pid, Signal, kill_process};
 use serde::Serialize;
-use serde_json::{Value, json};
-use std::{
-    collections::BTreeMap,
-    fs::File,
-    path::{Path, PathBuf},
-    process::Stdio,
-    sync::Arc,
-    time::Duration,
-};
-use tokio::{
-    io::{AsyncBufReadExt, BufReader},
-    net::{TcpListener, TcpStream},
-    process::{Child, Command},
-    sync::mpsc,
-    task::JoinHandle,
-    time::Instant,
-};
+use serde_json::Value;
+use std::{path::PathBuf, sync::Arc};
+use tokio::{net::TcpListener, sync::mpsc, task::JoinHandle};
 
 /// How a stack is started.
 #[derive(Debug, Clone, Default)]
@@ -63,13 +48,14 @@ pub struct Options {
     pub app_origins: Vec<String>,
 }
 
-/// How many processes each function has. There are two, so that a thing which works only inside one process fails here.
-const INSTANCES: usize = 2;
-/// How long all functions together may take until they answer.
-const READY_WITHIN: Duration = Duration::from_secs(60);
-
-/// How long a function may take to return what it holds. Lambda gives 500 ms; a loaded laptop may need more.
-const GRACE: Duration = Duration::from_secs(1);
+/// A one-time code on its way to a phone. In production the SMS gateway sends it.
+#[derive(Debug, Clone, Serialize, serde::Deserialize)]
+pub struct Message {
+    /// The phone to which the code is sent.
+    pub phone: String,
+    /// The one-time code.
+    pub otp: String,
+}
 
 /// A running province. Its processes end when this value is dropped, and when this process ends, however it ends.
 pub struct Stack {
@@ -84,20 +70,11 @@ pub struct Stack {
     /// The operator's identity provider, as the functions are configured to trust it.
     operators: OperatorIssuer,
     province: String,
-    children: Vec<Child>,
+    processes: Processes,
     triggers: Vec<JoinHandle<()>>,
     state: StateDir,
     data: Option<PathBuf>,
     _engine: Engine,
-}
-
-/// A one-time code on its way to a phone. In production the SMS gateway sends it.
-#[derive(Debug, Clone, Serialize, serde::Deserialize)]
-pub struct Message {
-    /// The phone to which the code is sent.
-    pub phone: String,
-    /// The one-time code.
-    pub otp: String,
 }
 
 impl Stack {
@@ -106,78 +83,51 @@ impl Stack {
     ///
     /// Call it on the main thread: child processes are tied to the life of the thread that starts them.
     pub async fn start(options: &Options, say: &dyn Fn(&str)) -> Result<Self> {
-        let mut template = Template::read(&workspace::template())?;
-        if !options.app_origins.is_empty() {
-            template.set("AppOrigins", options.app_origins.join(","));
-        }
+        let template = template(options)?;
         let functions = template.functions()?;
         let seed = Seed::read(&workspace::seed())?;
         let front = listen(options.port, "--port").await?;
         let state = state(options, say)?;
         let keys = state.keys(&seed)?;
-
-        let program = cargo_lambda::ensure(say)?;
-        let binaries = if options.no_build {
-            binaries::directory(options.release)?
-        } else {
-            say("building the functions (minutes the first time, seconds after)");
-            binaries::build(options.release)?
-        };
+        let programs = Programs::ensure(options, say)?;
 
         let tables_file = options.data.as_ref().map(|_| state.tables_file());
         let engine = Engine::start(options.dynamodb_port, tables_file.as_deref(), &template.tables()?).await?;
         let issuer = Issuer::start(&keys).await?;
-        let environment = Environment {
-            state: &state,
-            tables_url: engine.url(),
-            strict: options.strict,
-            operators: issuer.url(),
-            clock_file: state.clock_file(),
-        };
-        let secrets = state.secrets_file();
-        let local =
-            Local { secrets: &secrets, strict: options.strict, operators: &issuer.url(), tables: &engine.url() };
+        let (secrets, tables, operators) = (state.secrets_file(), engine.url(), issuer.url());
+        let local = Local { secrets: &secrets, strict: options.strict, operators: &operators, tables: &tables };
         let config = local_config(&functions, &local)?;
+
         say("loading the seed province");
         let receiver = Receiver::start().await?;
-        let tables = Tables::new(client(&engine.url()), config.tables.clone(), Clock::system());
-        seed.load(&tables, &keys).await?;
-        seed.load_endpoints(&tables, &keys, &receiver).await?;
+        let handles = Tables::new(client(&tables), config.tables.clone(), Clock::system());
+        seed.load(&handles, &keys).await?;
+        seed.load_endpoints(&handles, &keys, &receiver).await?;
 
-        let runtime_port = free_port().await?;
-        let mut children = vec![start_cargo_lambda(&program, runtime_port, &state)?];
-        wait_until_listening(runtime_port).await?;
+        let mut processes = Processes::start(&programs, &state).await?;
         let (sender, messages) = mpsc::unbounded_channel();
-        for function in &functions {
-            for _ in 0..INSTANCES {
-                let variables = environment.variables(function, runtime_port);
-                children.push(start_function(&binaries, function, &variables, &state, &sender)?);
-            }
-        }
-        let address = front.local_addr().map_err(|error| StackError::caused("the gateway", error))?;
-        let runtime = Runtime::new(format!("http://127.0.0.1:{runtime_port}"))?;
-        wait_until_ready(&template, &runtime, &mut children, &state).await?;
+        processes.start_functions((&programs, &functions), &local, &state, &sender)?;
+        processes.wait_until_ready(&template, &state).await?;
+        let runtime = processes.runtime().clone();
         let running =
             Running { functions: runtime.url().to_owned(), clock_file: state.clock_file(), operators: issuer.url() };
         let clock = Clock::shifted_by(running.clock_file.clone());
         state.note_running(&running)?;
         let triggers = start_triggers(&template, &engine, &runtime, &clock)?;
+        let address = front.local_addr().map_err(|error| StackError::caused("the gateway", error))?;
         let gateway = Arc::new(Gateway::new((template.routes()?, template.cors()), &functions, runtime, clock));
         tokio::spawn(gateway.serve(front));
-        let ready = ready(&seed, &config, format!("http://{address}"), engine.url())?;
-        let (operators, province) = (config.operators.clone(), config.province.code().to_owned());
-        let data = options.data.as_ref().map(|_| state.path().to_path_buf());
         Ok(Stack {
-            ready,
+            ready: ready(&seed, &config, format!("http://{address}"), tables)?,
             keys,
             messages,
             receiver,
-            operators,
-            province,
-            children,
+            operators: config.operators.clone(),
+            province: config.province.code().to_owned(),
+            processes,
             triggers,
+            data: options.data.as_ref().map(|_| state.path().to_path_buf()),
             state,
-            data,
             _engine: engine,
         })
     }
@@ -205,25 +155,20 @@ impl Stack {
 
     /// Ends every process and waits for it. The functions get a signal first, as from Lambda, so that they return
     /// leased stock.
-    pub async fn stop(mut self) {
+    pub async fn stop(self) {
         self.triggers.iter().for_each(JoinHandle::abort);
         self.state.forget_running();
-        // The first process is the runtime's API. The others need it until they have ended.
-        let ending = self.children.iter_mut().skip(1).map(|child| {
-            if let Some(pid) = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw) {
-                // A process that has ended already is fine.
-                let _ = kill_process(pid, Signal::TERM);
-            }
-            tokio::time::timeout(GRACE, child.wait())
-        });
-        for ended in ending.collect::<Vec<_>>() {
-            let _ = ended.await;
-        }
-        for child in &mut self.children {
-            // A process that has ended already is fine.
-            let _ = child.kill().await;
-        }
+        self.processes.stop().await;
     }
+}
+
+/// The template, with the options' values for its parameters.
+fn template(options: &Options) -> Result<Template> {
+    let mut template = Template::read(&workspace::template())?;
+    if !options.app_origins.is_empty() {
+        template.set("AppOrigins", options.app_origins.join(","));
+    }
+    Ok(template)
 }
 
 /// Opens the directory of a stack that starts.
@@ -251,91 +196,11 @@ pub fn client(url: &str) -> aws_sdk_dynamodb::Client {
     aws_sdk_dynamodb::Client::from_conf(config)
 }
 
-async fn listen(port: u16, option: &str) -> Result<TcpListener> {
+/// Listens on a port of this machine; 0 takes any free one. The refusal names `option`.
+pub(crate) async fn listen(port: u16, option: &str) -> Result<TcpListener> {
     TcpListener::bind(("127.0.0.1", port)).await.map_err(|error| {
         StackError(format!("port {port} on 127.0.0.1 is not free ({error}); choose another with {option}"))
     })
-}
-
-async fn free_port() -> Result<u16> {
-    let address = listen(0, "--port").await?.local_addr();
-    address.map(|address| address.port()).map_err(|error| StackError::caused("a free port", error))
-}
-
-fn start_cargo_lambda(program: &Path, port: u16, state: &StateDir) -> Result<Child> {
-    let mut command = guard::guarded(program)?;
-    command
-        .args(["lambda", "watch", "--only-lambda-apis", "--concurrency", "1", "--ignore-changes"])
-        .args(["-A", "127.0.0.1", "-P", &port.to_string(), "--disable-cors"])
-        // The manifest names another file, for plain `cargo lambda watch`. This emulator starts no function, so it gets
-        // an empty one.
-        .arg("--env-file")
-        .arg(state.empty_file()?)
-        .current_dir(workspace::root())
-        .stdout(log(state, "cargo-lambda")?)
-        .stderr(log(state, "cargo-lambda")?);
-    spawn(command, "cargo-lambda")
-}
-
-fn start_function(
-    binaries: &Path,
-    function: &FunctionSpec,
-    variables: &BTreeMap<String, String>,
-    state: &StateDir,
-    messages: &mpsc::UnboundedSender<Message>,
-) -> Result<Child> {
-    let binary = binaries.join(&function.name);
-    if !binary.exists() {
-        return Err(StackError(format!("{} is not built; leave --no-build out", binary.display())));
-    }
-    let mut command = guard::guarded(&binary)?;
-    command.env_clear().envs(variables).stdout(Stdio::piped()).stderr(log(state, &function.name)?);
-    let mut child = spawn(command, &function.name)?;
-    if let Some(output) = child.stdout.take() {
-        tokio::spawn(relay(output, messages.clone()));
-    }
-    Ok(child)
-}
-
-/// Reads the one-time codes that a function prints, and passes them on.
-async fn relay(output: tokio::process::ChildStdout, messages: mpsc::UnboundedSender<Message>) {
-    #[derive(serde::Deserialize)]
-    struct Line {
-        message: Message,
-    }
-    let mut lines = BufReader::new(output).lines();
-    while let Ok(Some(line)) = lines.next_line().await {
-        if let Ok(Line { message }) = serde_json::from_str(&line)
-            && messages.send(message).is_err()
-        {
-            return;
-        }
-    }
-}
-
-fn log(state: &StateDir, process: &str) -> Result<File> {
-    let path = state.log_file(process);
-    let opened = File::options().create(true).append(true).open(&path);
-    opened.map_err(|error| StackError::caused(path.display(), error))
-}
-
-fn spawn(command: std::process::Command, name: &str) -> Result<Child> {
-    let mut command = Command::from(command);
-    command.stdin(Stdio::null()).kill_on_drop(true);
-    command.spawn().map_err(|error| StackError::caused(format!("{name} does not start"), error))
-}
-
-/// Waits until the runtime's API listens. A function that registers for its own shutdown calls it once, before anything
-/// else.
-async fn wait_until_listening(port: u16) -> Result<()> {
-    let give_up_at = Instant::now() + READY_WITHIN;
-    while TcpStream::connect(("127.0.0.1", port)).await.is_err() {
-        if Instant::now() >= give_up_at {
-            return Err(StackError("cargo-lambda does not listen; see cargo-lambda.log".to_owned()));
-        }
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-    Ok(())
 }
 
 /// Starts the pumps of the streams and the schedules.
@@ -356,44 +221,4 @@ fn start_triggers(
         triggers.push(tokio::spawn(schedule::run(schedule, runtime.clone(), clock.clone())));
     }
     Ok(triggers)
-}
-
-/// Asks every function until it answers. A child process that has ended never will: then the error names its log.
-async fn wait_until_ready(
-    template: &Template,
-    runtime: &Runtime,
-    children: &mut [Child],
-    state: &StateDir,
-) -> Result<()> {
-    let give_up_at = Instant::now() + READY_WITHIN;
-    for function in template.functions()? {
-        loop {
-            if is_up(template, runtime, &function.name).await? {
-                break;
-            }
-            let ended = children.iter_mut().any(|child| child.try_wait().is_ok_and(|status| status.is_some()));
-            if ended || Instant::now() >= give_up_at {
-                let log = state.log_file(&function.name);
-                return Err(StackError(format!("{} does not answer; see {}", function.name, log.display())));
-            }
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        }
-    }
-    Ok(())
-}
-
-/// Sends a function an event that changes nothing: a route that nobody has, an empty batch, or its schedule.
-async fn is_up(template: &Template, runtime: &Runtime, function: &str) -> Result<bool> {
-    let scheduled = template.schedules()?.into_iter().find(|schedule| schedule.function == function);
-    let probe = match &scheduled {
-        Some(scheduled) => schedule::event_once(scheduled, Clock::system().now()),
-        None if template.mappings()?.iter().any(|mapping| mapping.function == function) => {
-            json!({ "Records": [], "shardId": "probe" })
-        }
-        None => http_probe(),
-    };
-    let asked = tokio::time::timeout(Duration::from_secs(5), runtime.succeed(function, &probe)).await;
-    let Ok(Some(reply)) = asked else { return Ok(false) };
-    let status = reply.get("statusCode").and_then(Value::as_u64);
-    Ok(status.is_none_or(|status| status == 404))
 }
