@@ -1,5 +1,6 @@
 //! A province in one process.
 
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use mealticket_api::{
     Deps,
@@ -191,6 +192,23 @@ impl World {
         }
         items.sort();
         items.join("\n")
+    }
+
+    /// Puts a value that no code of ours would write into an item, which is made if it is missing. Returns the value that
+    /// stood there.
+    pub async fn overwrite(
+        &self,
+        table: &str,
+        (pk, sk): (&str, &str),
+        attribute: &str,
+        value: AttributeValue,
+    ) -> Option<AttributeValue> {
+        let call = client(&self.engine.url()).update_item().table_name(table).return_values(ReturnValue::UpdatedOld);
+        let call = call.key("pk", AttributeValue::S(pk.to_owned())).key("sk", AttributeValue::S(sk.to_owned()));
+        let call = call.update_expression("SET #attribute = :value");
+        let call =
+            call.expression_attribute_names("#attribute", attribute).expression_attribute_values(":value", value);
+        call.send().await.unwrap().attributes.and_then(|mut old| old.remove(attribute))
     }
 
     /// The handles of another execution environment, which shares nothing with this one but the tables and the clock.

@@ -1,3 +1,4 @@
+use aws_sdk_dynamodb::types::AttributeValue;
 use mealticket_domain::{
     Campaign, Coupon, CouponStatus, Fen, Fingerprint, HoldRequest, Reason, RedeemDecision, RedeemRefusal,
     RedeemRequest, StoreScope, Terms, redemption::decide,
@@ -368,18 +369,9 @@ async fn a_coupon_of_a_newer_schema_is_corrupt_and_not_guessed_at() {
     let world = World::new().await;
     let campaign = world.campaign(1).await;
     let coupon = claimed(&world, &campaign).await;
-    let name = &world.deps.stack.config.tables.members;
-    mealticket_local::stack::client(&world.engine.url())
-        .update_item()
-        .table_name(name)
-        .key("pk", aws_sdk_dynamodb::types::AttributeValue::S(format!("MEMBER#{}", coupon.key.member.get())))
-        .key("sk", aws_sdk_dynamodb::types::AttributeValue::S("COUPON#0000001#00".into()))
-        .update_expression("SET #s = :two")
-        .expression_attribute_names("#s", "schema")
-        .expression_attribute_values(":two", aws_sdk_dynamodb::types::AttributeValue::N("2".into()))
-        .send()
-        .await
-        .unwrap();
+    let key = (format!("MEMBER#{}", coupon.key.member.get()), "COUPON#0000001#00");
+    let newer = AttributeValue::N("2".to_owned());
+    world.overwrite(&world.deps.stack.config.tables.members, (&key.0, key.1), "schema", newer).await;
     let error = world.tables().members.read_coupon(coupon.key).await.unwrap_err();
     assert_eq!(error.to_string(), "coupon has no sound schema");
     assert!(!error.is_retryable());
