@@ -296,8 +296,8 @@ async fn an_environment_that_has_seen_nothing_of_late_loses_one_race_and_no_more
 /// How a flash sale begins. Hundreds of processes that hold no lease ask at one moment, for a stock of 32 shards and
 /// for a stock of one.
 ///
-/// They are patient here. The test shows that each of them is served and that no unit is lost, and not how fast this
-/// machine is.
+/// They do not give up here. The test shows that each of them is served and that no unit is lost, and not how fast this
+/// machine is: with other work beside it, two minutes were not enough.
 #[tokio::test(flavor = "multi_thread")]
 async fn hundreds_of_environments_that_start_at_one_moment_are_all_served() {
     const ENVIRONMENTS: u64 = 256;
@@ -305,7 +305,7 @@ async fn hundreds_of_environments_that_start_at_one_moment_are_all_served() {
         let world = Arc::new(World::new().await);
         let campaign = world.campaign_like(1, no, stock, 1).await;
         let tasks = (0..ENVIRONMENTS).map(|_| {
-            let tables = world.another_environment().giving_up_after(Duration::from_secs(120));
+            let tables = world.another_environment().giving_up_after(Duration::from_secs(3_600));
             let (campaign, request) = (Arc::clone(&campaign), world.claim(world.member(), 1));
             tokio::spawn(async move {
                 let outcome = tables.members.claim(&tables.catalog, &tables.stock, &campaign, &request).await;
