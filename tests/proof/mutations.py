@@ -102,6 +102,8 @@ MUTATIONS = [
     ("a record without a time is old", STORE + "catalog/records.rs", "unwrap_or(Timestamp::MAX)", "unwrap_or(Timestamp::MIN)"),
     ("a reversal is sent with every later change", DOMAIN + "books/journal/event.rs", "redemption.reversal.is_some() && !was_reversed", "redemption.reversal.is_some() && (was_reversed || !was_reversed)"),
     ("sequence numbers are compared as text", DOMAIN + "books/journal/position.rs", "self.rank().cmp(&other.rank()).then_with(|| self.0.cmp(&other.0))", "self.0.cmp(&other.0)"),
+    ("what is remembered grows old by the steady clock alone", STORE + "table/clock.rs", "moment.steady.elapsed().max(Duration::from_millis(by_wall))", "moment.steady.elapsed().max(Duration::from_millis(by_wall) * 0)"),
+    ("a changed limit of a day counts from midnight", DOMAIN + "claims/stock.rs", "self.taken.map_or(self.left, |taken| share.saturating_sub(taken))", "self.taken.map_or(self.left, |_| self.left.min(share))"),
     ("a lease is swept before its fence", DOMAIN + "claims/stock.rs", "now >= self.until.plus_seconds(FENCE_SECONDS)", "now >= self.until"),
     ("a lost race sends an environment to a shard it knows less of", STORE + "stock/shards.rs", "                seen.shards.insert(no, stands.clone());", "                seen.home = None;\n                seen.shards.insert(no, stands.clone());"),
     ("all of a swept lease comes back", STORE + "stock/sweep.rs", "stands.returned(fenced.id, spent, AfterReturn::Closed)", "stands.returned(fenced.id, 0 * spent, AfterReturn::Closed)"),

@@ -97,13 +97,31 @@ impl Lease {
     }
 }
 
-/// What may still be leased today, when the campaign limits a day.
+/// What was leased on a day, when the campaign limits a day.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct DayQuota {
     /// The province's day that the quota is of.
     pub day: ProvinceDay,
-    /// Units left of that day.
+    /// Units leased on that day and not returned. What is left follows from it and from the limit as it is now. `None` in
+    /// what older releases wrote: then `left` stands, whatever the limit is now.
+    pub taken: Option<u64>,
+    /// Units that were left of the limit as it was at the last lease.
     pub left: u64,
+}
+
+impl DayQuota {
+    /// Units left of a limit.
+    fn left_of(&self, share: u64) -> u64 {
+        self.taken.map_or(self.left, |taken| share.saturating_sub(taken))
+    }
+
+    /// The quota after a lease under a limit that leaves room for it.
+    fn with_leased(day: ProvinceDay, before: Option<&DayQuota>, share: u64, units: u64) -> Self {
+        let before = before.filter(|quota| quota.day == day);
+        let left = before.map_or(share, |quota| quota.left_of(share));
+        let taken = before.map_or(0, |quota| quota.taken.unwrap_or(share.saturating_sub(left)));
+        DayQuota { day, taken: Some(taken + units), left: left - units }
+    }
 }
 
 /// One shard of a campaign's stock: one item of the table.
@@ -147,7 +165,7 @@ impl Shard {
     /// nothing.
     fn left_of(&self, today: ProvinceDay, share: u64) -> u64 {
         match self.day {
-            Some(quota) if quota.day == today => quota.left,
+            Some(quota) if quota.day == today => quota.left_of(share),
             Some(quota) if quota.day > today => 0,
             _ => share,
         }
@@ -172,7 +190,7 @@ impl Shard {
         shard.seq += 1;
         shard.remaining -= units;
         shard.day = match request.day_share {
-            Some(share) => Some(DayQuota { day: today, left: self.left_of(today, share) - units }),
+            Some(share) => Some(DayQuota::with_leased(today, self.day.as_ref(), share, units)),
             None => self.day,
         };
         shard.leases.insert(request.id, lease);
@@ -199,6 +217,7 @@ impl Shard {
         shard.remaining += back;
         if let Some(quota) = shard.day.as_mut().filter(|quota| quota.day == day) {
             quota.left += back;
+            quota.taken = quota.taken.map(|taken| taken.saturating_sub(back));
         }
         shard
     }
@@ -259,8 +278,34 @@ mod tests {
         assert!(two.returned(LeaseId([2; 16]), 0, AfterReturn::Closed).leased(&ask(3, noon())).is_some());
         let (next, _) = two.leased(&ask(4, tomorrow)).unwrap();
         let back = next.returned(LeaseId([1; 16]), 0, AfterReturn::Closed);
-        assert_eq!((back.remaining, back.day.unwrap().left), (98, 1));
+        assert_eq!((back.remaining, back.day.unwrap().left_of(2)), (98, 1));
         assert_eq!(next.leased(&ask(5, noon())), None, "a clock that runs behind leases nothing");
+    }
+
+    #[test]
+    fn a_changed_limit_counts_at_once_and_with_what_was_leased_before() {
+        let ask = |id: u8, share| LeaseRequest { day_share: Some(share), ..ask(id, 1) };
+        let mut shard = Shard::with_units(100);
+        for id in 1..=8 {
+            shard = shard.leased(&ask(id, 10)).unwrap().0;
+        }
+        let left = |shard: &Shard, share| shard.available(noon().province_day(), Some(share));
+        assert_eq!([5, 8, 9, 10, 50].map(|share| left(&shard, share)), [0, 0, 1, 2, 42]);
+        assert_eq!(shard.leased(&ask(9, 8)), None);
+        let back = shard.returned(LeaseId([1; 16]), 0, AfterReturn::Closed);
+        assert_eq!([5, 8, 10].map(|share| left(&back, share)), [0, 1, 3]);
+        // Lowered and raised again: nothing is forgotten.
+        let (next, _) = back.leased(&ask(9, 8)).unwrap();
+        assert_eq!([8, 10].map(|share| left(&next, share)), [0, 2]);
+    }
+
+    #[test]
+    fn a_quota_of_an_older_release_stands_until_midnight() {
+        let day = noon().province_day();
+        let shard = Shard { day: Some(DayQuota { day, taken: None, left: 3 }), ..Shard::with_units(100) };
+        assert_eq!(shard.available(day, Some(10)), 3);
+        let (next, _) = shard.leased(&LeaseRequest { day_share: Some(10), ..ask(1, 1) }).unwrap();
+        assert_eq!((next.available(day, Some(10)), next.available(day, Some(12))), (2, 4));
     }
 
     #[test]

@@ -201,6 +201,7 @@ fn shard_item(campaign: CampaignNo, no: u16, shard: &Shard) -> Item {
         ("day_left", shard.day.map(|quota| number(quota.left))),
         ("leases", Some(AttributeValue::M(leases))),
     ]))
+        ("day_taken", shard.day.and_then(|quota| quota.taken).map(number)),
 }
 
 /// A lease in the shard's map. Its names are short, because every write of the shard pays for every open lease.
@@ -222,10 +223,11 @@ fn read_shard(item: &Item) -> Result<(u16, Shard), StoreError> {
     let left = read.optional("day_left", Reader::number)?;
     Ok((
         no,
+    let taken = read.optional("day_taken", Reader::number)?;
         Shard {
             seq: read.number("seq")?,
             remaining: read.number("remaining")?,
-            day: day.zip(left).map(|(day, left)| DayQuota { day, left }),
+            day: day.zip(left).map(|(day, left)| DayQuota { day, taken, left }),
             leases: leases.collect::<Result<_, StoreError>>()?,
         },
     ))
