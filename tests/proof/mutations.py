@@ -86,7 +86,7 @@ MUTATIONS = [
     ("a reversal overlooks what came in between", STORE + "members/clauses.rs", '"size(redemptions) = :redemptions"', '"size(redemptions) >= :redemptions"'),
     ("a hold is placed over another", STORE + "members/clauses.rs", 'None => "attribute_not_exists(held)",', 'None => "attribute_exists(pk)",'),
     ("a late release ends a newer hold", STORE + "members/hold.rs", '"held = :seen_hold AND hold_until > :now"', '"(held = :seen_hold OR attribute_exists(held)) AND hold_until > :now"'),
-    ("a day that is used up is so tomorrow", STORE + "stock/desk.rs", "of == wall.province_day()).then_some", "(of == of)).then_some"),
+    ("a day that is used up is so tomorrow", STORE + "stock/desk.rs", " && refusal.of_day == wall.province_day();", ";"),
     ("a hold makes a coupon last", DOMAIN + "coupons/hold.rs", ".min(coupon.valid_until),", ","),
     ("a hold's key is forgotten", DOMAIN + "coupons/hold.rs", "filter(|hold| hold.key == asked.key)", "filter(|hold| hold.key == asked.key && !hold.ended)"),
     ("a released hold counts", DOMAIN + "coupons/coupon.rs", "filter(|hold| !hold.ended && now < hold.until)", "filter(|hold| now < hold.until)"),

@@ -98,7 +98,7 @@ impl<H: Handles> Deps<H> {
     /// 401 without a good token, 403 for another province, role or scope, 503 when the provider's keys cannot
     /// be had.
     pub async fn operator(&self, request: &Request, who: Who) -> Result<Operator, ApiError> {
-        self.stack.operator_tokens.principal(request.bearer(), self.now()).await?.allowed(who)
+        self.stack.operator_tokens.principal(request.bearer(), self.tables.clock()).await?.allowed(who)
     }
 }
 

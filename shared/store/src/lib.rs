@@ -13,7 +13,7 @@ mod tables;
 pub use path::AttributePath;
 pub use table::{
     budget::{ANSWER_WITHIN, Budget},
-    clock::Clock,
+    clock::{Clock, Moment},
     error::{StoreError, WasApplied},
     meter::Capacity,
 };

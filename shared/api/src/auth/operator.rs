@@ -18,10 +18,11 @@ use jsonwebtoken::{
     jwk::{AlgorithmParameters, EllipticCurve, Jwk, JwkSet, PublicKeyUse},
 };
 use mealticket_domain::{Province, Timestamp};
+use mealticket_store::{Clock, Moment};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use std::{collections::BTreeSet, fmt, sync::Arc, time::Duration};
-use tokio::{sync::Mutex, time::Instant};
+use tokio::sync::Mutex;
 
 /// An operator's token lives at most this long, from its `iat` to its `exp`: an hour.
 ///
@@ -134,7 +135,7 @@ pub struct OperatorTokens {
     provider: OperatorIssuer,
     province: Province,
     /// The newest key set, and when it was fetched.
-    known: Mutex<Option<(Arc<JwkSet>, Instant)>>,
+    known: Mutex<Option<(Arc<JwkSet>, Moment)>>,
     /// Held by the request that asks the provider, so that only one does.
     fetching: Mutex<Fetching>,
 }
@@ -143,7 +144,7 @@ pub struct OperatorTokens {
 #[derive(Default)]
 struct Fetching {
     http: Option<reqwest::Client>,
-    asked_at: Option<Instant>,
+    asked_at: Option<Moment>,
 }
 
 impl OperatorTokens {
@@ -152,19 +153,19 @@ impl OperatorTokens {
         OperatorTokens { provider: provider.clone(), province, known: Mutex::default(), fetching: Mutex::default() }
     }
 
-    /// The operator whom a token was given to, if it counts at `now`.
+    /// The operator whom a token was given to, if it counts now. The provider's keys grow old by whichever clock is ahead.
     ///
     /// 401 without a good token. 403 when it is for another province. 503 when the provider's keys cannot be
     /// had.
-    pub async fn principal(&self, token: Option<&str>, now: Timestamp) -> Result<Operator, ApiError> {
+    pub async fn principal(&self, token: Option<&str>, clock: &Clock) -> Result<Operator, ApiError> {
         let token = token.ok_or_else(unauthenticated)?;
         let header = header(token).ok_or_else(unauthenticated)?;
         if !self.is_kind(header.typ.as_deref()) {
             return Err(unauthenticated());
         }
         let kid = header.kid.ok_or_else(unauthenticated)?;
-        let set = self.key_set(&kid).await?;
-        let (provinces, operator) = self.read(token, &kid, &set, now).ok_or_else(unauthenticated)?;
+        let set = self.key_set(&kid, clock).await?;
+        let (provinces, operator) = self.read(token, &kid, &set, clock.now()).ok_or_else(unauthenticated)?;
         if provinces.contains(self.province.code()) { Ok(operator) } else { Err(Code::Forbidden.into()) }
     }
 
@@ -209,35 +210,36 @@ impl OperatorTokens {
     ///
     /// A stale set is better than none: within an hour it counts when the provider does not answer. 503 after
     /// that.
-    async fn key_set(&self, kid: &str) -> Result<Arc<JwkSet>, ApiError> {
-        if let Some(set) = self.fresh(kid).await {
+    async fn key_set(&self, kid: &str, clock: &Clock) -> Result<Arc<JwkSet>, ApiError> {
+        if let Some(set) = self.fresh(kid, clock).await {
             return Ok(set);
         }
         // One request asks the provider. The others wait for it, except those whose key is known.
         let mut fetching = self.fetching.lock().await;
-        if let Some(set) = self.fresh(kid).await {
+        if let Some(set) = self.fresh(kid, clock).await {
             return Ok(set);
         }
-        if fetching.asked_at.is_none_or(|asked_at| asked_at.elapsed() >= ASK_AGAIN_AFTER) {
-            fetching.asked_at = Some(Instant::now());
+        if fetching.asked_at.is_none_or(|asked_at| clock.age(&asked_at) >= ASK_AGAIN_AFTER) {
+            let asked_at = clock.moment();
+            fetching.asked_at = Some(asked_at);
             match self.fetch(&mut fetching).await {
                 Ok(set) => {
                     let set = Arc::new(set);
-                    *self.known.lock().await = Some((Arc::clone(&set), Instant::now()));
+                    *self.known.lock().await = Some((Arc::clone(&set), asked_at));
                     return Ok(set);
                 }
                 Err(error) => tracing::warn!(cause = error, "the operators' key set could not be had"),
             }
         }
         let known = self.known.lock().await.clone();
-        let usable = known.filter(|(_, fetched_at)| fetched_at.elapsed() < STALE_FOR);
+        let usable = known.filter(|(_, fetched_at)| clock.age(fetched_at) < STALE_FOR);
         usable.map(|(set, _)| set).ok_or_else(|| ApiError::unavailable("the operators' key set could not be had"))
     }
 
     /// The key set, when it is fresh and has this key.
-    async fn fresh(&self, kid: &str) -> Option<Arc<JwkSet>> {
+    async fn fresh(&self, kid: &str, clock: &Clock) -> Option<Arc<JwkSet>> {
         let known = self.known.lock().await.clone();
-        known.filter(|(set, at)| at.elapsed() < FRESH_FOR && set.find(kid).is_some()).map(|(set, _)| set)
+        known.filter(|(set, at)| clock.age(at) < FRESH_FOR && set.find(kid).is_some()).map(|(set, _)| set)
     }
 
     /// Asks the provider for its key set, without a proxy and without following a redirect.

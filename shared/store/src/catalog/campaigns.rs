@@ -8,6 +8,7 @@ use crate::{
         cache::jittered,
         calls::Write,
         clauses::IS_NEW,
+        clock::Moment,
         error::StoreError,
     },
 };
@@ -34,14 +35,14 @@ impl Catalog {
     ///
     /// Cost: nothing while cached; then 1 GetItem, ½ R for each 4 KB, the terms included.
     pub async fn read_campaign(&self, no: CampaignNo) -> Result<Option<Arc<Campaign>>, StoreError> {
-        if let Some(known) = self.cache.campaigns.fresh(&no) {
+        if let Some(known) = self.cache.campaigns.fresh(&no, self.table.clock()) {
             return Ok(Some(known));
         }
-        let call = self.table.get_item();
+        let (call, since) = (self.table.get_item(), self.table.clock().moment());
         let Some(item) = self.table.get(call.set_key(Some(keys::campaign(no).attributes()))).await? else {
             return Ok(None);
         };
-        Ok(Some(self.remember(read_campaign(&item)?)))
+        Ok(Some(self.remember(read_campaign(&item)?, since)))
     }
 
     /// Every campaign, at most 30 seconds old, in the order of their numbers. Campaigns that are
@@ -50,9 +51,10 @@ impl Catalog {
     /// One campaign that is unsound makes the whole directory `Corrupt`. Cost: nothing while cached; then 1 Query, ½ R
     /// for each 4 KB of the whole directory.
     pub async fn list_campaigns(&self) -> Result<Arc<Vec<Arc<Campaign>>>, StoreError> {
-        if let Some(known) = self.cache.directory.fresh(&()) {
+        if let Some(known) = self.cache.directory.fresh(&(), self.table.clock()) {
             return Ok(known);
         }
+        let since = self.table.clock().moment();
         let call = self.table.query_prefix(keys::CAMPAIGNS.to_owned(), keys::CAMPAIGN);
         let items = self.table.query_all(call).await?;
         let campaigns = items.iter().map(|item| read_campaign(item).map(|campaign| self.remember(campaign)));
@@ -61,12 +63,12 @@ impl Catalog {
         Ok(directory)
     }
 
-    /// Caches a campaign, and its newest terms as a frozen version.
-    fn remember(&self, campaign: Campaign) -> Arc<Campaign> {
+    /// Caches a campaign that was asked for at `since`, and its newest terms as a frozen version.
+    fn remember(&self, campaign: Campaign, since: Moment) -> Arc<Campaign> {
         let campaign = Arc::new(campaign);
         let newest = ((campaign.no, campaign.terms.version), Arc::new(campaign.terms.clone()));
-        self.cache.terms.keep(newest.0, newest.1, FROZEN);
-        self.cache.campaigns.keep(campaign.no, Arc::clone(&campaign), jittered());
+        self.cache.terms.keep(newest.0, newest.1, since, FROZEN);
+        self.cache.campaigns.keep(campaign.no, Arc::clone(&campaign), since, jittered());
         campaign
     }
 
@@ -76,16 +78,16 @@ impl Catalog {
     ///
     /// Errors: `Corrupt` also when there is no such version, because a coupon that names it was claimed under it.
     pub async fn read_terms(&self, no: CampaignNo, version: u32) -> Result<Arc<Terms>, StoreError> {
-        if let Some(known) = self.cache.terms.fresh(&(no, version)) {
+        if let Some(known) = self.cache.terms.fresh(&(no, version), self.table.clock()) {
             return Ok(known);
         }
-        let call = self.table.get_item();
+        let (call, since) = (self.table.get_item(), self.table.clock().moment());
         // Strongly consistent: a version that a coupon names is there.
         let item =
             self.table.get(call.set_key(Some(keys::terms(no, version).attributes())).consistent_read(true)).await?;
         let item = item.ok_or(StoreError::Corrupt { item: "terms", attribute: "pk" })?;
         let terms = Arc::new(read_terms(&Reader::new(&item, "terms"))?);
-        self.cache.terms.keep((no, version), Arc::clone(&terms), FROZEN);
+        self.cache.terms.keep((no, version), Arc::clone(&terms), since, FROZEN);
         Ok(terms)
     }
 
@@ -96,14 +98,14 @@ impl Catalog {
     pub(crate) fn rule(&self, campaign: &Campaign) -> Result<Option<Arc<Rule>>, StoreError> {
         let version = (campaign.no, campaign.terms.version);
         let Some(eligibility) = &campaign.terms.eligibility else { return Ok(None) };
-        if let Some(known) = self.cache.rules.fresh(&version) {
+        if let Some(known) = self.cache.rules.fresh(&version, self.table.clock()) {
             return Ok(Some(known));
         }
         // Every rule in the catalog was compiled before it was published.
         let rule =
             eligibility.compile().map_err(|_| StoreError::Corrupt { item: "campaign", attribute: "document" })?;
         let rule = Arc::new(rule);
-        self.cache.rules.keep(version, Arc::clone(&rule), FROZEN);
+        self.cache.rules.keep(version, Arc::clone(&rule), self.table.clock().moment(), FROZEN);
         Ok(Some(rule))
     }
 
@@ -116,16 +118,16 @@ impl Catalog {
         no: CampaignNo,
         version: u32,
     ) -> Result<Option<Arc<SettlementTerms>>, StoreError> {
-        if let Some(known) = self.cache.settlements.fresh(&(no, version)) {
+        if let Some(known) = self.cache.settlements.fresh(&(no, version), self.table.clock()) {
             return Ok(Some(known));
         }
-        let call = self.table.get_item();
+        let (call, since) = (self.table.get_item(), self.table.clock().moment());
         let call = call.set_key(Some(keys::settlement(no, version).attributes())).consistent_read(true);
         let Some(item) = self.table.get(call).await? else { return Ok(None) };
         let read = Reader::new(&item, "settlement terms");
         let terms = serde_json::from_str(read.str("document")?).map_err(|_| read.corrupt("document"))?;
         let terms = Arc::new(terms);
-        self.cache.settlements.keep((no, version), Arc::clone(&terms), FROZEN);
+        self.cache.settlements.keep((no, version), Arc::clone(&terms), since, FROZEN);
         Ok(Some(terms))
     }
 

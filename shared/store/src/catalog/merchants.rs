@@ -53,13 +53,14 @@ impl Catalog {
     /// An unknown id is asked for every time. Cost: nothing while cached; then 1 Query, ½ R for each
     /// 4 KB, endpoints included.
     pub async fn read_merchant(&self, id: &MerchantId) -> Result<Option<Arc<MerchantRecord>>, StoreError> {
-        if let Some(known) = self.cache.merchants.fresh(id) {
+        if let Some(known) = self.cache.merchants.fresh(id, self.table.clock()) {
             return Ok(Some(known));
         }
+        let since = self.table.clock().moment();
         let items = self.table.query_all(self.table.query_partition(keys::merchant_partition(id))).await;
         let Some(record) = read_merchant(id, &items?)? else { return Ok(None) };
         let record = Arc::new(record);
-        self.cache.merchants.keep(id.clone(), Arc::clone(&record), jittered());
+        self.cache.merchants.keep(id.clone(), Arc::clone(&record), since, jittered());
         Ok(Some(record))
     }
 

@@ -1,6 +1,7 @@
 //! What one execution environment holds of a campaign's stock. All of it is in memory; nothing here asks a table.
 
 use super::shards::Seen;
+use crate::table::clock::{Clock, Moment};
 use mealticket_domain::{
     CampaignNo, LeaseId, ProvinceDay, Timestamp,
     stock::{AfterReturn, HAND_OUT_SECONDS, LEASE_SECONDS, LEASE_UNITS_MAX, Lease, Shard},
@@ -61,7 +62,7 @@ pub(super) enum HandBack {
     Everything,
 }
 
-/// The time over which demand is counted. A lease is for as many claims as came in the last two seconds.
+/// The time over which demand is counted, by whichever clock is ahead. A lease is for as many claims as came in the last two seconds.
 const DEMAND_OVER: Duration = Duration::from_secs(2);
 
 fn seconds(seconds: i64) -> Duration {
@@ -220,11 +221,21 @@ pub(crate) struct Desk {
 struct Front {
     held: Vec<Arc<Held>>,
     /// When the latest claims came: at most as many as a lease can be sized for.
-    claims: VecDeque<Instant>,
-    /// The last refusal, until when it is remembered, and of which day it is.
-    refusal: Option<(Instant, NoUnit, ProvinceDay)>,
+    claims: VecDeque<Moment>,
+    /// The last refusal.
+    refusal: Option<Refusal>,
     /// Whether a task returns what runs out.
     tended: bool,
+}
+
+/// A refusal that is remembered for a moment.
+#[derive(Clone, Copy)]
+struct Refusal {
+    reason: NoUnit,
+    /// What a day has used up is there again on the next.
+    of_day: ProvinceDay,
+    since: Moment,
+    remembered_for: Duration,
 }
 
 impl Desk {
@@ -233,34 +244,34 @@ impl Desk {
     }
 
     /// Counts a claim as demand.
-    pub(super) fn count_claim(&self) {
+    pub(super) fn count_claim(&self, clock: &Clock) {
         let mut front = self.front();
         if front.claims.len() as u64 >= LEASE_UNITS_MAX {
             front.claims.pop_front();
         }
-        front.claims.push_back(Instant::now());
+        front.claims.push_back(clock.moment());
     }
 
     /// Claims of the last two seconds, at most as many as a lease can be sized for.
-    pub(super) fn demand(&self) -> u64 {
-        self.front().claims.iter().filter(|at| at.elapsed() < DEMAND_OVER).count() as u64
+    pub(super) fn demand(&self, clock: &Clock) -> u64 {
+        self.front().claims.iter().filter(|at| clock.age(at) < DEMAND_OVER).count() as u64
     }
 
     /// The answer that needs no table: a unit of a lease that is handed out, or a refusal that is fresh.
-    pub(super) fn at_once(&self, wall: Timestamp, day: Option<ProvinceDay>) -> Option<Reserved> {
-        let front = self.front();
+    pub(super) fn at_once(&self, clock: &Clock, day: Option<ProvinceDay>) -> Option<Reserved> {
+        let (wall, front) = (clock.now(), self.front());
         if let Some(held) = front.held.iter().find(|held| held.take(wall, day)) {
             return Some(Reserved::Unit(Reservation { held: Arc::clone(held), settled: false }));
         }
-        let (until, refusal, of) = front.refusal?;
-        // What a day has used up is there again on the next.
-        (Instant::now() < until && of == wall.province_day()).then_some(Reserved::NoUnit(refusal))
+        let refusal = front.refusal?;
+        let counts = clock.age(&refusal.since) < refusal.remembered_for && refusal.of_day == wall.province_day();
+        counts.then_some(Reserved::NoUnit(refusal.reason))
     }
 
     /// Remembers a refusal for a moment. The jitter keeps environments from asking all at once.
-    pub(super) fn remember(&self, refusal: NoUnit, day: ProvinceDay) {
-        let until = Instant::now() + refusal.remembered_for().mul_f64(0.5 + fastrand::f64() / 2.0);
-        self.front().refusal = Some((until, refusal, day));
+    pub(super) fn remember(&self, reason: NoUnit, of_day: ProvinceDay, clock: &Clock) {
+        let remembered_for = reason.remembered_for().mul_f64(0.5 + fastrand::f64() / 2.0);
+        self.front().refusal = Some(Refusal { reason, of_day, since: clock.moment(), remembered_for });
     }
 
     /// Keeps a new lease and reserves its first unit.

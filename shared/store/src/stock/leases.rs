@@ -46,9 +46,9 @@ impl Stock {
     /// the campaign has no shards.
     pub async fn reserve(&self, campaign: &Campaign, now: Timestamp) -> Result<Reserved, StoreError> {
         let desk = self.leased.desks.desk(campaign.no);
-        desk.count_claim();
+        desk.count_claim(self.table.clock());
         let day = campaign.terms.day_limit.map(|_| now.province_day());
-        if let Some(answer) = desk.at_once(self.table.clock().now(), day) {
+        if let Some(answer) = desk.at_once(self.table.clock(), day) {
             return Ok(answer);
         }
         // One lease at a time: the claims that wait here are the demand that the lease is sized for.
@@ -58,13 +58,13 @@ impl Stock {
             }
             None => desk.leasing.lock().await,
         };
-        if let Some(answer) = desk.at_once(self.table.clock().now(), day) {
+        if let Some(answer) = desk.at_once(self.table.clock(), day) {
             return Ok(answer);
         }
         let answer = self.lease(campaign, &desk, &mut seen, now).await?;
         match &answer {
             Reserved::Unit(_) => self.tend(campaign.no, &desk),
-            Reserved::NoUnit(refusal) => desk.remember(*refusal, now.province_day()),
+            Reserved::NoUnit(refusal) => desk.remember(*refusal, now.province_day(), self.table.clock()),
         }
         Ok(answer)
     }
@@ -94,7 +94,8 @@ impl Stock {
                 }
                 continue;
             };
-            let request = LeaseRequest { id, demand: desk.demand(), now, day_share: campaign.day_share(shard) };
+            let request =
+                LeaseRequest { id, demand: desk.demand(self.table.clock()), now, day_share: campaign.day_share(shard) };
             if let Some((lease, began)) = self.try_lease(campaign.no, desk, seen, shard, &request).await? {
                 return Ok(Reserved::Unit(desk.hold(id, shard, lease, began)));
             }

@@ -152,11 +152,12 @@ impl Stock {
     ///
     /// A campaign without stock items has 0. Cost: nothing while cached; then 1 Query, ½ R.
     pub async fn hint_remaining(&self, no: CampaignNo) -> Result<u64, StoreError> {
-        if let Some(known) = self.leased.remaining.fresh(&no) {
+        if let Some(known) = self.leased.remaining.fresh(&no, self.table.clock()) {
             return Ok(known);
         }
+        let since = self.table.clock().moment();
         let remaining = self.count_remaining(no).await?.unwrap_or(0);
-        self.leased.remaining.keep(no, remaining, jittered());
+        self.leased.remaining.keep(no, remaining, since, jittered());
         Ok(remaining)
     }
 
@@ -198,10 +199,11 @@ fn shard_item(campaign: CampaignNo, no: u16, shard: &Shard) -> Item {
         ("seq", Some(number(shard.seq))),
         ("remaining", Some(number(shard.remaining))),
         ("day", shard.day.map(|quota| instant(quota.day.starts_at()))),
+        // Older releases read `day_left`, and write it alone.
         ("day_left", shard.day.map(|quota| number(quota.left))),
+        ("day_taken", shard.day.and_then(|quota| quota.taken).map(number)),
         ("leases", Some(AttributeValue::M(leases))),
     ]))
-        ("day_taken", shard.day.and_then(|quota| quota.taken).map(number)),
 }
 
 /// A lease in the shard's map. Its names are short, because every write of the shard pays for every open lease.
@@ -221,9 +223,9 @@ fn read_shard(item: &Item) -> Result<(u16, Shard), StoreError> {
     });
     let day: Option<ProvinceDay> = read.optional("day", Reader::instant)?.map(Timestamp::province_day);
     let left = read.optional("day_left", Reader::number)?;
+    let taken = read.optional("day_taken", Reader::number)?;
     Ok((
         no,
-    let taken = read.optional("day_taken", Reader::number)?;
         Shard {
             seq: read.number("seq")?,
             remaining: read.number("remaining")?,

@@ -1,4 +1,7 @@
 //! The one clock. Nothing else in the workspace asks the machine for the time; clippy refuses it.
+//!
+//! An environment has two: the wall clock, which somebody may set, and a steady one, which stands still while the
+//! environment is frozen between two requests. Neither is enough to say how old a thing is.
 
 use mealticket_domain::Timestamp;
 use std::{
@@ -7,7 +10,9 @@ use std::{
         Arc,
         atomic::{AtomicI64, Ordering::SeqCst},
     },
+    time::Duration,
 };
+use tokio::time::Instant;
 
 /// Gives the time: the machine's, or a test's. Clones of a standing clock stand together.
 #[derive(Clone, Debug, Default)]
@@ -52,20 +57,42 @@ impl Clock {
 
     /// Now, to the second. A time outside the years 2000 to 2100 becomes the earliest [`Timestamp`].
     pub fn now(&self) -> Timestamp {
-        let seconds = match &self.0 {
-            Source::System => system_seconds(),
-            Source::Standing(seconds) => seconds.load(SeqCst),
+        Timestamp::from_unix_seconds(self.unix_millis().div_euclid(1_000)).unwrap_or(Timestamp::MIN)
+    }
+
+    /// Now, by both clocks.
+    pub fn moment(&self) -> Moment {
+        Moment { steady: Instant::now(), wall_millis: self.unix_millis() }
+    }
+
+    /// How long ago `moment` was, by whichever clock is ahead. So what is remembered is not too old after a freeze, nor
+    /// after the wall clock was set back.
+    pub fn age(&self, moment: &Moment) -> Duration {
+        let by_wall = u64::try_from(self.unix_millis().saturating_sub(moment.wall_millis)).unwrap_or(0);
+        moment.steady.elapsed().max(Duration::from_millis(by_wall))
+    }
+
+    fn unix_millis(&self) -> i64 {
+        match &self.0 {
+            Source::System => system_millis(),
+            Source::Standing(seconds) => seconds.load(SeqCst).saturating_mul(1_000),
             Source::Shifted(file) => {
                 let shift = std::fs::read_to_string(file).ok().and_then(|text| text.trim().parse::<i64>().ok());
-                system_seconds().saturating_add(shift.unwrap_or(0))
+                system_millis().saturating_add(shift.unwrap_or(0).saturating_mul(1_000))
             }
-        };
-        Timestamp::from_unix_seconds(seconds).unwrap_or(Timestamp::MIN)
+        }
     }
 }
 
+/// A point in time by both clocks of an environment.
+#[derive(Debug, Clone, Copy)]
+pub struct Moment {
+    steady: Instant,
+    wall_millis: i64,
+}
+
 #[expect(clippy::disallowed_methods, reason = "this is the one place that asks")]
-fn system_seconds() -> i64 {
+fn system_millis() -> i64 {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }

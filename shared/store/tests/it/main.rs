@@ -10,6 +10,7 @@
 mod books;
 mod capacity;
 mod claims;
+mod freezes;
 mod holds;
 mod leases;
 mod limits;

@@ -11,6 +11,7 @@ use mealticket_local::{
     issuer::Issuer,
     key_file::{KeyFile, OperatorSecrets},
 };
+use mealticket_store::Clock;
 use serde_json::{Value, json};
 use std::{collections::BTreeSet, time::Duration};
 
@@ -24,6 +25,8 @@ struct Provider {
     issuer: Issuer,
     key: OperatorSecrets,
     tokens: OperatorTokens,
+    /// The stack's wall clock. It stands; the steady clock goes on.
+    clock: Clock,
 }
 
 impl Provider {
@@ -46,7 +49,7 @@ impl Provider {
         };
         change(&mut provider);
         let tokens = OperatorTokens::new(&provider, "44".parse().unwrap());
-        Provider { key: keys.operators().unwrap().clone(), tokens, issuer }
+        Provider { key: keys.operators().unwrap().clone(), tokens, issuer, clock: Clock::standing_at(now()) }
     }
 
     fn claims(&self) -> Value {
@@ -57,7 +60,7 @@ impl Provider {
 
     /// The roles that a token gives, or the code of the refusal.
     async fn ask(&self, token: &str) -> Result<BTreeSet<Role>, &'static str> {
-        let asked = self.tokens.principal(Some(token), now()).await;
+        let asked = self.tokens.principal(Some(token), &self.clock).await;
         asked.map(|operator| operator.roles).map_err(|error| error.code().as_str())
     }
 }
@@ -113,7 +116,7 @@ async fn an_operators_token_is_good_for_the_provinces_and_cities_that_it_names()
         provider.key.sign(&claims).unwrap()
     };
     let scope = async |token: String| {
-        let asked = provider.tokens.principal(Some(&token), now()).await;
+        let asked = provider.tokens.principal(Some(&token), &provider.clock).await;
         asked.map(|operator| operator.scope).map_err(|error| error.code().as_str())
     };
     assert_eq!(scope(signed(&|_| ())).await, Ok(Scope::Province));
@@ -132,7 +135,8 @@ async fn an_operators_token_is_good_for_the_provinces_and_cities_that_it_names()
         (json!(null), cities(&[])),
     ] {
         let token = signed(&|claims| claims["cities"] = claim.clone());
-        let asked = provider.tokens.principal(Some(&token), now()).await.unwrap_or_else(|_| panic!("{claim}"));
+        let asked =
+            provider.tokens.principal(Some(&token), &provider.clock).await.unwrap_or_else(|_| panic!("{claim}"));
         assert_eq!(asked.scope, is);
         // A route about the whole province refuses them. A route about their own cities lets them in.
         assert!(asked.clone().allowed(Who::of_province(&[Role::Finance])).is_err(), "{claim}");
@@ -148,7 +152,10 @@ async fn an_operators_token_is_good_for_the_provinces_and_cities_that_it_names()
         claims["https://operator.example/prov"] = json!("44");
         (claims["province"], claims["branch"]) = (json!("43"), json!("深圳"));
     });
-    assert_eq!(named.tokens.principal(Some(&token), now()).await.unwrap_or_else(|_| panic!()).scope, cities(&["深圳"]));
+    assert_eq!(
+        named.tokens.principal(Some(&token), &named.clock).await.unwrap_or_else(|_| panic!()).scope,
+        cities(&["深圳"])
+    );
 }
 
 #[tokio::test]
@@ -228,6 +235,19 @@ async fn a_rotated_key_is_found_at_once_and_nobody_can_make_us_ask_the_provider_
     tokio::time::resume();
     assert_eq!(provider.ask(&token).await, Err("unauthenticated"));
     provider.ask(&newer).await.unwrap();
+}
+
+/// An environment that nobody asks is frozen: its steady clock stands still, and the wall clock goes on.
+#[tokio::test]
+async fn a_withdrawn_key_counts_for_ten_minutes_also_where_the_environment_was_frozen() {
+    let provider = Provider::start().await;
+    let token = provider.key.sign(&provider.claims()).unwrap();
+    provider.ask(&token).await.unwrap();
+    provider.issuer.withdraw("op1");
+    provider.clock.set(now().plus_seconds(599));
+    provider.ask(&token).await.unwrap();
+    provider.clock.set(now().plus_seconds(600));
+    assert_eq!(provider.ask(&token).await, Err("unauthenticated"));
 }
 
 #[tokio::test]

@@ -13,7 +13,7 @@ fn desk(from: Timestamp) -> Desk {
 }
 
 fn has_unit(desk: &Desk, wall: Timestamp, day: Option<ProvinceDay>) -> bool {
-    match desk.at_once(wall, day) {
+    match desk.at_once(&Clock::standing_at(wall), day) {
         Some(Reserved::Unit(unit)) => {
             unit.give_back();
             true
@@ -27,7 +27,7 @@ fn nothing_is_handed_out_of_a_lease_whose_return_may_have_been_written() {
     let now = at("2026-11-22T04:00:00Z");
     let desk = desk(now);
     assert!(has_unit(&desk, now, None));
-    let Some(Reserved::Unit(unit)) = desk.at_once(now, None) else { panic!("no unit") };
+    let Some(Reserved::Unit(unit)) = desk.at_once(&Clock::standing_at(now), None) else { panic!("no unit") };
     assert_eq!(desk.begin_closing(0, now, HandBack::Everything).len(), 0, "a request is under way");
     unit.give_back();
     let closing = desk.begin_closing(0, now, HandBack::Everything);
@@ -52,7 +52,10 @@ fn a_days_units_are_handed_out_on_that_day_alone() {
 fn a_day_that_is_used_up_is_forgotten_at_midnight() {
     let (before, after) = (at("2026-11-22T15:59:59Z"), at("2026-11-22T16:00:00Z"));
     let desk = Desk::default();
-    desk.remember(NoUnit::DayExhausted, before.province_day());
-    assert!(matches!(desk.at_once(before, Some(before.province_day())), Some(Reserved::NoUnit(NoUnit::DayExhausted))));
-    assert!(desk.at_once(after, Some(after.province_day())).is_none());
+    let clock = Clock::standing_at(before);
+    desk.remember(NoUnit::DayExhausted, before.province_day(), &clock);
+    let refused = desk.at_once(&clock, Some(before.province_day()));
+    assert!(matches!(refused, Some(Reserved::NoUnit(NoUnit::DayExhausted))));
+    clock.set(after);
+    assert!(desk.at_once(&clock, Some(after.province_day())).is_none());
 }
