@@ -60,7 +60,8 @@ pub fn streams(sdk: &SdkConfig) -> Client {
 /// Settles every lease that is fenced by the tables' clock, when there is proof.
 ///
 /// Each lease is settled once, also beside another sweep, and the stock never becomes larger than it was laid out.
-/// Without a fenced lease it reads neither the journal nor the stream.
+/// Without a fenced lease it reads neither the journal nor the stream. A campaign that cannot be read, or whose stock
+/// cannot, is logged as an error, and its leases wait.
 ///
 /// Errors: [`SweepError`]. One record that may be a claim and cannot be read is enough for `NoProof`;
 /// then nothing is settled.
@@ -69,7 +70,14 @@ pub async fn sweep(tables: &Handles, stream: &Stream) -> Result<Swept, SweepErro
     let mut swept = Swept::default();
     let mut fenced: Vec<Fenced> = Vec::new();
     for campaign in tables.catalog.list_campaigns().await?.iter() {
-        fenced.extend(tables.stock.list_fenced_leases(campaign.no, now).await?);
+        match tables.stock.list_fenced_leases(campaign.no, now).await {
+            Ok(leases) => fenced.extend(leases),
+            // One campaign's trouble is not that of the others.
+            Err(error @ StoreError::Corrupt { .. }) => {
+                tracing::error!(campaign = %campaign.no, %error, "a campaign cannot be read");
+            }
+            Err(error) => return Err(error.into()),
+        }
     }
     let provable = |lease: &Fenced| now.seconds_since(lease.lease.from) <= PROVABLE_SECONDS;
     swept.too_old = fenced.iter().filter(|lease| !provable(lease)).count() as u64;

@@ -48,7 +48,7 @@ impl Catalog {
     /// Every campaign, at most 30 seconds old, in the order of their numbers. Campaigns that are
     /// not public are among them.
     ///
-    /// One campaign that is unsound makes the whole directory `Corrupt`. Cost: nothing while cached; then 1 Query, ½ R
+    /// A campaign that cannot be read is logged as an error and left out. Cost: nothing while cached; then 1 Query, ½ R
     /// for each 4 KB of the whole directory.
     pub async fn list_campaigns(&self) -> Result<Arc<Vec<Arc<Campaign>>>, StoreError> {
         if let Some(known) = self.cache.directory.fresh(&(), self.table.clock()) {
@@ -57,9 +57,16 @@ impl Catalog {
         let since = self.table.clock().moment();
         let call = self.table.query_prefix(keys::CAMPAIGNS.to_owned(), keys::CAMPAIGN);
         let items = self.table.query_all(call).await?;
-        let campaigns = items.iter().map(|item| read_campaign(item).map(|campaign| self.remember(campaign)));
-        let directory = Arc::new(campaigns.collect::<Result<Vec<_>, _>>()?);
-        self.cache.directory.keep((), Arc::clone(&directory), jittered());
+        let readable = items.iter().filter_map(|item| match read_campaign(item) {
+            Ok(campaign) => Some(self.remember(campaign, since)),
+            Err(error) => {
+                let campaign = Reader::new(item, "campaign").str("sk").unwrap_or_default().to_owned();
+                tracing::error!(campaign, %error, "a campaign cannot be read");
+                None
+            }
+        });
+        let directory = Arc::new(readable.collect::<Vec<_>>());
+        self.cache.directory.keep((), Arc::clone(&directory), since, jittered());
         Ok(directory)
     }
 

@@ -1,6 +1,7 @@
+use aws_sdk_dynamodb::types::AttributeValue;
 use mealticket_domain::ClaimRequest;
 use mealticket_domain::{ClaimRefusal, Fingerprint, Terms};
-use mealticket_store::{members::ClaimOutcome, stock::NoUnit};
+use mealticket_store::{StoreError, members::ClaimOutcome, stock::NoUnit};
 use mealticket_support::World;
 
 #[tokio::test]
@@ -173,4 +174,19 @@ async fn every_shard_is_emptied_before_a_campaign_is_sold_out() {
     }
     world.tables().stock.lay_out_stock(&campaign).await.unwrap();
     assert_eq!(world.remaining(campaign.no).await.unwrap(), Some(0), "a second layout adds nothing");
+}
+
+/// What the catalog should not hold is one campaign's trouble, and not the province's.
+#[tokio::test]
+async fn a_campaign_that_cannot_be_read_is_left_out_of_the_directory() {
+    let world = World::new().await;
+    let all = world.another_environment().catalog.list_campaigns().await.unwrap().len();
+    let nonsense = AttributeValue::S("{\"version\":".to_owned());
+    let catalog = &world.deps.stack.config.tables.catalog;
+    world.overwrite(catalog, ("CAMPAIGNS", "CAMPAIGN#0000001"), "document", nonsense).await.unwrap();
+    let readable = world.another_environment().catalog.list_campaigns().await.unwrap();
+    assert_eq!(readable.len(), all - 1);
+    assert!(readable.iter().all(|campaign| campaign.no.get() != 1));
+    let error = world.another_environment().catalog.read_campaign(1.try_into().unwrap()).await.unwrap_err();
+    assert!(matches!(error, StoreError::Corrupt { .. }), "{error:?}");
 }
