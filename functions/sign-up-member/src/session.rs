@@ -3,6 +3,7 @@
 use crate::{
     Deps,
     proof::{self, ProofRequest},
+    sign_up::has_phone,
 };
 use mealticket_api::{
     ApiError, Code, Request, Response,
@@ -90,6 +91,10 @@ async fn sign_in(deps: &Deps, proof: &ProofRequest) -> Result<SessionView, ApiEr
     let member = deps.identities.find_member_of_phone(&deps.stack.vault.phone_hash(&proven.phone)).await?;
     let unknown = || ApiError::from(Code::MemberNotFound);
     let profile = deps.members.read_profile(member.ok_or_else(unknown)?).await?.ok_or_else(unknown)?;
+    if !has_phone(deps, &profile, &proven.phone)? {
+        // The next sign-up with this phone gets a number of its own.
+        return Err(unknown());
+    }
     first(deps, &profile, proven.family_id).await
 }
 

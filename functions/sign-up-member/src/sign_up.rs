@@ -6,8 +6,12 @@ use crate::{
     session::{self, SessionView},
 };
 use mealticket_api::{ApiError, Request, Response, json, views::MemberView};
-use mealticket_domain::{Channel, IdCipher, MemberNo, text::visible_ascii};
-use mealticket_store::{AttributePath, identities::SignedUp, members::Profile};
+use mealticket_domain::{Channel, IdCipher, MemberAttributes, MemberNo, Phone, text::visible_ascii};
+use mealticket_store::{
+    AttributePath,
+    identities::{Newcomer, SignedUp},
+    members::Profile,
+};
 use serde::{Deserialize, Serialize};
 
 /// The body of a sign-up. `inviter` may be absent; any other field is refused.
@@ -53,28 +57,53 @@ pub(crate) async fn sign_up_member(deps: &Deps, request: &Request) -> Result<Res
     let inviter = raw.inviter.as_deref().map(|id| inviter(deps, id)).transpose()?.flatten();
     let proven = proof::check(deps, &raw.proof).await?;
 
-    let now = deps.now();
-    let profile = |member, attributes| -> Result<Profile, ApiError> {
-        Ok(Profile {
-            member,
-            phone_sealed: deps.stack.vault.seal_phone(&AttributePath::phone_of_member(member), &proven.phone)?,
-            joined_at: now,
-            channel: channel.clone(),
-            inviter,
-            terms_version: raw.consent.terms_version.clone(),
-            privacy_version: raw.consent.privacy_version.clone(),
-            attributes,
-            sessions_valid_from: None,
-        })
-    };
-    match deps
-        .identities
-        .sign_up(&deps.members, &deps.stock, &deps.stack.vault.phone_hash(&proven.phone), now, profile)
-        .await?
-    {
+    let phone_hash = deps.stack.vault.phone_hash(&proven.phone);
+    let newcomer = ProvenNewcomer { deps, phone: &proven.phone, channel, inviter, consent: &raw.consent };
+    match deps.identities.sign_up(&deps.members, &deps.stock, &phone_hash, &newcomer).await? {
         SignedUp::Joined(member) => Response::created(&view(deps, &member, proven.family_id).await?),
         SignedUp::KnownAlready(member) => Response::ok(&view(deps, &member, proven.family_id).await?),
     }
+}
+
+/// The holder of a proven phone, and what the sign-up says of it.
+struct ProvenNewcomer<'a> {
+    deps: &'a Deps,
+    phone: &'a Phone,
+    channel: Channel,
+    inviter: Option<MemberNo>,
+    consent: &'a ConsentRequest,
+}
+
+impl Newcomer for ProvenNewcomer<'_> {
+    type Error = ApiError;
+
+    fn profile(&self, member: MemberNo, attributes: MemberAttributes) -> Result<Profile, ApiError> {
+        let path = AttributePath::phone_of_member(member);
+        Ok(Profile {
+            member,
+            phone_sealed: self.deps.stack.vault.seal_phone(&path, self.phone)?,
+            joined_at: self.deps.now(),
+            channel: self.channel.clone(),
+            inviter: self.inviter,
+            terms_version: self.consent.terms_version.clone(),
+            privacy_version: self.consent.privacy_version.clone(),
+            attributes,
+            sessions_valid_from: None,
+        })
+    }
+
+    fn has_phone_of(&self, profile: &Profile) -> Result<bool, ApiError> {
+        has_phone(self.deps, profile, self.phone)
+    }
+}
+
+/// Whether a profile is of this phone.
+///
+/// A phone's index can name a number that another phone's member has: `stock` was restored to an earlier time, and gave
+/// the number again.
+pub(crate) fn has_phone(deps: &Deps, profile: &Profile, phone: &Phone) -> Result<bool, ApiError> {
+    let path = AttributePath::phone_of_member(profile.member);
+    Ok(deps.stack.vault.open_phone(&path, &profile.phone_sealed)? == *phone)
 }
 
 /// The member as it stands, with the session that the proof begins.

@@ -8,6 +8,6 @@ mod sessions;
 
 pub use challenges::{Challenge, Guess};
 pub use keys::QuotaScope;
-pub use phones::SignedUp;
+pub use phones::{Newcomer, SignedUp};
 pub use quotas::{Quota, Quotum};
 pub use sessions::Presented;

@@ -18,7 +18,7 @@ use crate::{
         error::StoreError,
     },
 };
-use mealticket_domain::{MemberAttributes, MemberNo, Timestamp};
+use mealticket_domain::{MemberAttributes, MemberNo};
 
 /// What a sign-up came to. Both carry the profile that stands.
 #[derive(Debug)]
@@ -27,6 +27,18 @@ pub enum SignedUp {
     Joined(Profile),
     /// The phone was a member already. The profile is the first one; nothing of this sign-up is in it.
     KnownAlready(Profile),
+}
+
+/// Somebody who signs up with a proven phone, as the holder of the keys describes it.
+pub trait Newcomer {
+    /// Why a profile cannot be made or compared.
+    type Error: From<StoreError>;
+
+    /// The profile of the new member under this number, with what the operator knows.
+    fn profile(&self, member: MemberNo, attributes: MemberAttributes) -> Result<Profile, Self::Error>;
+
+    /// Whether a profile that stands is of the proven phone.
+    fn has_phone_of(&self, profile: &Profile) -> Result<bool, Self::Error>;
 }
 
 impl Identities {
@@ -39,48 +51,67 @@ impl Identities {
         self.table.get(call).await?.as_ref().map(read_index).transpose()
     }
 
-    /// Makes the phone a member, or finds the member that it is. `profile` gives the new member's facts for a number.
+    /// Makes the phone a member, or finds the member that it is.
     ///
     /// Safe to repeat: one phone is one member for good. Of two sign-ups at once, one number and one profile stand, and
-    /// both calls return them. The index and the profile are durable before the outcome.
+    /// both calls return them. The index and the profile are durable before the outcome. The profile is always of this
+    /// phone. A number that another phone's member has is passed over: `stock`, restored to an earlier time, gives it again.
     ///
     /// Cost of a new member: 1 GetItem, 1 R; 1 PutItem, 1 W; 1 GetItem, ½ R; 1 PutItem in `members`, 1 W; and 1 W of
-    /// `stock` for every 64 numbers. Of a known member: 2 GetItem, 2 R.
+    /// `stock` for every 64 numbers. Of a known member: 2 GetItem, 2 R. After a number that is taken: 1 W for the index,
+    /// 1 R and 1 W in `members`, and 1 W of `stock` and 1 R for every 64 numbers until one is free.
     ///
-    /// Errors: those of `profile`, and of the calls. After `Unavailable` the index may stand without a
-    /// profile; a repeat finds it.
-    pub async fn sign_up<E: From<StoreError>>(
+    /// Errors: those of `newcomer`, and of the calls. After `Unavailable` the index may stand without a profile; a repeat
+    /// finds it, and goes on with the search for a free number.
+    pub async fn sign_up<N: Newcomer>(
         &self,
         members: &Members,
         stock: &Stock,
         phone_hash: &[u8; 32],
-        now: Timestamp,
-        profile: impl Fn(MemberNo, MemberAttributes) -> Result<Profile, E>,
-    ) -> Result<SignedUp, E> {
-        let (member, is_new) = match self.find_member_of_phone(phone_hash).await? {
+        newcomer: &N,
+    ) -> Result<SignedUp, N::Error> {
+        let (mut member, mut is_new) = match self.find_member_of_phone(phone_hash).await? {
             Some(member) => (member, false),
-            None => self.index_phone(stock, phone_hash, now).await?,
+            None => self.index_phone(phone_hash, None, stock.next_member_number().await?).await?,
         };
-        if !is_new && let Some(known) = members.read_profile(member).await? {
-            return Ok(SignedUp::KnownAlready(known));
+        loop {
+            let known = if is_new { None } else { members.read_profile(member).await? };
+            let stands = match known {
+                Some(known) => known,
+                None => {
+                    let attributes = self.operators_attributes(phone_hash).await?;
+                    members.put_profile(newcomer.profile(member, attributes)?).await?
+                }
+            };
+            if newcomer.has_phone_of(&stands)? {
+                return Ok(if is_new { SignedUp::Joined(stands) } else { SignedUp::KnownAlready(stands) });
+            }
+            tracing::error!("a member number was given a second time; another is taken");
+            let free = stock.next_free_member_number(members).await?;
+            (member, is_new) = self.index_phone(phone_hash, Some(member), free).await?;
         }
-        let attributes = self.operators_attributes(phone_hash).await?;
-        let stands = members.put_profile(profile(member, attributes)?).await?;
-        Ok(if is_new { SignedUp::Joined(stands) } else { SignedUp::KnownAlready(stands) })
     }
 
-    /// Writes the phone index if there is none. Otherwise the one that is there wins. True when
-    /// this call's write stands.
+    /// Points the phone index at `member`, if it still points where the caller saw it. Otherwise the one that is there
+    /// wins. True when this call's write stands.
     async fn index_phone(
         &self,
-        stock: &Stock,
         phone_hash: &[u8; 32],
-        now: Timestamp,
+        seen: Option<MemberNo>,
+        member: MemberNo,
     ) -> Result<(MemberNo, bool), StoreError> {
-        let member = stock.next_member_number().await?;
-        let attributes: Item = item([("member", Some(number(member.get()))), ("indexed_at", Some(instant(now)))]);
-        let call = self.table.put_item();
-        let call = call.set_item(Some(keys::phone_index(phone_hash).with(attributes))).condition_expression(IS_NEW);
+        /// The index names the number that was seen.
+        const MEMBER_IS_AS_SEEN: &str = "#member = :seen";
+        let indexed_at = instant(self.table.clock().now());
+        let attributes: Item = item([("member", Some(number(member.get()))), ("indexed_at", Some(indexed_at))]);
+        let call = self.table.put_item().set_item(Some(keys::phone_index(phone_hash).with(attributes)));
+        let call = match seen {
+            None => call.condition_expression(IS_NEW),
+            Some(seen) => call
+                .condition_expression(MEMBER_IS_AS_SEEN)
+                .expression_attribute_names("#member", "member")
+                .expression_attribute_values(":seen", number(seen.get())),
+        };
         match self.table.put(call).await? {
             Write::Done(_) => Ok((member, true)),
             Write::Refused(Some(item)) => read_index(&item).map(|stands| (stands, stands == member)),

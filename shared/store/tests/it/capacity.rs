@@ -3,11 +3,13 @@
 //!
 //! After a change that is meant, write the table again: `UPDATE_DOCS=1 cargo test -p mealticket-store capacity`.
 
-use mealticket_domain::{CampaignNo, CouponKey, Fingerprint, MemberAttributes, MemberNo, Reason, RedeemRequest};
+use mealticket_domain::{
+    CampaignNo, CouponKey, Fingerprint, MemberAttributes, MemberNo, Reason, RedeemRequest, Timestamp,
+};
 use mealticket_local::workspace;
 use mealticket_store::{
     Capacity, StoreError, Tables,
-    identities::{Challenge, Quota, QuotaScope},
+    identities::{Challenge, Newcomer, Quota, QuotaScope},
     members::{ClaimOutcome, Profile, ReverseRequest},
     messages::{Discrepancy, Receipt},
 };
@@ -134,12 +136,17 @@ async fn orders_that_are_known(world: &World, bill: &mut Bill) {
     }
 }
 
-async fn members(world: &World, member: MemberNo, bill: &mut Bill) {
-    let profile = |member: MemberNo, attributes: MemberAttributes| -> Result<Profile, StoreError> {
+/// Somebody who signs up at this time.
+struct Stranger(Timestamp);
+
+impl Newcomer for Stranger {
+    type Error = StoreError;
+
+    fn profile(&self, member: MemberNo, attributes: MemberAttributes) -> Result<Profile, StoreError> {
         Ok(Profile {
             member,
             phone_sealed: vec![0; 45],
-            joined_at: world.now(),
+            joined_at: self.0,
             channel: "app".parse().unwrap(),
             inviter: None,
             terms_version: "1".into(),
@@ -147,16 +154,22 @@ async fn members(world: &World, member: MemberNo, bill: &mut Bill) {
             attributes,
             sessions_valid_from: None,
         })
+    }
+
+    fn has_phone_of(&self, _: &Profile) -> Result<bool, StoreError> {
+        Ok(true)
+    }
+}
+
+async fn members(world: &World, member: MemberNo, bill: &mut Bill) {
+    let newcomer = Stranger(world.now());
+    let sign_up = async |tables: &Tables, phone: [u8; 32]| {
+        tables.identities.sign_up(&tables.members, &tables.stock, &phone, &newcomer).await.unwrap()
     };
-    world
-        .tables()
-        .identities
-        .sign_up(&world.tables().members, &world.tables().stock, &[0; 32], world.now(), profile)
-        .await
-        .unwrap();
+    sign_up(world.tables(), [0; 32]).await;
     for operation in ["sign up, new member", "sign up, known member"] {
         let tables = world.tables().for_one_request();
-        tables.identities.sign_up(&tables.members, &tables.stock, &[1; 32], world.now(), profile).await.unwrap();
+        sign_up(&tables, [1; 32]).await;
         bill.add(operation, &tables);
     }
     let challenge = Challenge {

@@ -1,18 +1,24 @@
+use aws_sdk_dynamodb::types::AttributeValue;
 use mealticket_domain::{MemberAttributes, MemberNo};
 use mealticket_store::{
-    StoreError,
-    identities::{Challenge, Guess, Quota, QuotaScope, Quotum, SignedUp},
+    StoreError, Tables,
+    identities::{Challenge, Guess, Newcomer, Quota, QuotaScope, Quotum, SignedUp},
     members::Profile,
 };
 use mealticket_support::World;
 use std::collections::HashSet;
 
-fn profile(world: &World) -> impl Fn(MemberNo, MemberAttributes) -> Result<Profile, StoreError> + '_ {
-    |member, attributes| {
+/// Somebody with a phone, which stands here unsealed.
+struct Caller<'a>(&'a World, [u8; 32]);
+
+impl Newcomer for Caller<'_> {
+    type Error = StoreError;
+
+    fn profile(&self, member: MemberNo, attributes: MemberAttributes) -> Result<Profile, StoreError> {
         Ok(Profile {
             member,
-            phone_sealed: vec![1, 2, 3],
-            joined_at: world.now(),
+            phone_sealed: self.1.to_vec(),
+            joined_at: self.0.now(),
             channel: "app".parse().unwrap(),
             inviter: Some(7u64.try_into().unwrap()),
             terms_version: "1".into(),
@@ -21,29 +27,23 @@ fn profile(world: &World) -> impl Fn(MemberNo, MemberAttributes) -> Result<Profi
             sessions_valid_from: None,
         })
     }
+
+    fn has_phone_of(&self, profile: &Profile) -> Result<bool, StoreError> {
+        Ok(profile.phone_sealed == self.1)
+    }
+}
+
+/// Signs a phone up in this environment.
+async fn sign_up(world: &World, tables: &Tables, phone: [u8; 32]) -> Result<SignedUp, StoreError> {
+    tables.identities.sign_up(&tables.members, &tables.stock, &phone, &Caller(world, phone)).await
 }
 
 #[tokio::test]
 async fn a_phone_becomes_one_member_for_ever() {
     let world = World::new().await;
-    let SignedUp::Joined(first) = world
-        .tables()
-        .identities
-        .sign_up(&world.tables().members, &world.tables().stock, &[1; 32], world.now(), profile(&world))
-        .await
-        .unwrap()
-    else {
-        panic!()
-    };
+    let SignedUp::Joined(first) = sign_up(&world, world.tables(), [1; 32]).await.unwrap() else { panic!() };
     let environment = world.another_environment();
-    let SignedUp::KnownAlready(again) = environment
-        .identities
-        .sign_up(&environment.members, &environment.stock, &[1; 32], world.now(), profile(&world))
-        .await
-        .unwrap()
-    else {
-        panic!()
-    };
+    let SignedUp::KnownAlready(again) = sign_up(&world, &environment, [1; 32]).await.unwrap() else { panic!() };
     assert_eq!(first, again);
     assert_eq!(world.tables().members.read_profile(first.member).await.unwrap(), Some(first));
 }
@@ -51,15 +51,7 @@ async fn a_phone_becomes_one_member_for_ever() {
 #[tokio::test]
 async fn an_index_without_a_profile_is_repaired_at_the_next_sign_up() {
     let world = World::new().await;
-    let SignedUp::Joined(first) = world
-        .tables()
-        .identities
-        .sign_up(&world.tables().members, &world.tables().stock, &[1; 32], world.now(), profile(&world))
-        .await
-        .unwrap()
-    else {
-        panic!()
-    };
+    let SignedUp::Joined(first) = sign_up(&world, world.tables(), [1; 32]).await.unwrap() else { panic!() };
     let client = mealticket_local::stack::client(&world.engine.url());
     client
         .delete_item()
@@ -70,12 +62,7 @@ async fn an_index_without_a_profile_is_repaired_at_the_next_sign_up() {
         .await
         .unwrap();
     assert_eq!(world.tables().members.read_profile(first.member).await.unwrap(), None);
-    let repaired = world
-        .tables()
-        .identities
-        .sign_up(&world.tables().members, &world.tables().stock, &[1; 32], world.now(), profile(&world))
-        .await
-        .unwrap();
+    let repaired = sign_up(&world, world.tables(), [1; 32]).await.unwrap();
     assert!(matches!(&repaired, SignedUp::KnownAlready(known) if *known == first), "{repaired:?}");
     assert_eq!(world.tables().members.read_profile(first.member).await.unwrap(), Some(first));
 }
@@ -88,11 +75,7 @@ async fn forty_sign_ups_of_one_phone_at_once_make_one_member() {
         let world = world.clone();
         tasks.push(tokio::spawn(async move {
             let tables = world.another_environment();
-            let signed_up = tables
-                .identities
-                .sign_up(&tables.members, &tables.stock, &[1; 32], world.now(), profile(&world))
-                .await
-                .unwrap();
+            let signed_up = sign_up(&world, &tables, [1; 32]).await.unwrap();
             match signed_up {
                 SignedUp::Joined(profile) => (profile.member, true),
                 SignedUp::KnownAlready(profile) => (profile.member, false),
@@ -118,16 +101,48 @@ async fn numbers_come_in_blocks_and_never_twice() {
         for phone in 0..70u8 {
             let mut hash = [environment; 32];
             hash[0] = phone;
-            let signed_up = tables
-                .identities
-                .sign_up(&tables.members, &tables.stock, &hash, world.now(), profile(&world))
-                .await
-                .unwrap();
+            let signed_up = sign_up(&world, &tables, hash).await.unwrap();
             let SignedUp::Joined(profile) = signed_up else { panic!() };
             assert!(members.insert(profile.member), "{:?}", profile.member);
         }
     }
     assert_eq!(members.len(), 210);
+}
+
+/// The table of stock is restored to an earlier time, alone. So it gives numbers again that members have.
+#[tokio::test]
+async fn a_number_that_a_member_has_is_not_given_to_another_phone() {
+    let world = World::new().await;
+    let phone = |number: u8| [number; 32];
+    let mut members = HashSet::new();
+    for number in 0..70 {
+        let SignedUp::Joined(joined) = sign_up(&world, &world.another_environment(), phone(number)).await.unwrap()
+        else {
+            panic!()
+        };
+        members.insert(joined.member);
+    }
+    let stock = &world.deps.stack.config.tables.stock;
+    let restored = AttributeValue::N(members.iter().map(|member| member.get()).min().unwrap().to_string());
+    world.overwrite(stock, ("NUMBERS#MEMBER", "NEXT"), "next_number", restored).await.unwrap();
+    for number in 100..103 {
+        // An environment of an older release was cut off between the index and the profile.
+        if number == 102 {
+            let identities = &world.deps.stack.config.tables.identities;
+            let somebodys = AttributeValue::N(members.iter().next().unwrap().get().to_string());
+            let index = format!("PHONE#{}", format!("{number:02x}").repeat(32));
+            world.overwrite(identities, (&index, "MEMBER"), "member", somebodys).await;
+        }
+        let tables = world.another_environment();
+        let (first, again) = (
+            sign_up(&world, &tables, phone(number)).await.unwrap(),
+            sign_up(&world, &tables, phone(number)).await.unwrap(),
+        );
+        let (SignedUp::Joined(joined), SignedUp::KnownAlready(known)) = (first, again) else { panic!("{number}") };
+        assert_eq!(joined, known);
+        assert!(members.insert(joined.member), "{:?} is somebody else", joined.member);
+        assert_eq!(tables.members.read_profile(joined.member).await.unwrap(), Some(joined));
+    }
 }
 
 fn challenge(world: &World) -> Challenge {

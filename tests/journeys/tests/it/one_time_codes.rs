@@ -1,6 +1,7 @@
 //! One-time codes: who may have how many, who may guess how often, and who is never held up by these limits.
 
 use crate::{attempt::Attempt, errors::builders::challenge};
+use aws_sdk_dynamodb::types::AttributeValue;
 use mealticket_api::{
     Deps,
     config::{Config, MessageLimits},
@@ -216,4 +217,35 @@ fn known(world: &World) -> mealticket_store::identities::Challenge {
         failed_before: false,
         id,
     }
+}
+
+/// A phone's index names a number that another phone's member has: `stock` was restored to an earlier time, and an older
+/// release gave the number again. Nobody signs in as somebody else, and the next sign-up gets a number of its own.
+#[tokio::test]
+async fn a_phone_never_signs_in_as_another_phones_member() {
+    let world = World::new().await;
+    let join = async |phone: &str| {
+        let id = challenge(&world, phone, false).await;
+        sign_up(&id, "123456").send(&world.deps_elsewhere()).await
+    };
+    let other = "+8613800138019";
+    join(PHONE).await.expect(201);
+    let vault = &world.deps.stack.vault;
+    let taken = world.tables().identities.find_member_of_phone(&vault.phone_hash(&PHONE.parse().unwrap())).await;
+    let taken = AttributeValue::N(taken.unwrap().unwrap().get().to_string());
+    let index: String = vault.phone_hash(&other.parse().unwrap()).iter().map(|byte| format!("{byte:02x}")).collect();
+    let identities = &world.deps.stack.config.tables.identities;
+    world.overwrite(identities, (&format!("PHONE#{index}"), "MEMBER"), "member", taken).await;
+
+    let sign_in = async |phone: &str| {
+        let proof =
+            json!({ "type": "sms_otp", "challenge_id": challenge(&world, phone, false).await, "otp": "123456" });
+        Attempt::post("/v1/sessions", &json!({ "proof": proof })).send(&world.deps_elsewhere()).await
+    };
+    sign_in(PHONE).await.expect(201);
+    sign_in(other).await.refused(404, "member_not_found");
+    let joined = join(other).await.expect(201);
+    assert_eq!(joined.json["member"]["member_id"], join(other).await.expect(200).json["member"]["member_id"]);
+    assert_ne!(joined.json["member"]["member_id"], join(PHONE).await.expect(200).json["member"]["member_id"]);
+    sign_in(other).await.expect(201);
 }
