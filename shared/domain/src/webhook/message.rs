@@ -68,7 +68,9 @@ const PREFIX: &str = "msg_";
 ///
 /// They are `msg_`, the Unix time in seven symbols of base 32 (until the year 3058), and 80 bits of a hash in
 /// sixteen.
-pub const MESSAGE_ID_BYTES: usize = PREFIX.len() + 7 + 16;
+pub const MESSAGE_ID_BYTES: usize = PREFIX.len() + SECOND_SYMBOLS as usize + 16;
+/// Symbols of the Unix time.
+const SECOND_SYMBOLS: u32 = 7;
 
 impl MessageId {
     /// The id of what these parts name, at this second: SHA-256 over length-prefixed parts, cut to 80 bits.
@@ -89,8 +91,17 @@ impl MessageId {
     pub fn least_of(second: Timestamp) -> String {
         let seconds = u128::try_from(second.unix_seconds().max(0)).unwrap_or(0);
         let mut text = PREFIX.to_owned();
-        push_base32(&mut text, seconds, 7);
+        push_base32(&mut text, seconds, SECOND_SYMBOLS);
         text
+    }
+
+    /// The second at which happened what the message is about. [`Timestamp::MIN`] when it is outside the years of a
+    /// [`Timestamp`], which no message of ours is.
+    pub fn at(&self) -> Timestamp {
+        let symbols = self.0.bytes().skip(PREFIX.len()).take(SECOND_SYMBOLS as usize);
+        let value = |symbol: u8| CROCKFORD.iter().position(|known| *known == symbol.to_ascii_uppercase()).unwrap_or(0);
+        let seconds = symbols.fold(0_i64, |seconds, symbol| (seconds << 5) | i64::try_from(value(symbol)).unwrap_or(0));
+        Timestamp::from_unix_seconds(seconds).unwrap_or(Timestamp::MIN)
     }
 
     /// The id as it is sent and stored.

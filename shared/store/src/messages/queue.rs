@@ -5,10 +5,10 @@ use crate::{Catalog, Messages, table::error::StoreError};
 use mealticket_domain::{MerchantId, webhook::Message};
 
 impl Messages {
-    /// Queues messages for every endpoint of a merchant that subscribes to them, due now. It returns how many it
-    /// queued, one for each message and endpoint.
+    /// Queues messages for every endpoint of a merchant that subscribes to them. They are due at the second of what they
+    /// are about, or now if that is later. It returns how many it queued, one for each message and endpoint.
     ///
-    /// Safe to repeat: a second call queues them again under the same names, and the sender sends each once. An
+    /// Safe to repeat: the same messages again are the same entries, whenever they come, and the sender sends each once. An
     /// endpoint that is switched off gets them queued as well: what it misses becomes a dead letter, and is not lost.
     /// Endpoints that cannot be read are logged and skipped.
     ///
@@ -34,7 +34,9 @@ impl Messages {
                     begins_anew: false,
                     messages: messages.to_vec(),
                 };
-                self.put_due(&due, now).await?;
+                // By what happened and not by this attempt, so that a batch that comes again writes nothing new.
+                let at = messages.first().map_or(now, |message| message.id.at().min(now));
+                self.put_due(&due, at).await?;
                 queued += due.messages.len();
             }
         }

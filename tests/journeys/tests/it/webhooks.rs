@@ -93,6 +93,17 @@ fn is_genuine(world: &World, posted: &Posted) -> bool {
 }
 
 #[tokio::test]
+async fn a_batch_that_comes_again_later_writes_nothing_new() {
+    let world = World::new().await;
+    coupon(&world, 1, true).await;
+    queue_all(&world).await;
+    let before = world.dump();
+    world.pass_seconds(300);
+    assert_eq!(queue_all(&world).await, 2);
+    assert_eq!(world.dump(), before);
+}
+
+#[tokio::test]
 async fn a_merchant_is_told_once_of_each_thing_however_often_the_stream_comes_by() {
     let world = World::new().await;
     coupon(&world, 1, true).await;
