@@ -13,8 +13,12 @@ use mealticket_domain::{MerchantId, ProvinceDay, books::SheetKey, ids::IdError, 
 use miniz_oxide::{deflate::compress_to_vec, inflate::decompress_to_vec_with_limit};
 use std::{fmt, str::FromStr};
 
-/// Entries of one item. With 150 bytes for the longest texts and no help from compression, 2 000 make 300 KB.
+/// Entries of one item, at most. A usual one has 30 bytes when it is deflated, so 2 000 make 60 KB.
 const CHUNK: usize = 2_000;
+
+/// Bytes of an item's entries when they are deflated, of DynamoDB's 400 KB an item. The longest legal texts, which no
+/// compression helps, come to 260 bytes an entry. Then an item has half as many.
+const CHUNK_BYTES_MAX: usize = 300_000;
 
 /// Bytes of an item's entries when they are inflated: 2 000 of the longest, and their names.
 const INFLATED_BYTES_MAX: usize = 1 << 20;
@@ -67,13 +71,15 @@ impl Ledger {
     /// Adds what fold `fold` has for a day's bill. Safe to repeat: a fold's lines are always the same, and an
     /// item that is there stays.
     ///
-    /// Cost: 1 PutItem, 1 W for each KB, for every 2 000 lines; also when refused.
+    /// Cost: 1 PutItem, 1 W for each KB, for every 2 000 lines, and for fewer when they are long; also when refused.
     pub async fn add_to_bill(&self, sheet: &SheetKey, fold: u64, lines: &[Entry]) -> Result<(), StoreError> {
-        for (number, chunk) in lines.chunks(CHUNK).enumerate() {
-            let packed = entries::pack(chunk).ok_or(StoreError::Corrupt { item: "bill", attribute: "lines" })?;
+        let mut packed = Vec::new();
+        for chunk in lines.chunks(CHUNK) {
+            pack(chunk, &mut packed)?;
+        }
+        for (number, lines) in packed.iter().enumerate() {
             let key = keys::bill_part(&sheet.merchant, sheet.day, fold, number);
-            let call = self.table.put_item();
-            let call = call.set_item(Some(key.with(item([("lines", Some(binary(&compress_to_vec(&packed, LEVEL))))]))));
+            let call = self.table.put_item().set_item(Some(key.with(item([("lines", Some(binary(lines)))]))));
             self.table.put(call.condition_expression(IS_NEW)).await?;
         }
         Ok(())
@@ -120,6 +126,19 @@ impl Ledger {
             }
         }
     }
+}
+
+/// Packs lines for one item, or for several when they are too long for one. The same lines always give the same items.
+fn pack(lines: &[Entry], items: &mut Vec<Vec<u8>>) -> Result<(), StoreError> {
+    let packed = entries::pack(lines).ok_or(StoreError::Corrupt { item: "bill", attribute: "lines" })?;
+    let deflated = compress_to_vec(&packed, LEVEL);
+    if deflated.len() <= CHUNK_BYTES_MAX || lines.len() == 1 {
+        items.push(deflated);
+        return Ok(());
+    }
+    let (first, rest) = lines.split_at(lines.len() / 2);
+    pack(first, items)?;
+    pack(rest, items)
 }
 
 /// The fold, the chunk and the lines of an item. Inflating stops at [`INFLATED_BYTES_MAX`].

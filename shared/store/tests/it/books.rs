@@ -1,9 +1,10 @@
 //! Money in the journal: what a page holds, what it costs, and the worked example of `docs/LEDGER.md`.
 
 use mealticket_domain::{
-    Campaign, Fingerprint, ProvinceMonth, Reason, Timestamp,
-    books::Fold,
+    Campaign, Fingerprint, ProvinceMonth, Reason, Share, Timestamp,
+    books::{Fold, SheetKey},
     journal::{Entry, Page, StreamShard},
+    limits::{CHANNEL_BYTES_MAX, ORDER_NO_BYTES_MAX, SHARE_CODE_BYTES_MAX, SLUG_BYTES_MAX},
     settlement::{Account, Postings, SettlementTerms},
     share::Attribution,
     statement::{Statement, StatementId},
@@ -44,6 +45,44 @@ async fn story(world: &World, campaign: &Campaign, undone: bool) -> Vec<Value> {
 
 async fn pages(world: &World) -> Vec<Page> {
     world.tables().ledger.read_journal(&shard(), Timestamp::MIN).await.unwrap().pages
+}
+
+/// Two thousand entries with the longest texts that are legal, which no compression makes shorter.
+#[tokio::test]
+async fn the_longest_lines_of_a_bill_fit_into_items() {
+    let world = World::new().await;
+    let campaign = world.campaign(1).await;
+    let records = world.tables().catalog.read_batch(&story(&world, &campaign, true).await).await.unwrap();
+    let usual = records.iter().flat_map(|record| record.entries.clone()).next().unwrap();
+    let mut random = fastrand::Rng::with_seed(1);
+    let text =
+        |random: &mut fastrand::Rng, length: usize| (0..length).map(|_| random.alphanumeric()).collect::<String>();
+    let mut longest = Vec::new();
+    for _ in 0..2_001 {
+        let mut entry = usual.clone();
+        entry.order_no = text(&mut random, ORDER_NO_BYTES_MAX).parse().unwrap();
+        entry.store = format!("sto_{}", text(&mut random, SLUG_BYTES_MAX).to_lowercase()).parse().unwrap();
+        entry.channel = Some(text(&mut random, CHANNEL_BYTES_MAX).to_lowercase().parse().unwrap());
+        entry.share = Some(Share::Unverified(text(&mut random, SHARE_CODE_BYTES_MAX).parse().unwrap()));
+        for city in 0..8 {
+            entry.postings.add(Account::CitySubsidy(format!("城市{city}")), i64::from(random.i32(..)));
+        }
+        longest.push(entry);
+    }
+    let sheet = SheetKey { merchant: usual.merchant.clone(), day: world.now().province_day() };
+    for _ in 0..2 {
+        world.tables().ledger.add_to_bill(&sheet, 1, &longest).await.unwrap();
+    }
+    let (mut read, mut from) = (Vec::new(), None);
+    loop {
+        let bill = world.tables().ledger.read_bill(&sheet.merchant, sheet.day, from, 1_500).await.unwrap();
+        read.extend(bill.lines);
+        from = bill.next;
+        if from.is_none() {
+            break;
+        }
+    }
+    assert_eq!(read, longest);
 }
 
 #[tokio::test]
