@@ -183,6 +183,8 @@ MUTATIONS = [
     ("a code of any key version is the newest's", DOMAIN + "coupons/code.rs", "cipher.decipher(&code.symbols).map(|key| (key, *version))", "cipher.decipher(&code.symbols).map(|key| (key, self.newest_version()))"),
     ("a hold's id names any order", DOMAIN + "coupons/code.rs", "Ok((coupon, HoldTag(tag)))", "Ok((coupon, HoldTag(tag.map(|_| 0))))"),
     # who may do what
+    ("a number that is taken is given again", STORE + "identities/phones.rs", "if newcomer.has_phone_of(&stands)? {", "if newcomer.has_phone_of(&stands)? || !is_new {"),
+    ("a phone signs in as another phone's member", "functions/sign-up-member/src/session.rs", "if !has_phone(deps, &profile, &proven.phone)? {", "if !has_phone(deps, &profile, &proven.phone)? && false {"),
     ("an id alone redeems", "functions/accept-merchant-callback/src/effect.rs", "None => Presented::NotShown(located.key, located.key_version),", "None => Presented::Shown(located),"),
     ("a proof of a withdrawn code redeems", "functions/accept-merchant-callback/src/effect.rs", "Presented::Shown(Located { key_version: shown.key_version, ..located })", "Presented::Shown(Located { key_version: located.key_version | (shown.key_version & 0), ..located })"),
     ("a proof is good for ever", DOMAIN + "coupons/presentation.rs", "now.seconds_since(self.at) <= PROOF_SECONDS_MAX && (is_near || is_held)", "now >= Timestamp::MIN && (is_near || is_held)"),
@@ -191,8 +193,6 @@ MUTATIONS = [
     ("a proof is of any coupon", API + "proof.rs", "        &[ordinal.get()],\n", "        &[ordinal.get() & 0],\n"),
     ("a proof is of any merchant", API + "proof.rs", "        subject.merchant.as_str().as_bytes(),\n", ""),
     ("what nobody proved is paid", DOMAIN + "webhook/discrepancy.rs", "if self.reason == CODE_REQUIRED {", "if self.reason == CODE_REQUIRED && false {"),
-    ("a number that is taken is given again", STORE + "identities/phones.rs", "if newcomer.has_phone_of(&stands)? {", "if newcomer.has_phone_of(&stands)? || !is_new {"),
-    ("a phone signs in as another phone's member", "functions/sign-up-member/src/session.rs", "if !has_phone(deps, &profile, &proven.phone)? {", "if !has_phone(deps, &profile, &proven.phone)? && false {"),
     ("a hold's id is alike on every coupon", DOMAIN + "coupons/locator.rs", "[&self.tweak, locator.as_bytes()].concat()", "[&self.tweak, &locator.as_bytes()[..0]].concat()"),
     ("a cashier's name is as long as it was", DOMAIN + "limits.rs", "CASHIER_BYTES_MAX: usize = 48;", "CASHIER_BYTES_MAX: usize = 192;"),
     ("an operator is one of any province", API + "auth/operator.rs", "if provinces.contains(self.province.code()) {", "if provinces.contains(self.province.code()) || !provinces.is_empty() {"),

@@ -26,7 +26,8 @@ pub(crate) type Pages = Vec<(StreamShard, Page)>;
 pub(crate) async fn plan(tables: &Handles, last: Option<&Fold>) -> Result<Option<(Fold, Pages)>, StoreError> {
     let now = tables.ledger.clock().now();
     let today = now.province_day();
-    let look_from = last.map_or(Timestamp::MIN.province_day(), |last| last.look_from);
+    // Not after yesterday: a fold by a clock that was ahead may have looked into the future.
+    let look_from = last.map_or(Timestamp::MIN.province_day(), |last| last.look_from.min(yesterday(today)));
     let mut pages = Pages::new();
     // A shard is noted on each day on which it is posted to, by a clock that may be a little ahead.
     for shard in tables.ledger.list_active_shards(look_from, today.plus_days(1)).await? {
@@ -104,7 +105,9 @@ pub(crate) async fn fold(tables: &Handles, fold: &Fold, pages: &Pages) -> Result
     for (shard, (_, last)) in &fold.pages {
         tables.ledger.mark_folded(shard, *last).await?;
     }
-    for month in fold.months_closed() {
+    let is_first_close = fold.closes.is_some() && fold.closed.is_none();
+    let first_booked = if is_first_close { tables.ledger.find_first_booked_day().await? } else { None };
+    for month in fold.months_closed(first_booked) {
         tables.ledger.note_month_due(month, fold.no).await?;
     }
     tables.ledger.end_fold(fold).await

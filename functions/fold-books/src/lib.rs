@@ -9,9 +9,10 @@ mod fold;
 mod statements;
 
 use fold::{fold, plan};
-use mealticket_domain::{ProvinceMonth, journal::Page};
+use mealticket_domain::journal::Page;
 use mealticket_store::StoreError;
 use serde::Serialize;
+use statements::Behind;
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -38,7 +39,7 @@ pub struct Worked {
     pub closed: Option<String>,
     /// Statements that this run made.
     pub statements: u64,
-    /// Merchants whose books cannot be read, and who therefore have no statement.
+    /// Merchants whose books of a month that is due cannot be read. They get no statement of it, and none of later months.
     pub unreadable: u64,
     /// Whether something is left for the next run.
     pub unfinished: bool,
@@ -84,6 +85,8 @@ pub async fn work(tables: &Handles) -> Result<Worked, StoreError> {
         pages = worked.pages,
         entries = worked.entries,
         statements = worked.statements,
+        closed = worked.closed,
+        unfinished = worked.unfinished,
         "folded"
     );
     Ok(worked)
@@ -99,19 +102,21 @@ impl Worked {
         }
     }
 
-    /// Makes the statements of every month that is due, until the time is over.
+    /// Makes the statements of every month that is due, the oldest month first, until the time is over.
+    ///
+    /// A month that lacks a statement stays due, and so do the months after it. Each run logs which statement is missing.
     async fn make_statements(&mut self, tables: &Handles, until: Instant) -> Result<(), StoreError> {
-        let due: Vec<(ProvinceMonth, u64)> = tables.ledger.list_months_due().await?;
-        for (month, cut) in due {
-            let made = statements::make(tables, month, cut, until).await?;
+        let mut behind = Behind::new();
+        for due in tables.ledger.list_months_due().await? {
+            let made = statements::make(tables, due, &mut behind, until).await?;
             self.statements += made.statements;
-            self.unreadable += made.unreadable;
+            self.unreadable = behind.len() as u64;
             if made.unfinished {
                 self.unfinished = true;
                 return Ok(());
             }
-            // A month that lacks a statement stays due, and is logged each time.
-            if made.unreadable == 0 {
+            if behind.is_empty() {
+                let (month, cut) = due;
                 tables.ledger.note_month_done(month, cut).await?;
             }
         }

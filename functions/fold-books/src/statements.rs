@@ -7,8 +7,8 @@ use mealticket_domain::{
     statement::{LineKey, Statement, StatementId},
     webhook::statement_closed,
 };
-use mealticket_store::StoreError;
-use std::collections::BTreeMap;
+use mealticket_store::{StoreError, ledger::StatementHead};
+use std::collections::{BTreeMap, BTreeSet};
 use tokio::time::Instant;
 
 /// Merchants that one query asks for.
@@ -19,20 +19,30 @@ const MERCHANTS: usize = 200;
 pub(crate) struct Made {
     /// Statements that this run made.
     pub(crate) statements: u64,
-    /// Merchants whose books could not be read. The others have theirs.
-    pub(crate) unreadable: u64,
     /// Whether time ran out. The next run goes on.
     pub(crate) unfinished: bool,
 }
 
+/// Merchants without a statement of a month, because their books cannot be read. They get none of a later month: it would
+/// open with what the missing one has not closed with.
+pub(crate) type Behind = BTreeSet<MerchantId>;
+
 /// Makes the month's statements that are missing, one merchant after the other. Safe to repeat: a
 /// merchant that has one keeps it.
-pub(crate) async fn make(tables: &Handles, month: ProvinceMonth, cut: u64, until: Instant) -> Result<Made, StoreError> {
+///
+/// The caller makes earlier months first. Merchants in `behind` are passed over, and those whose books cannot be read are
+/// added to it.
+pub(crate) async fn make(
+    tables: &Handles,
+    (month, cut): (ProvinceMonth, u64),
+    behind: &mut Behind,
+    until: Instant,
+) -> Result<Made, StoreError> {
     let mut made = Made::default();
     let mut after: Option<MerchantId> = None;
     loop {
         let merchants = tables.ledger.list_booked_merchants(after.as_ref(), MERCHANTS).await?;
-        for merchant in &merchants {
+        for merchant in merchants.iter().filter(|merchant| !behind.contains(*merchant)).collect::<Vec<_>>() {
             if Instant::now() >= until {
                 made.unfinished = true;
                 return Ok(made);
@@ -41,7 +51,7 @@ pub(crate) async fn make(tables: &Handles, month: ProvinceMonth, cut: u64, until
                 Ok(new) => made.statements += u64::from(new),
                 Err(error @ StoreError::Corrupt { .. }) => {
                     tracing::error!(%merchant, %month, %error, "no statement");
-                    made.unreadable += 1;
+                    behind.insert(merchant.clone());
                 }
                 Err(error) => return Err(error),
             }
@@ -58,8 +68,7 @@ pub(crate) async fn make(tables: &Handles, month: ProvinceMonth, cut: u64, until
 /// It adds the month up sheet by sheet, because a large merchant's month does not fit into memory.
 async fn make_one(tables: &Handles, id: StatementId, cut: u64) -> Result<bool, StoreError> {
     if let Some(standing) = tables.ledger.read_statement_head(&id).await? {
-        // The run that made it may have been cut off before it queued the message. Queued twice it is one message.
-        queue_statement_closed(tables, &standing.statement, standing.closing).await?;
+        announce(tables, &standing).await?;
         return Ok(false);
     }
     let before = tables.ledger.read_statement_before(&id.merchant, id.month).await?;
@@ -77,13 +86,19 @@ async fn make_one(tables: &Handles, id: StatementId, cut: u64) -> Result<bool, S
     tables.ledger.put_statement(&statement).await?;
     // The statement that stands, and not the one that this run meant: another run may have been first.
     if let Some(standing) = tables.ledger.read_statement_head(&statement.id).await? {
-        queue_statement_closed(tables, &standing.statement, standing.closing).await?;
+        announce(tables, &standing).await?;
     }
     Ok(true)
 }
 
-/// Queues the message that a statement is closed, for the merchant's endpoints that subscribe to it.
-async fn queue_statement_closed(tables: &Handles, statement: &Statement, closing: i64) -> Result<(), StoreError> {
-    let message = statement_closed(&statement.id, statement.no, closing, statement.closed_at);
-    tables.messages.queue_messages(&tables.catalog, &statement.id.merchant, &[message]).await.map(drop)
+/// Queues the message that a statement is closed, for the merchant's endpoints that subscribe to it. Once: a run that was
+/// cut off before it wrote that down queues it again, under the same name.
+async fn announce(tables: &Handles, standing: &StatementHead) -> Result<(), StoreError> {
+    if standing.is_announced {
+        return Ok(());
+    }
+    let statement = &standing.statement;
+    let message = statement_closed(&statement.id, statement.no, standing.closing, statement.closed_at);
+    tables.messages.queue_messages(&tables.catalog, &statement.id.merchant, &[message]).await?;
+    tables.ledger.note_statement_announced(&statement.id).await
 }

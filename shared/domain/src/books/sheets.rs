@@ -57,13 +57,15 @@ impl Fold {
         self.closes.filter(|_| self.is_done).or(self.closed)
     }
 
-    /// The months whose last day this fold closes, oldest first.
+    /// The months whose last day this fold closes, oldest first. A fold after a long pause may close many.
     ///
-    /// The first close ever closes one month. A fold after a long pause may close several.
-    pub fn months_closed(&self) -> Vec<ProvinceMonth> {
+    /// The first close ever closes every month from that of `first_booked` on, the first day that has a sheet. Later
+    /// closes begin after the one before, and do not look at it.
+    pub fn months_closed(&self, first_booked: Option<ProvinceDay>) -> Vec<ProvinceMonth> {
         let Some(closes) = self.closes else { return Vec::new() };
         let end = ProvinceMonth::of(closes.plus_days(1));
-        let mut month = self.closed.map_or_else(|| end.previous(), |closed| ProvinceMonth::of(closed.plus_days(1)));
+        let first_open = self.closed.map(|closed| closed.plus_days(1)).or(first_booked);
+        let mut month = first_open.map_or(end, ProvinceMonth::of);
         let mut months = Vec::new();
         while month < end {
             months.push(month);

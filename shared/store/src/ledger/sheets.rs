@@ -49,6 +49,9 @@ struct PackedCell {
     postings: Vec<(u32, i64)>,
 }
 
+/// Merchants that one query asks for.
+const BOOKED_MERCHANTS: usize = 200;
+
 /// How the cells of a part are packed and unpacked.
 struct Form<K, V> {
     pack: fn(&BTreeMap<K, V>) -> Option<Vec<u8>>,
@@ -151,6 +154,29 @@ impl Ledger {
             .iter()
             .map(|item| Reader::new(item, "booked merchant").parsed("sk"))
             .collect()
+    }
+
+    /// The first day that has a sheet, of any merchant; `None` when there is no sheet. Strongly consistent.
+    ///
+    /// Cost: 1 Query, 1 R, for each merchant, and 1 Query, 1 R, for each two hundred of them.
+    pub async fn find_first_booked_day(&self) -> Result<Option<ProvinceDay>, StoreError> {
+        let mut first: Option<ProvinceDay> = None;
+        let mut after: Option<MerchantId> = None;
+        loop {
+            let merchants = self.list_booked_merchants(after.as_ref(), BOOKED_MERCHANTS).await?;
+            for merchant in &merchants {
+                let call = self.table.query_partition(keys::sheets(merchant)).consistent_read(true).limit(1);
+                for item in self.table.query(call.projection_expression("sk")).await?.items {
+                    let read = Reader::new(&item, "sheet");
+                    let day = keys::read_sheet_day(read.str("sk")?).ok_or_else(|| read.corrupt("sk"))?;
+                    first = Some(first.map_or(day, |first| first.min(day)));
+                }
+            }
+            if merchants.len() < BOOKED_MERCHANTS {
+                return Ok(first);
+            }
+            after = merchants.into_iter().next_back();
+        }
     }
 
     /// A merchant's cells of a day, all parts together; empty when there is no sheet. Strongly consistent.

@@ -6,7 +6,7 @@ use crate::{
     table::{
         attributes::{Item, Reader, binary, instant, item, number, text},
         calls::Write,
-        clauses::IS_NEW,
+        clauses::{EXISTS, IS_NEW},
         error::StoreError,
     },
 };
@@ -43,6 +43,8 @@ pub struct StatementHead {
     pub total: Cell,
     /// Fen that are owed to the merchant after it, those of earlier months included. Below zero the merchant owes.
     pub closing: i64,
+    /// Whether the message that it is closed has been queued for the merchant's endpoints.
+    pub is_announced: bool,
     /// What the merchant answered; `None` when it has not answered, or the method does not read it.
     pub answer: Option<Answer>,
 }
@@ -68,6 +70,16 @@ impl Ledger {
         let call = self.table.put_item();
         let call = call.set_item(Some(statement_item(statement)?)).condition_expression(IS_NEW);
         self.table.put(call).await.map(drop)
+    }
+
+    /// Writes down that the message of a statement has been queued. The caller must know that there is such a statement.
+    /// Safe to repeat. The statement itself stays as it is.
+    ///
+    /// Cost: 1 UpdateItem, 1 W, also when refused.
+    pub async fn note_statement_announced(&self, id: &StatementId) -> Result<(), StoreError> {
+        let call = self.table.update_item().set_key(Some(keys::statement(id).attributes()));
+        let call = call.update_expression("SET is_announced = :true").condition_expression(EXISTS);
+        self.table.update(call.expression_attribute_values(":true", AttributeValue::Bool(true))).await.map(drop)
     }
 
     /// A statement without its lines, with its answer; `None` when there is none. Strongly consistent.
@@ -213,13 +225,12 @@ impl Ledger {
     /// The months whose statements are still to be made, oldest first, with the fold that closed
     /// each. Strongly consistent.
     ///
-    /// It reads the newest 24 months; older ones are done. Cost: 1 Query, 1 R.
+    /// It reads all closed months, because any of them may still be due after a long pause. Cost: 1 Query, 1 R for each
+    /// 4 KB: about five years of months.
     pub async fn list_months_due(&self) -> Result<Vec<(ProvinceMonth, u64)>, StoreError> {
         let call = self.table.query_partition(keys::CLOSED_MONTHS.to_owned()).consistent_read(true);
-        // Two years of months are read. Older ones are done.
-        let items = self.table.query(call.scan_index_forward(false).limit(24)).await?.items;
         let mut due = Vec::new();
-        for item in items.iter().rev() {
+        for item in &self.table.query_all(call).await? {
             let read = Reader::new(item, "closed month");
             if !read.flag("is_done")? {
                 due.push((read.parsed("sk")?, read.number("cut")?));
@@ -275,7 +286,9 @@ fn read_statement(merchant: &MerchantId, item: &Item) -> Result<StatementHead, S
     };
     let total = sheets::unpack(read.bytes("total")?).and_then(|cells| cells.into_values().next());
     let total = total.ok_or_else(|| read.corrupt("total"))?;
-    Ok(StatementHead { statement, total, closing: read.number("closing")?, answer: None })
+    // Statements of older releases lack the attribute. Their message is queued once more, under the same name.
+    let is_announced = read.optional("is_announced", |read, name| read.flag(name))?.unwrap_or(false);
+    Ok(StatementHead { statement, total, closing: read.number("closing")?, is_announced, answer: None })
 }
 
 const CONFIRMED: &str = "confirmed";

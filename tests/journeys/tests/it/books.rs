@@ -2,6 +2,7 @@
 
 use crate::attempt::Attempt;
 use crate::journal::{busy_day, claim, post, records, shard};
+use aws_sdk_dynamodb::types::AttributeValue;
 use fold_books::{Worked, work};
 use mealticket_domain::{
     Campaign, MerchantId, ProvinceDay, ProvinceMonth, Timestamp,
@@ -9,7 +10,10 @@ use mealticket_domain::{
     journal::Entry,
     statement::{Answer, AnswerDecision, Dispute, StatementId},
 };
-use mealticket_store::{Tables, ledger::PostedAside};
+use mealticket_store::{
+    Tables,
+    ledger::{PostedAside, StatementHead},
+};
 use mealticket_support::{Fate, Faults, World};
 use serde_json::json;
 use std::time::Duration;
@@ -50,7 +54,7 @@ async fn bill(tables: &Tables, day: ProvinceDay) -> Vec<Entry> {
 
 /// The sum of all of a merchant's sheets.
 async fn all(tables: &Tables) -> Cell {
-    let days = tables.ledger.read_sheets(&merchant(), day("2026-01-01"), day("2028-12-31")).await.unwrap();
+    let days = tables.ledger.read_sheets(&merchant(), day("2026-01-01"), day("2099-12-31")).await.unwrap();
     let mut cells = Cells::new();
     days.values().for_each(|day| add_cells(&mut cells, day));
     sum(&cells)
@@ -222,6 +226,119 @@ async fn a_statement_is_made_once_numbered_and_carries_its_closing_over() {
     assert_eq!((january.statement.no, january.statement.opening, january.closing), (3, 2_500, 2_500));
     let listed = tables.ledger.list_statements(&merchant(), None, 10).await.unwrap();
     assert_eq!(listed.iter().map(|head| head.statement.no).collect::<Vec<_>>(), [3, 2, 1]);
+}
+
+/// All statements of the merchant, the oldest first.
+async fn all_statements(tables: &Tables) -> Vec<StatementHead> {
+    let mut all = tables.ledger.list_statements(&merchant(), None, usize::MAX).await.unwrap();
+    all.reverse();
+    all
+}
+
+/// From the month of the first redemption on, each month has its statement. Each opens with what the one before closed with.
+fn assert_chain(statements: &[StatementHead], last: ProvinceMonth) {
+    let first: ProvinceMonth = "2026-11".parse().unwrap();
+    let months = std::iter::successors(Some(first), |month| Some(month.next())).take_while(|month| *month <= last);
+    assert_eq!(statements.iter().map(|head| head.statement.id.month).collect::<Vec<_>>(), months.collect::<Vec<_>>());
+    let mut opening = 0;
+    for (head, no) in statements.iter().zip(1..) {
+        assert_eq!((head.statement.no, head.statement.opening), (no, opening), "{}", head.statement.id);
+        opening = head.closing;
+    }
+}
+
+/// Nobody folds for a day, or for ten years: a stack was stopped, or its clock was moved.
+#[tokio::test]
+async fn whatever_the_gap_every_closed_month_has_its_statement() {
+    for seed in 0..8 {
+        let mut random = fastrand::Rng::with_seed(seed);
+        let world = World::new().await;
+        let campaign = posted_day(&world).await;
+        let gaps = if seed == 0 { vec![3_653] } else { (0..3).map(|_| 3_i32.pow(random.u32(0..=7))).collect() };
+        let mut coupons = Vec::new();
+        for _ in &gaps {
+            coupons.push(claim(&world, world.tables(), &campaign).await);
+        }
+        for ((gap, coupon), number) in gaps.iter().zip(coupons).zip(200..) {
+            let mut redemption = world.redemption(number);
+            redemption.at = coupon.valid_from;
+            let catalog = &world.tables().catalog;
+            let redeeming =
+                world.tables().members.redeem(catalog, &campaign, coupon.key, coupon.key_version, &redemption);
+            redeeming.await.unwrap();
+            if random.bool() {
+                post_all(&world).await;
+            }
+            world.clock().set(world.now().plus_seconds(i64::from(*gap) * 86_400));
+            while fold(&world).await.unfinished {}
+            let closed = world.another_environment().ledger.read_closed_day().await.unwrap();
+            let last = ProvinceMonth::of(closed.unwrap().plus_days(1)).previous();
+            assert_chain(&all_statements(&world.another_environment()).await, last);
+        }
+        post_all(&world).await;
+        while fold(&world).await.unfinished {}
+        assert_eq!(all(&world.another_environment()).await, journal(&world).await, "{gaps:?}");
+    }
+}
+
+/// An environment whose clock is a week ahead folds once. The others go on by the right time, and nothing is lost.
+#[tokio::test]
+async fn a_fold_by_a_clock_that_is_ahead_stops_nobody() {
+    let world = World::new().await;
+    let campaign = posted_day(&world).await;
+    let right = world.now();
+    fold(&world).await;
+    go_to(&world, "2026-11-29T04:00:00Z");
+    fold(&world).await;
+    world.clock().set(right.plus_seconds(60));
+    claim(&world, world.tables(), &campaign).await;
+    post_all(&world).await;
+    assert_eq!(fold(&world).await.pages, 1);
+    assert_eq!(all(&world.another_environment()).await, journal(&world).await);
+}
+
+/// A sheet of November cannot be read. December waits for it, because it would open with what November has not closed with.
+#[tokio::test]
+async fn no_statement_is_made_while_an_earlier_month_lacks_its_own() {
+    let world = World::new().await;
+    posted_day(&world).await;
+    go_to(&world, "2026-11-25T00:00:00Z");
+    fold(&world).await;
+    let ledger = &world.deps.stack.config.tables.ledger;
+    let sheet = (format!("SHEETS#{MERCHANT}"), "2026-11-22#000");
+    let spoil = |cells| world.overwrite(ledger, (&sheet.0, sheet.1), "cells", cells);
+    let good = spoil(AttributeValue::B(vec![0, 0, 0].into())).await.unwrap();
+    go_to(&world, "2027-01-31T22:00:00Z");
+    for _ in 0..2 {
+        let worked = fold(&world).await;
+        assert_eq!((worked.statements, worked.unreadable), (0, 1), "only the first month that cannot be read counts");
+        assert!(all_statements(&world.another_environment()).await.is_empty());
+    }
+    spoil(good).await;
+    assert_eq!(fold(&world).await.statements, 3);
+    assert_chain(&all_statements(&world.another_environment()).await, "2027-01".parse().unwrap());
+}
+
+/// The books of one merchant cannot be read. The others get their statements, and are notified once, however often the
+/// books are folded.
+#[tokio::test]
+async fn a_merchant_whose_books_cannot_be_read_delays_nobody_else() {
+    let world = World::new().await;
+    posted_day(&world).await;
+    let ledger = &world.deps.stack.config.tables.ledger;
+    let nonsense = || AttributeValue::B(vec![0, 0, 0].into());
+    world.overwrite(ledger, ("BOOKED", "mch_broken"), "nonsense", nonsense()).await;
+    world.overwrite(ledger, ("SHEETS#mch_broken", "2026-11-22#000"), "cells", nonsense()).await;
+    go_to(&world, "2026-11-30T22:00:00Z");
+    let worked = fold(&world).await;
+    assert_eq!((worked.statements, worked.unreadable), (1, 1));
+    world.pass_seconds(300);
+    let tables = world.another_environment();
+    let worked = work(&tables.narrowed()).await.unwrap();
+    assert_eq!((worked.unreadable, tables.capacity().write_tenths), (1, 0), "nothing is queued a second time");
+    go_to(&world, "2026-12-31T22:00:00Z");
+    assert_eq!(fold(&world).await.statements, 1);
+    assert_chain(&all_statements(&world.another_environment()).await, "2026-12".parse().unwrap());
 }
 
 #[tokio::test]

@@ -38,6 +38,7 @@ fn a_day_is_closed_six_hours_after_its_end_and_once() {
 
 #[test]
 fn a_fold_closes_every_month_whose_last_day_it_closes() {
+    let first_booked = day("2026-09-17");
     let months = |closed: Option<&str>, closes: Option<&str>| {
         let fold = Fold {
             no: 1,
@@ -48,13 +49,14 @@ fn a_fold_closes_every_month_whose_last_day_it_closes() {
             look_from: Timestamp::MIN.province_day(),
             is_done: true,
         };
-        fold.months_closed().iter().map(ToString::to_string).collect::<Vec<_>>()
+        fold.months_closed(Some(first_booked)).iter().map(ToString::to_string).collect::<Vec<_>>()
     };
     assert_eq!(months(Some("2026-11-28"), Some("2026-11-29")), [""; 0]);
     assert_eq!(months(Some("2026-11-29"), Some("2026-11-30")), ["2026-11"]);
     assert_eq!(months(Some("2026-11-30"), Some("2026-12-01")), [""; 0]);
     assert_eq!(months(Some("2026-10-30"), Some("2026-12-31")), ["2026-10", "2026-11", "2026-12"]);
-    assert_eq!(months(None, Some("2026-12-05")), ["2026-11"]);
+    assert_eq!(months(None, Some("2026-12-05")), ["2026-09", "2026-10", "2026-11"], "the first close");
+    assert_eq!(months(None, Some("2026-09-29")), [""; 0]);
     assert_eq!(months(Some("2026-11-29"), None), [""; 0]);
 }
 
