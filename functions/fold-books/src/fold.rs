@@ -26,8 +26,9 @@ pub(crate) type Pages = Vec<(StreamShard, Page)>;
 pub(crate) async fn plan(tables: &Handles, last: Option<&Fold>) -> Result<Option<(Fold, Pages)>, StoreError> {
     let now = tables.ledger.clock().now();
     let today = now.province_day();
-    // Not after yesterday: a fold by a clock that was ahead may have looked into the future.
-    let look_from = last.map_or(Timestamp::MIN.province_day(), |last| last.look_from.min(yesterday(today)));
+    // A day after yesterday is that of a clock that was ahead, and says nothing: then every shard is looked at again.
+    let known = last.map(|last| last.look_from).filter(|day| *day <= yesterday(today));
+    let look_from = known.unwrap_or(Timestamp::MIN.province_day());
     let mut pages = Pages::new();
     // A shard is noted on each day on which it is posted to, by a clock that may be a little ahead.
     for shard in tables.ledger.list_active_shards(look_from, today.plus_days(1)).await? {

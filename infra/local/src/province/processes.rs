@@ -32,7 +32,7 @@ use tokio::{
 const INSTANCES: usize = 2;
 
 /// How long all functions together may take until they answer. On two idle cores it is two seconds; the rest is for a
-/// machine with other work. A process that ends is noticed at once.
+/// machine with other work. Nobody waits for a process that has ended.
 const READY_WITHIN: Duration = Duration::from_secs(300);
 
 /// How long one function may take to answer one probe.
@@ -72,8 +72,9 @@ impl Processes {
     pub(crate) async fn start(programs: &Programs, state: &StateDir) -> Result<Self> {
         let port = listen(0, "--port").await?.local_addr();
         let port = port.map_err(|error| StackError::caused("a free port", error))?.port();
-        let children = vec![start_cargo_lambda(&programs.cargo_lambda, port, state)?];
-        wait_until_listening(port).await?;
+        let mut emulator = start_cargo_lambda(&programs.cargo_lambda, port, state)?;
+        wait_until_listening(port, &mut emulator).await?;
+        let children = vec![emulator];
         Ok(Processes { children, runtime: Runtime::new(format!("http://127.0.0.1:{port}"))? })
     }
 
@@ -190,10 +191,11 @@ fn spawn(command: std::process::Command, name: &str) -> Result<Child> {
 
 /// Waits until the runtime's API listens. A function that registers for its own shutdown calls it once, before anything
 /// else.
-async fn wait_until_listening(port: u16) -> Result<()> {
+async fn wait_until_listening(port: u16, emulator: &mut Child) -> Result<()> {
     let give_up_at = Instant::now() + READY_WITHIN;
     while TcpStream::connect(("127.0.0.1", port)).await.is_err() {
-        if Instant::now() >= give_up_at {
+        let ended = emulator.try_wait().is_ok_and(|status| status.is_some());
+        if ended || Instant::now() >= give_up_at {
             return Err(StackError("cargo-lambda does not listen; see cargo-lambda.log".to_owned()));
         }
         tokio::time::sleep(Duration::from_millis(20)).await;

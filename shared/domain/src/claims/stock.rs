@@ -115,6 +115,14 @@ impl DayQuota {
         self.taken.map_or(self.left, |taken| share.saturating_sub(taken))
     }
 
+    /// The quota after a lease while there is no limit.
+    fn with_unlimited(self, day: ProvinceDay, units: u64) -> Self {
+        if self.day != day {
+            return self;
+        }
+        DayQuota { taken: self.taken.map(|taken| taken + units), left: self.left.saturating_sub(units), ..self }
+    }
+
     /// The quota after a lease under a limit that leaves room for it.
     fn with_leased(day: ProvinceDay, before: Option<&DayQuota>, share: u64, units: u64) -> Self {
         let before = before.filter(|quota| quota.day == day);
@@ -191,7 +199,8 @@ impl Shard {
         shard.remaining -= units;
         shard.day = match request.day_share {
             Some(share) => Some(DayQuota::with_leased(today, self.day.as_ref(), share, units)),
-            None => self.day,
+            // No limit now. Should there be one again today, it counts these too.
+            None => self.day.map(|quota| quota.with_unlimited(today, units)),
         };
         shard.leases.insert(request.id, lease);
         Some((shard, lease))
@@ -294,6 +303,9 @@ mod tests {
         assert_eq!(shard.leased(&ask(9, 8)), None);
         let back = shard.returned(LeaseId([1; 16]), 0, AfterReturn::Closed);
         assert_eq!([5, 8, 10].map(|share| left(&back, share)), [0, 1, 3]);
+        // Taken away and set again: what was leased in between counts.
+        let (free, _) = back.leased(&LeaseRequest { day_share: None, ..ask(10, 0) }).unwrap();
+        assert_eq!([8, 10].map(|share| left(&free, share)), [0, 2]);
         // Lowered and raised again: nothing is forgotten.
         let (next, _) = back.leased(&ask(9, 8)).unwrap();
         assert_eq!([8, 10].map(|share| left(&next, share)), [0, 2]);

@@ -16,9 +16,11 @@ use std::{fmt, str::FromStr};
 /// Entries of one item, at most. A usual one has 30 bytes when it is deflated, so 2 000 make 60 KB.
 const CHUNK: usize = 2_000;
 
-/// Bytes of an item's entries when they are deflated, of DynamoDB's 400 KB an item. The longest legal texts, which no
-/// compression helps, come to 260 bytes an entry. Then an item has half as many.
-const CHUNK_BYTES_MAX: usize = 300_000;
+/// Bytes of an item's entries when they are deflated: DynamoDB's 400 KB an item, less key and names. The longest legal
+/// texts, which no compression helps, come to 260 bytes an entry. Then an item has half as many.
+///
+/// It is as much as the table takes, so what an older release could write is divided as that release divided it.
+const CHUNK_BYTES_MAX: usize = 400 * 1_024 - 200;
 
 /// Bytes of an item's entries when they are inflated: 2 000 of the longest, and their names.
 const INFLATED_BYTES_MAX: usize = 1 << 20;

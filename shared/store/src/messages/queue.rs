@@ -6,7 +6,7 @@ use mealticket_domain::{MerchantId, webhook::Message};
 
 impl Messages {
     /// Queues messages for every endpoint of a merchant that subscribes to them. They are due at the second of what they
-    /// are about, or now if that is later. It returns how many it queued, one for each message and endpoint.
+    /// are about, and now when that second is in the future. It returns how many it queued, one for each message and endpoint.
     ///
     /// Safe to repeat: the same messages again are the same entries, whenever they come, and the sender sends each once. An
     /// endpoint that is switched off gets them queued as well: what it misses becomes a dead letter, and is not lost.

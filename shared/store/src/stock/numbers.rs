@@ -21,7 +21,8 @@ const BLOCK: u64 = 64;
 pub(crate) struct NumberBlock(Mutex<std::ops::Range<u64>>);
 
 impl Stock {
-    /// The next member number. No number is ever given twice; a lost answer skips a block.
+    /// The next member number. No number is given twice, unless the table is restored to an earlier time; a lost answer
+    /// skips a block.
     ///
     /// Cost: 1 UpdateItem, 1 W, for every 64.
     pub(crate) async fn next_member_number(&self) -> Result<MemberNo, StoreError> {

@@ -150,13 +150,22 @@ impl Stock {
     /// Units left of a campaign's stock, at most 30 seconds old: a hint for the wallet, not a promise.
     /// No claim is refused by it.
     ///
-    /// A campaign without stock items has 0. Cost: nothing while cached; then 1 Query, ½ R.
+    /// A campaign without stock items has 0. So has one whose stock cannot be read, which is logged as an error. Cost:
+    /// nothing while cached; then 1 Query, ½ R.
     pub async fn hint_remaining(&self, no: CampaignNo) -> Result<u64, StoreError> {
         if let Some(known) = self.leased.remaining.fresh(&no, self.table.clock()) {
             return Ok(known);
         }
         let since = self.table.clock().moment();
-        let remaining = self.count_remaining(no).await?.unwrap_or(0);
+        let remaining = match self.count_remaining(no).await {
+            Ok(remaining) => remaining.unwrap_or(0),
+            // One campaign's trouble is not that of the wallet.
+            Err(error @ StoreError::Corrupt { .. }) => {
+                tracing::error!(campaign = %no, %error, "a campaign cannot be read");
+                0
+            }
+            Err(error) => return Err(error),
+        };
         self.leased.remaining.keep(no, remaining, since, jittered());
         Ok(remaining)
     }

@@ -187,6 +187,11 @@ async fn a_campaign_that_cannot_be_read_is_left_out_of_the_directory() {
     let readable = world.another_environment().catalog.list_campaigns().await.unwrap();
     assert_eq!(readable.len(), all - 1);
     assert!(readable.iter().all(|campaign| campaign.no.get() != 1));
+    // Its stock alone is just as little the trouble of others.
+    let stock = &world.deps.stack.config.tables.stock;
+    let nonsense = AttributeValue::S("many".to_owned());
+    world.overwrite(stock, ("CAMPAIGN#2", "SHARD#000"), "remaining", nonsense).await.unwrap();
+    assert_eq!(world.another_environment().stock.hint_remaining(2.try_into().unwrap()).await.unwrap(), 0);
     let error = world.another_environment().catalog.read_campaign(1.try_into().unwrap()).await.unwrap_err();
     assert!(matches!(error, StoreError::Corrupt { .. }), "{error:?}");
 }

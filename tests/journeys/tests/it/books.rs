@@ -290,11 +290,16 @@ async fn a_fold_by_a_clock_that_is_ahead_stops_nobody() {
     fold(&world).await;
     go_to(&world, "2026-11-29T04:00:00Z");
     fold(&world).await;
-    world.clock().set(right.plus_seconds(60));
-    claim(&world, world.tables(), &campaign).await;
-    post_all(&world).await;
-    assert_eq!(fold(&world).await.pages, 1);
-    assert_eq!(all(&world.another_environment()).await, journal(&world).await);
+    // Nobody folds for three days of the right time. Each day has shards of its own.
+    for (day, shard) in (0..).zip(["shardId-a", "shardId-b", "shardId-c"]) {
+        world.clock().set(right.plus_seconds(60 + day * 86_400));
+        let before = records(&world).len();
+        claim(&world, world.tables(), &campaign).await;
+        post(&world.another_environment(), &shard.parse().unwrap(), &records(&world)[before..]).await;
+    }
+    world.clock().set(right.plus_seconds(4 * 86_400));
+    assert_eq!(fold(&world).await.pages, 3);
+    assert_eq!(all(&world.another_environment()).await.claimed, 15);
 }
 
 /// A sheet of November cannot be read. December waits for it, because it would open with what November has not closed with.
