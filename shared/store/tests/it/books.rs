@@ -64,8 +64,9 @@ async fn the_longest_lines_of_a_bill_fit_into_items() {
         entry.store = format!("sto_{}", text(&mut random, SLUG_BYTES_MAX).to_lowercase()).parse().unwrap();
         entry.channel = Some(text(&mut random, CHANNEL_BYTES_MAX).to_lowercase().parse().unwrap());
         entry.share = Some(Share::Unverified(text(&mut random, SHARE_CODE_BYTES_MAX).parse().unwrap()));
-        for city in 0..8 {
-            entry.postings.add(Account::CitySubsidy(format!("城市{city}")), i64::from(random.i32(..)));
+        // Amounts that need nine bytes each.
+        for city in 0..12 {
+            entry.postings.add(Account::CitySubsidy(format!("城市{city}")), random.i64(1 << 56..1 << 60));
         }
         longest.push(entry);
     }
