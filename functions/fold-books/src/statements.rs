@@ -23,8 +23,8 @@ pub(crate) struct Made {
     pub(crate) unfinished: bool,
 }
 
-/// Merchants without a statement of a month, because their books cannot be read. They get none of a later month: it would
-/// open with what the missing one has not closed with.
+/// Merchants without a statement of a month, because their books cannot be read. They get none of a later month: without
+/// the earlier closing its opening would be wrong.
 pub(crate) type Behind = BTreeSet<MerchantId>;
 
 /// Makes the month's statements that are missing, one merchant after the other. Safe to repeat: a
@@ -42,7 +42,10 @@ pub(crate) async fn make(
     let mut after: Option<MerchantId> = None;
     loop {
         let merchants = tables.ledger.list_booked_merchants(after.as_ref(), MERCHANTS).await?;
-        for merchant in merchants.iter().filter(|merchant| !behind.contains(*merchant)).collect::<Vec<_>>() {
+        for merchant in &merchants {
+            if behind.contains(merchant) {
+                continue;
+            }
             if Instant::now() >= until {
                 made.unfinished = true;
                 return Ok(made);

@@ -95,7 +95,7 @@ impl MessageId {
         text
     }
 
-    /// The second at which happened what the message is about. [`Timestamp::MIN`] when it is outside the years of a
+    /// The second of the event that the message is about. [`Timestamp::MIN`] when it is outside the years of a
     /// [`Timestamp`], which no message of ours is.
     pub fn at(&self) -> Timestamp {
         let symbols = self.0.bytes().skip(PREFIX.len()).take(SECOND_SYMBOLS as usize);

@@ -8,7 +8,7 @@ impl Messages {
     /// Queues messages for every endpoint of a merchant that subscribes to them. They are due at the second of what they
     /// are about, and now when that second is in the future. It returns how many it queued, one for each message and endpoint.
     ///
-    /// Safe to repeat: the same messages again are the same entries, whenever they come, and the sender sends each once. An
+    /// Safe to repeat: the same messages in one call are the same entries at any time, and the sender sends each once. An
     /// endpoint that is switched off gets them queued as well: what it misses becomes a dead letter, and is not lost.
     /// Endpoints that cannot be read are logged and skipped.
     ///

@@ -62,7 +62,8 @@ pub(super) enum HandBack {
     Everything,
 }
 
-/// The time over which demand is counted, by whichever clock is ahead. A lease is for as many claims as came in the last two seconds.
+/// The time over which demand is counted, by whichever clock is ahead. A lease is for as many claims as came in the
+/// last two seconds.
 const DEMAND_OVER: Duration = Duration::from_secs(2);
 
 fn seconds(seconds: i64) -> Duration {

@@ -41,7 +41,8 @@ impl<K: Eq + Hash, V: Clone> Aging<K, V> {
         Some(known.value.clone())
     }
 
-    /// Keeps a value that was asked for at `since`, until it is `fresh_for` old. When [`ENTRIES_MAX`] entries are there, all of them are dropped first.
+    /// Keeps a value that was asked for at `since`, until it is `fresh_for` old. When [`ENTRIES_MAX`] entries are there,
+    /// all of them are dropped first.
     pub(crate) fn keep(&self, key: K, value: V, since: Moment, fresh_for: Duration) {
         let mut entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if entries.len() >= ENTRIES_MAX {

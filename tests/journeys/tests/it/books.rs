@@ -302,7 +302,7 @@ async fn a_fold_by_a_clock_that_is_ahead_stops_nobody() {
     assert_eq!(all(&world.another_environment()).await.claimed, 15);
 }
 
-/// A sheet of November cannot be read. December waits for it, because it would open with what November has not closed with.
+/// A sheet of November cannot be read. December waits for it: without November's closing its opening would be wrong.
 #[tokio::test]
 async fn no_statement_is_made_while_an_earlier_month_lacks_its_own() {
     let world = World::new().await;
